@@ -1,0 +1,58 @@
+import type { ProxyName } from "../manifest/model.ts";
+import type { EgressPolicy } from "./policy.ts";
+
+/** The port on the internal address that every egress proxy listens on. */
+export const PROXY_PORT = 8888;
+
+/** One file of the sidecar's `/config` volume. */
+export interface ConfigFile {
+  /** Relative to `/config`. */
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly text: string;
+}
+
+/** A tmpfs of the sidecar; always noexec, nosuid, nodev. */
+export interface SidecarTmpfs {
+  readonly path: string;
+  readonly sizeMiB: number;
+  /** Permission bits of its root; it belongs to the sidecar's user. */
+  readonly mode: number;
+}
+
+/** What the backend needs to run one proxy as a sidecar: data, without engine words. */
+export interface SidecarProgram {
+  readonly uid: number;
+  readonly gid: number;
+  /** The command, after the image's entrypoint if it has one. */
+  readonly command: readonly string[];
+  readonly files: readonly ConfigFile[];
+  readonly tmpfs: readonly SidecarTmpfs[];
+  readonly memoryMiB: number;
+  readonly pids: number;
+}
+
+/** Something the sidecar let through or refused. Strings come from the bottle: printable ASCII only, truncated. */
+export interface EgressEvent {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly verdict: "allowed" | "refused";
+  readonly host: string;
+  readonly port: number;
+  /** Why it was refused, in words; empty when allowed. */
+  readonly reason: string;
+}
+
+/** What runs in the sidecar. Pure: configuration out, log lines in. */
+export interface EgressProxy {
+  readonly name: ProxyName;
+  /** What a policy can ask that this proxy cannot enforce, a line each for the preflight. */
+  limits(policy: EgressPolicy): readonly string[];
+  /** `listen` is the sidecar's internal address. */
+  program(policy: EgressPolicy, listen: string): SidecarProgram;
+  /** Sent to PID 1 after the files of `/config` were replaced. */
+  readonly reloadSignal: "HUP";
+  /** One line of the sidecar's log; `undefined` for what says nothing about egress. Never throws. */
+  readEvent(line: string): EgressEvent | undefined;
+}

@@ -1,0 +1,61 @@
+/** Exit codes of `design` section 3: what a shell sees when the agent's own code does not apply. */
+export const EXIT = {
+  done: 0,
+  /** Refused or failed. */
+  failed: 1,
+  /** Usage, manifest, or a question that cannot be asked. */
+  usage: 2,
+  /** Engine, image, sidecar or provisioning failed before the agent ran. */
+  beforeAgent: 125,
+} as const;
+
+/** Where in a file something is wrong; line and column count from 1, columns in code points. */
+export interface Where {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The source line, without its line ending. */
+  readonly snippet?: string;
+  /** How many code points the caret covers; 1 unless told. */
+  readonly length?: number;
+}
+
+/** One thing that is wrong, for failures that report several at once. */
+export interface Problem {
+  readonly message: string;
+  readonly hints?: readonly string[];
+  readonly where?: Where;
+}
+
+/** What a {@link Failure} may carry besides its code and message. */
+export interface FailureDetails {
+  readonly hints?: readonly string[];
+  readonly where?: Where;
+  /** Every problem, when there is more than one to tell; the message then sums them up. */
+  readonly problems?: readonly Problem[];
+  /** Default {@link EXIT.failed}. */
+  readonly exit?: number;
+  readonly cause?: unknown;
+}
+
+/**
+ * Something the user can be told in a sentence: the only error type that reaches `main` on purpose.
+ * `code` is a stable kebab-case word for scripts; `hints` each name a next step.
+ */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly code: string;
+  readonly hints: readonly string[];
+  readonly where: Where | undefined;
+  readonly problems: readonly Problem[];
+  readonly exit: number;
+
+  constructor(code: string, message: string, details: FailureDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.hints = details.hints ?? [];
+    this.where = details.where;
+    this.problems = details.problems ?? [];
+    this.exit = details.exit ?? EXIT.failed;
+  }
+}

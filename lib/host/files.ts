@@ -1,0 +1,23 @@
+export interface FileStatus {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly size: number;
+  /** Permission bits, e.g. 0o644; 0 where the platform has none. */
+  readonly mode: number;
+  readonly uid: number;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: "file" | "directory" | "symlink" | "other";
+}
+
+/** Reading the host's files. Missing files are `undefined`; every other error is thrown as the platform gives it. */
+export interface Files {
+  readBytes(path: string): Promise<Uint8Array | undefined>;
+  /** Follows links. */
+  status(path: string): Promise<FileStatus | undefined>;
+  /** Does not follow links. */
+  linkStatus(path: string): Promise<FileStatus | undefined>;
+  realPath(path: string): Promise<string | undefined>;
+  readDirectory(path: string): Promise<readonly DirectoryEntry[] | undefined>;
+}

@@ -1,0 +1,44 @@
+/** A program to run on the host, as data. The environment is complete: nothing else is inherited. */
+export interface ProcessCall {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a process ended. Output is bounded: only the last {@link OUTPUT_LIMIT} bytes of each stream are kept. */
+export interface Outcome {
+  readonly code: number;
+  /** The signal that ended it, e.g. `SIGTERM`. */
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Bytes kept of each captured stream; the largest answer we read is an inspect of a few containers. */
+export const OUTPUT_LIMIT = 16 * 1024 * 1024;
+
+export interface RunOptions {
+  /** Written to stdin, which is then closed; without it stdin is empty. */
+  readonly input?: Uint8Array | ReadableStream<Uint8Array>;
+  /** Aborting sends SIGTERM, then SIGKILL two seconds later. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the process is ended as by `signal`. */
+  readonly deadlineMs?: number;
+  /** Called with each complete line of stdout and stderr as it comes. */
+  readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
+}
+
+/** `inherit` gives the child that stream of ours. */
+export interface AttachOptions {
+  /** Written to the child's stdin, which is then closed; without it the child inherits ours. */
+  readonly input?: Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+/** The only way this program starts other programs. */
+export interface Processes {
+  /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past its deadline. */
+  run(call: ProcessCall, options?: RunOptions): Promise<Outcome>;
+  /** Runs with stdout and stderr (and stdin, without `input`) inherited; `stdout` and `stderr` of the outcome are empty. */
+  attach(call: ProcessCall, options?: AttachOptions): Promise<Outcome>;
+}
