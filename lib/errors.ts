@@ -59,3 +59,12 @@ export class Failure extends Error {
     this.exit = details.exit ?? EXIT.failed;
   }
 }
+
+/** C0 but for the line feed, DEL, C1, and what turns the direction of text. */
+// deno-lint-ignore no-control-regex -- control characters are what this is about
+const UNPRINTABLE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Foreign text as a terminal may have it: control characters other than line feeds are replaced. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, "·");
+}

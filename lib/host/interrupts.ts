@@ -16,13 +16,8 @@ export class Interrupted extends Error {
 export interface Interrupts {
   /** Aborted with {@link Interrupted} by the first signal; later ones change nothing, so a teardown is never cut short. */
   readonly signal: AbortSignal;
-  /**
-   * While the returned object lives, SIGINT is recorded but does not abort: an attached child has the
-   * terminal and gets the same Ctrl-C itself.
-   */
-  holdInterrupt(): Disposable;
-  /** The first signal received, held ones included. */
-  received(): InterruptSignal | undefined;
   /** Interrupts as if `by` had been received: Ctrl-C read as a byte from a raw terminal. */
   raise(by: InterruptSignal): void;
+  /** Stops listening: the signals have their default action again. */
+  release(): void;
 }

@@ -1,0 +1,126 @@
+# Runs inside the bottle as the agent's user, between `docker exec` and the agent's command: brings the
+# environment in without any value ever standing in an argv, in `docker inspect` or in a persistent file.
+#
+#   put NAME                      frames on stdin -> /run/env/NAME (a private tmpfs)
+#   attached NAME IP PORT DIR CMD…  reads and unlinks /run/env/NAME, keeps stdin (the terminal)
+#   headless IP PORT DIR CMD…       frames on stdin, then stdin is /dev/null
+#
+# A frame is LENGTH ":" BYTES ","; the bytes are NAME=VALUE; a frame of length 0 ends them.
+use strict;
+use warnings;
+use Socket;
+use Time::HiRes qw(ualarm);
+
+my $DIRECTORY = '/run/env';
+my $EXTRA_AUTHORITIES = '/usr/local/share/claude-bottle/ca.pem';
+my $SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+my $SIDECAR_DEADLINE = 10;
+
+sub fail { print STDERR "claude-bottle: $_[0]\n"; exit 125 }
+
+sub read_exactly {
+    my ($handle, $length) = @_;
+    my $bytes = '';
+    while (length($bytes) < $length) {
+        my $got = sysread($handle, $bytes, $length - length($bytes), length($bytes));
+        fail('the environment ended early') unless $got;
+    }
+    return $bytes;
+}
+
+# Unbuffered, so that nothing behind the last frame is swallowed.
+sub read_frames {
+    my ($handle) = @_;
+    my @entries;
+    while (1) {
+        my $length = '';
+        while ((my $digit = read_exactly($handle, 1)) ne ':') {
+            fail('the environment is malformed') unless $digit =~ /^[0-9]$/ && length($length) < 7;
+            $length .= $digit;
+        }
+        fail('the environment is malformed') if $length eq '';
+        my $bytes = read_exactly($handle, $length);
+        fail('the environment is malformed') if read_exactly($handle, 1) ne ',';
+        return @entries if $length == 0;
+        push @entries, $bytes;
+    }
+}
+
+sub put {
+    my ($name) = @_;
+    my @entries = read_frames(\*STDIN);
+    umask 0077;
+    open(my $file, '>:raw', "$DIRECTORY/$name") or fail("cannot keep the environment: $!");
+    print {$file} map({ length($_) . ":$_," } @entries), '0:,';
+    close($file) or fail("cannot keep the environment: $!");
+    exit 0;
+}
+
+sub take {
+    my ($name) = @_;
+    open(my $file, '<:raw', "$DIRECTORY/$name") or fail('the environment was used before or never came');
+    unlink("$DIRECTORY/$name") or fail("cannot remove the environment: $!");
+    return read_frames($file);
+}
+
+# curl, git and python read one bundle and not two: the image's own authorities and the extra ones, joined.
+sub join_authorities {
+    my $bundle = "$DIRECTORY/ca-bundle.pem";
+    return if !-e $EXTRA_AUTHORITIES || -e $bundle;
+    local $/;
+    open(my $out, '>:raw', "$bundle.$$") or fail("cannot keep the certificate authorities: $!");
+    for my $file ($SYSTEM_AUTHORITIES, $EXTRA_AUTHORITIES) {
+        open(my $in, '<:raw', $file) or next;
+        print {$out} <$in>, "\n";
+    }
+    close($out) or fail("cannot keep the certificate authorities: $!");
+    rename("$bundle.$$", $bundle) or fail("cannot keep the certificate authorities: $!");
+}
+
+# The bottle starts while its sidecar still does; the agent must not see a proxy that is not there yet.
+sub await_sidecar {
+    my ($ip, $port) = @_;
+    my $address = pack_sockaddr_in($port, inet_aton($ip));
+    my $deadline = time + $SIDECAR_DEADLINE;
+    while (1) {
+        socket(my $socket, PF_INET, SOCK_STREAM, 0) or fail("cannot make a socket: $!");
+        # Short tries: one that begins before the sidecar has its address would wait for long.
+        local $SIG{ALRM} = sub { };
+        ualarm(100_000);
+        my $connected = connect($socket, $address);
+        ualarm(0);
+        close($socket);
+        return if $connected;
+        fail("the sidecar did not answer at $ip:$port within $SIDECAR_DEADLINE s") if time > $deadline;
+        select(undef, undef, undef, 0.02);
+    }
+}
+
+sub run {
+    my ($entries, $ip, $port, $directory, @command) = @_;
+    for my $entry (@$entries) {
+        my ($name, $value) = split(/=/, $entry, 2);
+        $ENV{$name} = $value;
+    }
+    join_authorities();
+    await_sidecar($ip, $port);
+    chdir($directory) or fail("cannot enter $directory: $!");
+    no warnings 'exec';
+    exec { $command[0] } @command;
+    my $missing = $!{ENOENT};
+    print STDERR "claude-bottle: cannot run '$command[0]': $!\n";
+    exit($missing ? 127 : 126);
+}
+
+my $mode = shift @ARGV;
+put(@ARGV) if $mode eq 'put';
+if ($mode eq 'attached') {
+    my $name = shift @ARGV;
+    run([take($name)], @ARGV);
+}
+if ($mode eq 'headless') {
+    my @entries = read_frames(\*STDIN);
+    open(STDIN, '<', '/dev/null') or fail("cannot open /dev/null: $!");
+    run(\@entries, @ARGV);
+}
+fail("unknown mode '$mode'");

@@ -1,0 +1,123 @@
+import { EXIT, Failure } from "../../errors.ts";
+
+/**
+ * Where bottles take their subnets from unless `CLAUDE_BOTTLE_SUBNETS` says otherwise: 4,096 of 16 addresses,
+ * outside the engine's own default pools (172.17–172.31 and 192.168).
+ */
+export const DEFAULT_SUBNETS = "10.213.0.0/16";
+
+/** A bottle's networks hold two containers, or one and the user's joined ones: /28 is the smallest that leaves room. */
+const BOTTLE_PREFIX = 28;
+const BOTTLE_SIZE = 2 ** (32 - BOTTLE_PREFIX);
+
+/** An IPv4 range; `first` is its lowest address as a number. */
+export interface Range {
+  readonly first: number;
+  readonly prefix: number;
+}
+
+/** The subnets of one bottle. */
+export interface Subnets {
+  readonly internal: Range;
+  readonly egress: Range;
+}
+
+function size(range: Range): number {
+  return 2 ** (32 - range.prefix);
+}
+
+/** `a.b.c.d` of an address. */
+export function addressText(address: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join(".");
+}
+
+/** `a.b.c.d/n` of a range. */
+export function rangeText(range: Range): string {
+  return `${addressText(range.first)}/${range.prefix}`;
+}
+
+/** The address `index` places into a range. */
+export function addressIn(range: Range, index: number): string {
+  return addressText(range.first + index);
+}
+
+/** A range from `a.b.c.d/n`; `undefined` when it is none or has host bits set. */
+export function parseRange(text: string): Range | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  if (match === null) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0, prefix = 0] = match.slice(1).map(Number);
+  if (Math.max(a, b, c, d) > 255 || prefix > 32) return undefined;
+  const first = ((a * 256 + b) * 256 + c) * 256 + d;
+  return first % 2 ** (32 - prefix) === 0 ? { first, prefix } : undefined;
+}
+
+/** The range that subnets are taken from. @throws Failure `subnets-invalid` */
+export function subnetPool(setting: string | undefined): Range {
+  const pool = parseRange(setting ?? DEFAULT_SUBNETS);
+  if (pool === undefined || pool.prefix > BOTTLE_PREFIX - 1 || pool.prefix < 8) {
+    throw new Failure(
+      "subnets-invalid",
+      `CLAUDE_BOTTLE_SUBNETS is not an IPv4 range a bottle fits into: ${setting}`,
+      {
+        hints: [`Give a range such as ${DEFAULT_SUBNETS}, with a prefix from /8 to /${BOTTLE_PREFIX - 1}`],
+        exit: EXIT.usage,
+      },
+    );
+  }
+  return pool;
+}
+
+/** Whether two ranges share an address. */
+export function overlaps(a: Range, b: Range): boolean {
+  return a.first < b.first + size(b) && b.first < a.first + size(a);
+}
+
+/**
+ * Two random free subnets of the pool. Random, because parallel launches must not all try the same one; the
+ * engine has the last word and a launch tries again when it says "overlaps".
+ *
+ * @throws Failure `subnets-exhausted` when nothing free was met in 64 draws.
+ */
+export function pickSubnets(
+  pool: Range,
+  taken: readonly Range[],
+  random: (bytes: number) => Uint8Array,
+): Subnets {
+  const picked: Range[] = [];
+  for (let draw = 0; draw < 64 && picked.length < 2; draw++) {
+    const [a = 0, b = 0, c = 0, d = 0] = random(4);
+    const slots = size(pool) / BOTTLE_SIZE;
+    const slot = (((a * 256 + b) * 256 + c) * 256 + d) % slots;
+    const candidate = { first: pool.first + slot * BOTTLE_SIZE, prefix: BOTTLE_PREFIX };
+    if (![...taken, ...picked].some((range) => overlaps(range, candidate))) picked.push(candidate);
+  }
+  const [internal, egress] = picked;
+  if (internal === undefined || egress === undefined) {
+    throw new Failure("subnets-exhausted", `No free subnet was found in ${rangeText(pool)}`, {
+      hints: ["Name another range with CLAUDE_BOTTLE_SUBNETS, e.g. CLAUDE_BOTTLE_SUBNETS=10.99.0.0/16"],
+    });
+  }
+  return { internal, egress };
+}
+
+/**
+ * The destinations of `/proc/net/route`, so that no bottle shadows a network of the host. The default route
+ * (prefix 0) covers everything and so says nothing.
+ */
+export function routesOf(procNetRoute: string): readonly Range[] {
+  const routes: Range[] = [];
+  for (const line of procNetRoute.split("\n")) {
+    const fields = line.trim().split(/\s+/);
+    const destination = littleEndian(fields[1]);
+    const mask = littleEndian(fields[7]);
+    if (destination === undefined || mask === undefined || mask === 0) continue;
+    const prefix = 32 - Math.log2(2 ** 32 - mask);
+    if (Number.isInteger(prefix)) routes.push({ first: destination, prefix });
+  }
+  return routes;
+}
+
+function littleEndian(hex: string | undefined): number | undefined {
+  if (hex === undefined || !/^[0-9A-F]{8}$/.test(hex)) return undefined;
+  return (hex.match(/../g) ?? []).reduce((sum, byte, index) => sum + parseInt(byte, 16) * 256 ** index, 0);
+}

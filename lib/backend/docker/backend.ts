@@ -1,0 +1,144 @@
+import type { Bottle, BottleBackend, BuildOptions, BuiltImage, LaunchOptions } from "../../bottle/backend.ts";
+import type { OnEvent } from "../../bottle/events.ts";
+import type { BottlePlan } from "../../bottle/plan.ts";
+import type { BottleSpec } from "../../bottle/spec.ts";
+import { Failure } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { DockerBottle } from "./bottle.ts";
+import { DockerClient } from "./client.ts";
+import { findImages, inspected } from "./engine.ts";
+import { executeSteps } from "./execute.ts";
+import { buildSteps, type ImageChoice } from "./image_steps.ts";
+import { imageRecipes } from "./images.ts";
+import { LAST_SUFFIX } from "./names.ts";
+import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
+import { REF } from "./refs.ts";
+import { newRun, preparePlan } from "./prepare.ts";
+import { removeRun } from "./teardown.ts";
+import { type InspectedObject, verifyBottle } from "./verify.ts";
+import { VERSION } from "../../version.ts";
+
+/** How often new subnets are picked when the engine says that they overlap with another network's. */
+const SUBNET_ATTEMPTS = 16;
+
+/** Bottles on a docker engine, through its CLI. */
+export class DockerBottleBackend implements BottleBackend {
+  readonly name = "docker";
+  readonly #host: Host;
+  readonly #client: DockerClient;
+
+  constructor(
+    options: { readonly host: Host; readonly context: string | undefined; readonly onEvent: OnEvent },
+  ) {
+    this.#host = options.host;
+    this.#client = new DockerClient({ ...options, ...options.host });
+  }
+
+  prepare(spec: BottleSpec, signal: AbortSignal): Promise<DockerBottlePlan> {
+    return preparePlan(spec, { host: this.#host, client: this.#client, signal });
+  }
+
+  async launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle> {
+    if (!isDockerPlan(plan)) throw new TypeError("A plan of another backend");
+    let subnetAttempts = 0;
+    for (let current = plan;;) {
+      try {
+        return await this.#launchOnce(current, options);
+      } catch (error) {
+        const next = this.#decideAgain(current.inputs, error, ++subnetAttempts);
+        if (next === undefined) throw error;
+        current = composePlan(next);
+        options.onEvent({ kind: "notice", text: retryNotice(error, current) });
+      }
+    }
+  }
+
+  /** One attempt; whatever it created is gone when it throws. */
+  async #launchOnce(plan: DockerBottlePlan, options: LaunchOptions): Promise<Bottle> {
+    const ids = knownIds(plan.inputs);
+    try {
+      const outputs = await executeSteps(plan.steps, { ...options, client: this.#client, ids });
+      const objects = inspected<InspectedObject>(
+        "comparing the bottle with the plan",
+        outputs.get("verify") ?? "",
+      );
+      verifyBottle(plan, objects, ids);
+      return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
+    } catch (error) {
+      const leftover = await removeRun({ client: this.#client, sleep: this.#host.sleep }, plan.runId);
+      if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
+      throw error;
+    }
+  }
+
+  /** The decisions of the next attempt, when the engine only said that somebody else was faster. */
+  #decideAgain(inputs: PlanInputs, error: unknown, attempts: number): PlanInputs | undefined {
+    if (!(error instanceof Failure)) return undefined;
+    if (error.code === "name-taken" && inputs.pinnedName === undefined) {
+      if (inputs.attempt >= LAST_SUFFIX) return undefined;
+      return { ...inputs, ...newRun(inputs, this.#host), attempt: inputs.attempt + 1 };
+    }
+    if (error.code === "subnet-taken" && attempts < SUBNET_ATTEMPTS) {
+      return { ...inputs, ...newRun(inputs, this.#host) };
+    }
+    return undefined;
+  }
+
+  async build(options: BuildOptions): Promise<readonly BuiltImage[]> {
+    const { signal, onEvent } = options;
+    const recipes = await imageRecipes(this.#host.environment);
+    const names = [recipes.agent.name, recipes.sidecar.name, recipes.agent.base];
+    const found = await findImages(this.#client, { names, signal });
+    const choice = (recipe: typeof recipes.agent): ImageChoice => ({
+      name: recipe.name,
+      id: options.force ? undefined : found.get(recipe.name)?.id,
+      build: {
+        ...recipe,
+        pull: !found.has(recipe.base),
+        ca: options.ca ?? "",
+        version: VERSION,
+        fresh: options.force,
+      },
+    });
+    const images = { agent: choice(recipes.agent), sidecar: choice(recipes.sidecar) };
+    const ids = new Map<string, string>();
+    const seconds = new Map<string, number>();
+    const started = this.#host.now();
+    await executeSteps(buildSteps(images, this.#client.globalArguments), {
+      client: this.#client,
+      ids,
+      signal,
+      onEvent(event): void {
+        if (event.kind === "finished") seconds.set(event.id, (Date.now() - started) / 1000);
+        onEvent(event);
+      },
+    });
+    return (["agent", "sidecar"] as const).map((role) => ({
+      role,
+      name: images[role].name,
+      id: ids.get(`${role}-image`) ?? images[role].id ?? "",
+      built: images[role].id === undefined,
+      seconds: seconds.get(`${role}-build`) ?? 0,
+    }));
+  }
+}
+
+function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {
+  return "inputs" in plan && "expected" in plan;
+}
+
+/** Ids that are known before anything is created. */
+function knownIds(inputs: PlanInputs): Map<string, string> {
+  const ids = new Map<string, string>();
+  const { agent, sidecar } = inputs.images;
+  if (agent.id !== undefined) ids.set(REF.agentImage, agent.id);
+  if (sidecar.id !== undefined) ids.set(REF.sidecarImage, sidecar.id);
+  [...inputs.joined.values()].forEach((id, index) => ids.set(`joined-${index + 1}`, id));
+  return ids;
+}
+
+function retryNotice(error: unknown, next: DockerBottlePlan): string {
+  return error instanceof Failure && error.code === "name-taken"
+    ? `name conflict; retrying as ${next.containerName}`
+    : "subnet conflict; retrying with another one";
+}

@@ -1,0 +1,119 @@
+import { Failure } from "../../errors.ts";
+import type { Environment } from "../../host/environment.ts";
+import type { Outcome, ProcessCall, Processes } from "../../host/processes.ts";
+import type { OnEvent } from "../../bottle/events.ts";
+import { shellQuoted } from "../../bottle/invocation.ts";
+import { engineFailure } from "./failures.ts";
+
+/**
+ * All that the docker CLI inherits. A fixed list: were a name of the manifest ever to enter this environment,
+ * `LD_PRELOAD` would run code on the host and `DOCKER_HOST` would send every secret to another engine.
+ */
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "DOCKER_HOST",
+  "DOCKER_CONTEXT",
+  "DOCKER_CONFIG",
+  "DOCKER_TLS_VERIFY",
+  "DOCKER_CERT_PATH",
+  "SSH_AUTH_SOCK",
+  "XDG_RUNTIME_DIR",
+  "TMPDIR",
+  "LANG",
+] as const;
+
+/** Long enough for a busy engine, short enough not to look hung; builds and pulls have none. */
+const CALL_DEADLINE_MS = 60_000;
+
+/** The environment of the docker CLI, from the host's. */
+export function clientEnvironment(environment: Environment): Readonly<Record<string, string>> {
+  const passed: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    const value = environment.get(name);
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+}
+
+export interface DockerCall {
+  /** What is being done, for messages. */
+  readonly what: string;
+  readonly args: readonly string[];
+  readonly input?: Uint8Array;
+  readonly signal?: AbortSignal;
+  /** Without a deadline, its output passed on line by line. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** The engine, through the docker CLI. */
+export class DockerClient {
+  readonly #processes: Processes;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #context: string | undefined;
+  readonly #onEvent: OnEvent;
+
+  constructor(options: {
+    readonly processes: Processes;
+    readonly environment: Environment;
+    readonly context: string | undefined;
+    readonly onEvent: OnEvent;
+  }) {
+    this.#processes = options.processes;
+    this.#environment = clientEnvironment(options.environment);
+    this.#context = options.context;
+    this.#onEvent = options.onEvent;
+  }
+
+  /** The words before every subcommand: which engine. */
+  get globalArguments(): readonly string[] {
+    return this.#context === undefined ? [] : ["--context", this.#context];
+  }
+
+  /** One call, whatever its exit code. @throws Failure when there is no docker CLI or it takes too long. */
+  async outcome(call: DockerCall): Promise<Outcome> {
+    const { onLine } = call;
+    try {
+      return await this.#processes.run(this.#call(call.args), {
+        ...(call.input === undefined ? {} : { input: call.input }),
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
+        ...(onLine === undefined ? { deadlineMs: CALL_DEADLINE_MS } : { onLine: (line) => onLine(line) }),
+      });
+    } catch (error) {
+      throw withClientHints(error);
+    }
+  }
+
+  /** One call that must succeed; its stdout. @throws Failure as {@link engineFailure} words it. */
+  async run(call: DockerCall): Promise<string> {
+    const outcome = await this.outcome(call);
+    if (outcome.code !== 0) throw engineFailure(call.what, outcome);
+    return outcome.stdout;
+  }
+
+  /** One call with the user's own streams; `input` replaces stdin. */
+  async attach(call: DockerCall): Promise<Outcome> {
+    try {
+      return await this.#processes.attach(this.#call(call.args), {
+        ...(call.input === undefined ? {} : { input: call.input }),
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
+      });
+    } catch (error) {
+      throw withClientHints(error);
+    }
+  }
+
+  #call(args: readonly string[]): ProcessCall {
+    const words = [...this.globalArguments, ...args];
+    this.#onEvent({ kind: "call", text: shellQuoted(["docker", ...words]) });
+    return { program: "docker", args: words, env: this.#environment };
+  }
+}
+
+function withClientHints(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.code !== "program-missing") return error;
+  return new Failure("docker-missing", "The docker CLI is not on PATH", {
+    hints: ["Install the docker CLI and an engine, then run again"],
+    exit: 125,
+  });
+}

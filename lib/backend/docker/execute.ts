@@ -1,0 +1,76 @@
+import { executedArguments, type Step } from "../../bottle/invocation.ts";
+import type { OnEvent } from "../../bottle/events.ts";
+import type { DockerClient } from "./client.ts";
+import { tarOf } from "./tar.ts";
+
+/** Titles of what is worth telling while it lasts. */
+const TITLES: Readonly<Record<string, string>> = {
+  "base-image": "pulling the base image",
+  "agent-build": "building the agent image",
+  "sidecar-build": "building the sidecar image",
+};
+
+export interface ExecuteOptions {
+  readonly client: DockerClient;
+  /** Ids by ref: those known beforehand, to which created ones are added. */
+  readonly ids: Map<string, string>;
+  readonly signal: AbortSignal;
+  readonly onEvent: OnEvent;
+}
+
+/**
+ * Executes steps, each as soon as those it comes after are done. After a failure or an interruption nothing
+ * new begins, and calls under way are awaited, so that what exists afterwards is known.
+ *
+ * @returns the stdout of each step
+ * @throws the first failure
+ */
+export async function executeSteps(
+  steps: readonly Step[],
+  options: ExecuteOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const outputs = new Map<string, string>();
+  const begun = new Map<string, Promise<void>>();
+  const stop = new AbortController();
+  const failures: unknown[] = [];
+
+  async function perform(step: Step): Promise<void> {
+    await Promise.all(step.after.map((id) => begun.get(id)));
+    if (stop.signal.aborted || options.signal.aborted) return;
+    try {
+      outputs.set(step.id, await executeStep(step, options));
+    } catch (error) {
+      failures.push(error);
+      stop.abort();
+    }
+  }
+
+  for (const step of steps) begun.set(step.id, perform(step));
+  await Promise.all(begun.values());
+  if (failures.length > 0) throw failures[0];
+  options.signal.throwIfAborted();
+  return outputs;
+}
+
+async function executeStep(step: Step, { client, ids, signal, onEvent }: ExecuteOptions): Promise<string> {
+  const { input, why } = step.invocation;
+  const title = TITLES[step.id] ?? `${step.id} (${why})`;
+  onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
+  const stdout = await client.run({
+    what: title,
+    args: executedArguments(step.invocation, ids).slice(client.globalArguments.length),
+    ...(input?.kind === "tar" ? { input: tarOf(input.files) } : {}),
+    // Only what is slow is cut short: a short call's outcome decides what there is to remove.
+    ...(step.slow === true
+      ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
+      : {}),
+  });
+  if (step.creates !== undefined) ids.set(step.creates, createdId(stdout));
+  onEvent({ kind: "finished", id: step.id });
+  return stdout;
+}
+
+/** Warnings may come before it; the id is the last line. */
+function createdId(stdout: string): string {
+  return stdout.trimEnd().split("\n").at(-1)?.trim() ?? "";
+}

@@ -1,0 +1,94 @@
+import { EXIT, Failure, printable } from "../../errors.ts";
+
+/** What the engine's client said, put into words a user can act on. */
+interface Known {
+  readonly pattern: RegExp;
+  readonly code: string;
+  readonly message: (said: string) => string;
+  readonly hints: readonly string[];
+}
+
+/** Messages of docker CLI 20.10–28 and engine 20.10–28; the first that matches counts. */
+const KNOWN: readonly Known[] = [
+  {
+    pattern:
+      /cannot connect to the docker daemon|is the docker daemon running|error during connect|no such host|connection refused/i,
+    code: "engine-unreachable",
+    message: (said) => `The engine does not answer: ${said}`,
+    hints: [
+      "Start it, or name another with `--context` or DOCKER_HOST",
+      "`docker version` shows the same problem",
+    ],
+  },
+  {
+    pattern: /permission denied.*docker.*sock|dial unix.*permission denied/i,
+    code: "engine-forbidden",
+    message: (said) => `This user may not use the engine: ${said}`,
+    hints: ["Add the user to the `docker` group and log in again, or use a rootless engine"],
+  },
+  {
+    pattern: /context .* (does not exist|not found)|unable to resolve docker endpoint/i,
+    code: "context-missing",
+    message: (said) => `The docker context cannot be used: ${said}`,
+    hints: ["`docker context ls` lists the contexts"],
+  },
+  {
+    pattern: /is already in use by container|is already in use/i,
+    code: "name-taken",
+    message: (said) => said,
+    hints: [],
+  },
+  {
+    pattern: /pool overlaps with other one|overlaps with|conflicts with network/i,
+    code: "subnet-taken",
+    message: (said) => said,
+    hints: ["Name a free range with CLAUDE_BOTTLE_SUBNETS"],
+  },
+  {
+    pattern: /unknown or invalid runtime name|unknown runtime specified/i,
+    code: "runtime-missing",
+    message: (said) => `The engine does not have the runtime: ${said}`,
+    hints: ["`docker info` lists the runtimes"],
+  },
+  {
+    pattern: /no space left on device/i,
+    code: "engine-full",
+    message: (said) => `The engine's disk is full: ${said}`,
+    hints: ["`docker system df` shows what takes the space"],
+  },
+  {
+    pattern: /no such (container|network|volume|image|object)|network .* not found|no such image/i,
+    code: "object-gone",
+    message: (said) => `Something of the bottle was removed by somebody else: ${said}`,
+    hints: [],
+  },
+];
+
+/** The part of stderr worth repeating, without the client's own prefixes. */
+export function saidBy(stderr: string): string {
+  const lines = printable(stderr).split("\n").map((line) => line.trim())
+    .filter((line) => line !== "" && !/^(See 'docker|Usage:|Run 'docker)/.test(line));
+  // The engine's own words say more than the client's summary behind them.
+  const said = lines.findLast((line) => /error response from daemon/i.test(line)) ?? lines.at(-1) ??
+    "it said nothing";
+  return said.replace(/^docker: /, "").replace(/^(Error|ERROR)( response from daemon)?: /, "").replace(
+    /\.$/,
+    "",
+  );
+}
+
+/** The failure that a client's call ended in. `what` is what was being done, e.g. `creating the internal network`. */
+export function engineFailure(
+  what: string,
+  outcome: { readonly code: number; readonly stderr: string },
+): Failure {
+  const said = saidBy(outcome.stderr);
+  const known = KNOWN.find(({ pattern }) => pattern.test(outcome.stderr));
+  if (known !== undefined) {
+    return new Failure(known.code, known.message(said), { hints: known.hints, exit: EXIT.beforeAgent });
+  }
+  return new Failure("engine-failed", `The engine failed at ${what}: ${said}`, {
+    hints: ["Run again with `-v` to see each call"],
+    exit: EXIT.beforeAgent,
+  });
+}

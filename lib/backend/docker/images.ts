@@ -1,0 +1,128 @@
+import agentDockerfile from "../../assets/agent.dockerfile" with { type: "text" };
+import squidDockerfile from "../../assets/squid.dockerfile" with { type: "text" };
+import { EXIT, Failure } from "../../errors.ts";
+import type { Environment } from "../../host/environment.ts";
+import { LABEL } from "./labels.ts";
+
+/** Debian 13: its packages are what the Dockerfiles name. */
+export const DEFAULT_BASE = "debian:trixie-slim";
+
+/**
+ * The agent's uid and gid in our image. Unusual on purpose: a host process with the agent's uid could read the
+ * agent's environment, and 1000 is the first user of most machines. Below 65,536, so that it exists in user
+ * namespaces too.
+ */
+export const AGENT_UID = 47291;
+
+/** An image that this program builds from an embedded Dockerfile. */
+export interface ImageRecipe {
+  readonly role: "agent" | "sidecar";
+  readonly dockerfile: string;
+  readonly base: string;
+  /** Repository and tag; the tag is a digest of everything the image is made from but the extra authorities. */
+  readonly name: string;
+}
+
+/** The recipes of both images. */
+export async function imageRecipes(
+  environment: Environment,
+): Promise<Record<"agent" | "sidecar", ImageRecipe>> {
+  const base = environment.get("CLAUDE_BOTTLE_BASE_IMAGE") || DEFAULT_BASE;
+  if (!isImageReference(base)) {
+    throw new Failure(
+      "image-invalid",
+      `CLAUDE_BOTTLE_BASE_IMAGE is not an image reference: ${JSON.stringify(base)}`,
+      {
+        hints: [`Give a name such as ${DEFAULT_BASE}`],
+        exit: EXIT.usage,
+      },
+    );
+  }
+  return {
+    agent: await recipe({ role: "agent", repository: "claude-bottle", dockerfile: agentDockerfile, base }),
+    sidecar: await recipe({
+      role: "sidecar",
+      repository: "claude-bottle-squid",
+      dockerfile: squidDockerfile,
+      base,
+    }),
+  };
+}
+
+/** Whether docker would read it as an image's name, and never as an option. */
+export function isImageReference(text: string): boolean {
+  return text.length <= 256 && /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/.test(text);
+}
+
+async function recipe(
+  from: { role: "agent" | "sidecar"; repository: string; dockerfile: string; base: string },
+): Promise<ImageRecipe> {
+  const digest = await sha256(JSON.stringify([from.dockerfile, from.base]));
+  return {
+    role: from.role,
+    dockerfile: from.dockerfile,
+    base: from.base,
+    name: `${from.repository}:${digest.slice(0, 12)}`,
+  };
+}
+
+/** SHA-256 of a text, hex. */
+export async function sha256(text: string): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** What an image of the engine is, as far as a launch depends on it. */
+export interface ImageFacts {
+  readonly id: string;
+  /** `Config.Env` by name. */
+  readonly env: ReadonlyMap<string, string>;
+  readonly user: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+interface InspectedImage {
+  readonly Id: string;
+  readonly Config?: {
+    readonly Env?: readonly string[] | null;
+    readonly User?: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  } | null;
+}
+
+/** Reads one element of `docker image inspect`. */
+export function imageFacts(inspected: InspectedImage): ImageFacts {
+  const env = new Map<string, string>();
+  for (const entry of inspected.Config?.Env ?? []) {
+    const equals = entry.indexOf("=");
+    env.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
+  return {
+    id: inspected.Id,
+    env,
+    user: inspected.Config?.User ?? "",
+    labels: inspected.Config?.Labels ?? {},
+  };
+}
+
+/**
+ * The agent's user in an image: our label, else a numeric `USER`.
+ *
+ * @throws Failure `image-user-unknown`: a name says nothing about the uid that files must be given.
+ */
+export function agentUser(name: string, facts: ImageFacts): { readonly uid: number; readonly gid: number } {
+  const label = facts.labels[LABEL.agentUid];
+  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(label ?? facts.user);
+  const uid = Number(match?.[1]);
+  if (match === null || uid === 0) {
+    throw new Failure(
+      "image-user-unknown",
+      `${name} does not say which uid the agent has: USER is "${facts.user}"`,
+      {
+        hints: [`Build it with a numeric USER other than 0, or with LABEL ${LABEL.agentUid}=UID`],
+        exit: EXIT.beforeAgent,
+      },
+    );
+  }
+  return { uid, gid: match[2] === undefined ? uid : Number(match[2]) };
+}

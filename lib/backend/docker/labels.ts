@@ -1,0 +1,63 @@
+import type { ManifestFile } from "../../manifest/model.ts";
+
+/** The labels of every object we create: the only record of what exists. */
+export const LABEL = {
+  /** Identity of one launch. */
+  run: "claude-bottle.run",
+  agent: "claude-bottle.agent",
+  bottle: "claude-bottle.bottle",
+  /** `agent`, `sidecar`, `internal`, `egress`, `config`. */
+  role: "claude-bottle.role",
+  /** The manifest's files as `path@sha256:digest`, joined by spaces. */
+  manifest: "claude-bottle.manifest",
+  version: "claude-bottle.version",
+  /** See {@link Owner}; `detached` for a bottle that no process owns. */
+  owner: "claude-bottle.owner",
+  /** On images: `agent` or `squid`. */
+  image: "claude-bottle.image",
+  /** On images: the agent user's uid. */
+  agentUid: "claude-bottle.agent-uid",
+} as const;
+
+/**
+ * The process that a run belongs to. Boot ids are equal in all containers of a machine and pids are not
+ * comparable between pid namespaces, so a process counts as gone only where the first four fields are ours.
+ */
+export interface Owner {
+  /** SHA-256 of the machine id, 16 hex digits: the id itself is confidential. */
+  readonly machine: string;
+  readonly boot: string;
+  readonly pidNamespace: string;
+  readonly uid: string;
+  readonly pid: string;
+  /** Start time as the system gives it: pids are reused. */
+  readonly started: string;
+}
+
+/** The owner label's value. */
+export function ownerLabel(owner: Owner): string {
+  return [owner.machine, owner.boot, owner.pidNamespace, owner.uid, owner.pid, owner.started].join("/");
+}
+
+/** What all objects of one run have in common. */
+export interface RunLabels {
+  readonly run: string;
+  readonly agent: string;
+  readonly bottle: string;
+  readonly manifestFiles: readonly ManifestFile[];
+  readonly version: string;
+  readonly owner: string;
+}
+
+/** Label values of one object, by key. */
+export function labelsOf(run: RunLabels, role: string): Readonly<Record<string, string>> {
+  return {
+    [LABEL.run]: run.run,
+    [LABEL.agent]: run.agent,
+    [LABEL.bottle]: run.bottle,
+    [LABEL.role]: role,
+    [LABEL.manifest]: run.manifestFiles.map((file) => `${file.path}@sha256:${file.digest}`).join(" "),
+    [LABEL.version]: run.version,
+    [LABEL.owner]: run.owner,
+  };
+}

@@ -1,0 +1,121 @@
+import type { BottlePlan } from "../../bottle/plan.ts";
+import type { BottleSpec } from "../../bottle/spec.ts";
+import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
+import { addressIn, type Range, type Subnets } from "./addresses.ts";
+import { proxyEnvironment } from "./arguments.ts";
+import type { EngineFacts } from "./engine.ts";
+import { buildSteps, type ImageChoice } from "./image_steps.ts";
+import type { RunLabels } from "./labels.ts";
+import { refsOf } from "./refs.ts";
+import {
+  agentContainerSteps,
+  agentSteps,
+  networkSteps,
+  sidecarSteps,
+  stepMaker,
+  teardownSteps,
+} from "./steps.ts";
+
+/** Memory of an agent container whose manifest names none; less where the engine has less. */
+const DEFAULT_MEMORY = 4 * 1024 ** 3;
+/** Threads count: node and a compiler together need some hundreds. */
+const DEFAULT_PIDS = 2048;
+
+/** Everything that decides what a launch does. The plan is a pure function of it, so a retry is a new decision, not a patch. */
+export interface PlanInputs {
+  readonly spec: BottleSpec;
+  readonly engine: EngineFacts;
+  readonly runtime: "runc" | "runsc";
+  readonly images: { readonly agent: ImageChoice; readonly sidecar: ImageChoice };
+  readonly user: { readonly uid: number; readonly gid: number };
+  /** 1 for the plain name, 2 … 99 for a suffix. */
+  readonly attempt: number;
+  readonly pinnedName: string | undefined;
+  readonly slug: string;
+  readonly subnets: Subnets;
+  /** Ids of `spec.networks`, by name. */
+  readonly joined: ReadonlyMap<string, string>;
+  /** Names of the variables of the agent's process. */
+  readonly envNames: readonly string[];
+  /** Names the file that an attached agent's environment waits in. */
+  readonly envToken: string;
+  /** Words before every docker subcommand. */
+  readonly globalArguments: readonly string[];
+  readonly run: RunLabels;
+  /** What another attempt draws its subnets and labels from. */
+  readonly pool: Range;
+  readonly routes: readonly Range[];
+  readonly owner: string;
+}
+
+/** What the launch compares with the engine's own account of the two containers. */
+export interface Expected {
+  readonly agentAddress: string;
+  readonly sidecarAddress: string;
+  readonly memory: number;
+  readonly pids: number;
+  readonly agentEnv: Readonly<Record<string, string>>;
+  readonly sidecarEnv: Readonly<Record<string, string>>;
+  readonly sidecarProgram: SidecarProgram;
+}
+
+export interface DockerBottlePlan extends BottlePlan {
+  readonly inputs: PlanInputs;
+  readonly expected: Expected;
+}
+
+/** Decides the whole launch. Pure. */
+export function composePlan(inputs: PlanInputs): DockerBottlePlan {
+  const { spec } = inputs;
+  const names = refsOf(inputs);
+  const expected = expectedOf(inputs);
+  const step = stepMaker(inputs.globalArguments);
+  const builds = buildSteps(inputs.images, inputs.globalArguments);
+  return {
+    inputs,
+    expected,
+    spec,
+    runId: inputs.run.run,
+    containerName: names.agent.name,
+    image: inputs.images.agent.name,
+    runtime: inputs.runtime,
+    steps: [
+      ...builds,
+      ...networkSteps(inputs, names, step),
+      ...agentContainerSteps(inputs, {
+        names,
+        expected,
+        step,
+        built: builds.some(({ id }) => id === "agent-image"),
+      }),
+      ...sidecarSteps(inputs, {
+        names,
+        expected,
+        step,
+        built: builds.some(({ id }) => id === "sidecar-image"),
+      }),
+      step("verify", {
+        after: ["agent-start", "sidecar-start"],
+        args: ["inspect", names.agent, names.sidecar, names.internal, names.egress],
+        why: "the engine did all that was asked",
+      }),
+    ],
+    agentSteps: agentSteps(inputs, { names, expected, step }),
+    teardownSteps: teardownSteps(names, step),
+    notices: spec.proxy.limits(spec.policy),
+  };
+}
+
+function expectedOf({ spec, engine, subnets }: PlanInputs): Expected {
+  const sidecarAddress = addressIn(subnets.internal, 2);
+  return {
+    sidecarAddress,
+    agentAddress: addressIn(subnets.internal, 3),
+    memory: spec.resources.memory ??
+      (engine.memory > 0 ? Math.min(DEFAULT_MEMORY, engine.memory) : DEFAULT_MEMORY),
+    pids: spec.resources.pids ?? DEFAULT_PIDS,
+    agentEnv: proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
+    sidecarEnv: proxyEnvironment("", ""),
+    sidecarProgram: spec.proxy.program(spec.policy, sidecarAddress),
+  };
+}

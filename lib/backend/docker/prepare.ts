@@ -1,0 +1,201 @@
+import { requireHostVariables } from "../../bottle/env.ts";
+import type { BottleSpec } from "../../bottle/spec.ts";
+import { EXIT, Failure } from "../../errors.ts";
+import type { Environment } from "../../host/environment.ts";
+import type { Host } from "../../host/host.ts";
+import { VERSION } from "../../version.ts";
+import { pickSubnets, subnetPool, type Subnets } from "./addresses.ts";
+import type { DockerClient } from "./client.ts";
+import { containerNames, type EngineFacts, engineFacts, findImages, networkIds } from "./engine.ts";
+import type { ImageChoice } from "./image_steps.ts";
+import {
+  AGENT_UID,
+  agentUser,
+  type ImageFacts,
+  type ImageRecipe,
+  imageRecipes,
+  isImageReference,
+} from "./images.ts";
+import { ownerLabel, type RunLabels } from "./labels.ts";
+import { machineFacts } from "./machine.ts";
+import { containerName, LAST_SUFFIX, NAME_PREFIX, RUN_ID_BYTES, runIdFrom, slugify } from "./names.ts";
+import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
+import { environmentNames } from "./provision/env.ts";
+
+interface Ports {
+  readonly host: Host;
+  readonly client: DockerClient;
+  readonly signal: AbortSignal;
+}
+
+/** All checks and decisions of a launch. Creates nothing; asks the engine only what it is and has. @throws Failure */
+export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<DockerBottlePlan> {
+  const { host, client, signal } = ports;
+  const { environment } = host;
+  requireHostVariables(spec.env, environment);
+  const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS"));
+  const recipes = await imageRecipes(environment);
+  const slug = slugify(spec.agent);
+  const pinnedName = pinned(environment);
+  const wanted = agentImageName(environment, recipes.agent);
+  // Asked at the same time: each call of the client costs as much as all our own work.
+  const [engine, images, taken, machine, joined] = await Promise.all([
+    engineFacts(client, signal),
+    findImages(client, { names: [wanted, recipes.sidecar.name, recipes.agent.base], signal }),
+    containerNames(client, { prefix: pinnedName ?? `${NAME_PREFIX}${slug}`, signal }),
+    machineFacts(host, signal),
+    networkIds(client, { names: spec.networks, signal }),
+  ]);
+  const inputs = {
+    spec,
+    engine,
+    runtime: chooseRuntime(spec, engine),
+    images: {
+      agent: agentImage({ wanted, recipe: recipes.agent, images, ca: spec.ca }),
+      sidecar: builtImage(recipes.sidecar, images, spec.ca),
+    },
+    user: userOf(wanted, images.get(wanted)),
+    attempt: freeName(slug, { taken, pinnedName }),
+    pinnedName,
+    slug,
+    joined,
+    envNames: environmentNames(spec, environment),
+    globalArguments: client.globalArguments,
+    pool,
+    routes: machine.routes,
+    owner: ownerLabel(machine.owner),
+  };
+  return composePlan({ ...inputs, ...newRun(inputs, host) });
+}
+
+/** What is drawn anew for each attempt of a launch. */
+export function newRun(
+  from: Pick<PlanInputs, "spec" | "owner" | "pool" | "routes">,
+  host: Pick<Host, "random">,
+): { readonly run: RunLabels; readonly subnets: Subnets; readonly envToken: string } {
+  return {
+    run: {
+      run: runIdFrom(host.random(RUN_ID_BYTES)),
+      agent: from.spec.agent,
+      bottle: from.spec.bottle,
+      manifestFiles: from.spec.manifestFiles,
+      version: VERSION,
+      owner: from.owner,
+    },
+    subnets: pickSubnets(from.pool, from.routes, host.random),
+    envToken: runIdFrom(host.random(RUN_ID_BYTES)),
+  };
+}
+
+function pinned(environment: Environment): string | undefined {
+  const name = environment.get("CLAUDE_BOTTLE_CONTAINER") || undefined;
+  if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.-]{1,127}$/.test(name)) {
+    throw new Failure(
+      "name-invalid",
+      `CLAUDE_BOTTLE_CONTAINER is not a container name: ${JSON.stringify(name)}`,
+      {
+        hints: ["Use letters, digits, `_`, `.` and `-`, beginning with a letter or digit"],
+        exit: EXIT.usage,
+      },
+    );
+  }
+  return name;
+}
+
+function freeName(
+  slug: string,
+  { taken, pinnedName }: { readonly taken: ReadonlySet<string>; readonly pinnedName: string | undefined },
+): number {
+  if (pinnedName !== undefined) {
+    if (taken.has(pinnedName)) throw pinnedNameTaken(pinnedName);
+    return 1;
+  }
+  for (let attempt = 1; attempt <= LAST_SUFFIX; attempt++) {
+    if (!taken.has(containerName(slug, attempt))) return attempt;
+  }
+  throw new Failure(
+    "name-taken",
+    `could not find a free container name after ${containerName(slug, LAST_SUFFIX)}; ` +
+      `clean up old containers with 'docker rm -f <name>'`,
+  );
+}
+
+/** In the seed's words. */
+export function pinnedNameTaken(name: string): Failure {
+  return new Failure(
+    "name-taken",
+    `container '${name}' already exists (pinned via CLAUDE_BOTTLE_CONTAINER). ` +
+      `Remove it with 'docker rm -f ${name}' or unset the override.`,
+  );
+}
+
+function agentImageName(environment: Environment, recipe: ImageRecipe): string {
+  const name = environment.get("CLAUDE_BOTTLE_IMAGE") || recipe.name;
+  if (!isImageReference(name)) {
+    throw new Failure(
+      "image-invalid",
+      `CLAUDE_BOTTLE_IMAGE is not an image reference: ${JSON.stringify(name)}`,
+      {
+        hints: ["Give a name such as my-agent:latest"],
+        exit: EXIT.usage,
+      },
+    );
+  }
+  return name;
+}
+
+function agentImage(
+  from: {
+    readonly wanted: string;
+    readonly recipe: ImageRecipe;
+    readonly images: ReadonlyMap<string, ImageFacts>;
+    readonly ca: string | undefined;
+  },
+): ImageChoice {
+  if (from.wanted === from.recipe.name) return builtImage(from.recipe, from.images, from.ca);
+  const facts = from.images.get(from.wanted);
+  if (facts === undefined) {
+    throw new Failure(
+      "image-missing",
+      `The engine has no image ${from.wanted}, which CLAUDE_BOTTLE_IMAGE names`,
+      {
+        hints: [
+          `\`docker pull ${from.wanted}\` or build it: it is used as it is`,
+          "Or unset CLAUDE_BOTTLE_IMAGE",
+        ],
+        exit: EXIT.beforeAgent,
+      },
+    );
+  }
+  return { name: from.wanted, id: facts.id, build: undefined };
+}
+
+function builtImage(
+  recipe: ImageRecipe,
+  images: ReadonlyMap<string, ImageFacts>,
+  ca: string | undefined,
+): ImageChoice {
+  return {
+    name: recipe.name,
+    id: images.get(recipe.name)?.id,
+    build: { ...recipe, pull: !images.has(recipe.base), ca: ca ?? "", version: VERSION, fresh: false },
+  };
+}
+
+/** An image of ours that is still to be built has the user that its Dockerfile makes. */
+function userOf(name: string, facts: ImageFacts | undefined): { readonly uid: number; readonly gid: number } {
+  return facts === undefined ? { uid: AGENT_UID, gid: AGENT_UID } : agentUser(name, facts);
+}
+
+function chooseRuntime(spec: BottleSpec, engine: EngineFacts): "runc" | "runsc" {
+  const has = (name: string): boolean => engine.runtimes.includes(name);
+  if (spec.runtime === "auto") return has("runsc") ? "runsc" : "runc";
+  if (has(spec.runtime)) return spec.runtime;
+  throw new Failure("runtime-missing", `The engine does not have the runtime ${spec.runtime}`, {
+    hints: [
+      `It has: ${engine.runtimes.join(", ")}`,
+      spec.runtime === "runsc" ? "Install gVisor, or use `runtime: auto`" : "Use `runtime: auto`",
+    ],
+    exit: EXIT.beforeAgent,
+  });
+}

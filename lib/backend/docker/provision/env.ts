@@ -1,0 +1,54 @@
+import { CLAUDE_ENVIRONMENT } from "../../../bottle/claude.ts";
+import { type ResolvedEnv, Secret } from "../../../bottle/env.ts";
+import type { BottleSpec } from "../../../bottle/spec.ts";
+import type { Environment } from "../../../host/environment.ts";
+import { CA_FILE } from "./files.ts";
+
+/** The bundle that the wrapper makes of the image's authorities and the extra ones. */
+const CA_BUNDLE = "/run/env/ca-bundle.pem";
+
+/** Variables of the host's terminal that programs in the bottle draw by. */
+const TERMINAL_VARIABLES = ["TERM", "COLORTERM"] as const;
+
+/** What we set ourselves; the manifest's env wins over it. */
+export function ownEnvironment(spec: BottleSpec, environment: Environment): ReadonlyMap<string, string> {
+  const own = new Map<string, string>(
+    Object.entries({ HOME: spec.home, LANG: "C.UTF-8", ...CLAUDE_ENVIRONMENT }),
+  );
+  if (spec.ca !== undefined) {
+    own.set("NODE_EXTRA_CA_CERTS", CA_FILE);
+    for (const name of ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE"]) {
+      own.set(name, CA_BUNDLE);
+    }
+  }
+  if (spec.mode === "attached") {
+    for (const name of TERMINAL_VARIABLES) {
+      const value = environment.get(name);
+      if (value !== undefined && /^[A-Za-z0-9._+-]{1,64}$/.test(value)) own.set(name, value);
+    }
+  }
+  return own;
+}
+
+/** The name that the agent finds the forwarded token under, and the host's. */
+export const OAUTH = { inBottle: "CLAUDE_CODE_OAUTH_TOKEN", onHost: "CLAUDE_BOTTLE_OAUTH_TOKEN" } as const;
+
+/** Names of all variables of the agent's process, in the order they are sent; the manifest's last, so that they win. */
+export function environmentNames(spec: BottleSpec, environment: Environment): readonly string[] {
+  const names = [...ownEnvironment(spec, environment).keys()];
+  if (spec.forwardOauthToken) names.push(OAUTH.inBottle);
+  return [...new Set([...names, ...spec.env.keys()])];
+}
+
+/** The whole environment of the agent's process. */
+export function agentEnvironment(
+  spec: BottleSpec,
+  sources: { readonly environment: Environment; readonly resolved: ResolvedEnv },
+): ResolvedEnv {
+  const all = new Map<string, Secret>();
+  for (const [name, value] of ownEnvironment(spec, sources.environment)) all.set(name, new Secret(value));
+  const token = sources.environment.get(OAUTH.onHost);
+  if (spec.forwardOauthToken && token !== undefined) all.set(OAUTH.inBottle, new Secret(token));
+  for (const [name, value] of sources.resolved) all.set(name, value);
+  return all;
+}

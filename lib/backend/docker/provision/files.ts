@@ -1,0 +1,42 @@
+import agentExec from "../../../assets/agent_exec.pl" with { type: "text" };
+import { claudeHomeFiles } from "../../../bottle/claude.ts";
+import type { TarFile } from "../../../bottle/invocation.ts";
+import type { BottleSpec } from "../../../bottle/spec.ts";
+
+/** Where the wrapper stands in a bottle; the agent can run it and not change it. */
+export const AGENT_EXEC = "/usr/local/bin/claude-bottle-exec";
+
+/** Where the extra certificate authorities stand in a bottle; the wrapper joins them to the image's own. */
+export const CA_FILE = "/usr/local/share/claude-bottle/ca.pem";
+
+/** Where the agent's system prompt stands, by its home. */
+export function promptFile(home: string): string {
+  return `${home}/.claude-bottle-prompt.txt`;
+}
+
+/** Everything that enters the agent container in the one stream before it starts. */
+export function agentFiles(
+  spec: BottleSpec,
+  user: { readonly uid: number; readonly gid: number },
+): readonly TarFile[] {
+  const root = { uid: 0, gid: 0 };
+  const files: TarFile[] = [{ path: relative(AGENT_EXEC), mode: 0o755, ...root, text: agentExec }];
+  if (spec.ca !== undefined) files.push({ path: relative(CA_FILE), mode: 0o644, ...root, text: spec.ca });
+  for (const { path, mode, text } of claudeHomeFiles({ home: spec.home, workdir: spec.workdir })) {
+    files.push({ path: relative(path), mode, ...user, text });
+  }
+  files.push(provisionPrompt(spec, user));
+  return files;
+}
+
+/** The prompt is delivered even when it is empty, so the path always exists; only the agent may read it. */
+export function provisionPrompt(
+  spec: BottleSpec,
+  user: { readonly uid: number; readonly gid: number },
+): TarFile {
+  return { path: relative(promptFile(spec.home)), mode: 0o600, ...user, text: spec.prompt };
+}
+
+function relative(path: string): string {
+  return path.replace(/^\/+/, "");
+}

@@ -1,0 +1,227 @@
+import type { Argument, Invocation, Step, TarFile } from "../../bottle/invocation.ts";
+import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
+import { rangeText } from "./addresses.ts";
+import {
+  agentContainerArguments,
+  egressNetworkArguments,
+  ENV_DIRECTORY,
+  internalNetworkArguments,
+  sidecarContainerArguments,
+} from "./arguments.ts";
+import type { Expected, PlanInputs } from "./plan.ts";
+import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
+import { type Names, REF } from "./refs.ts";
+
+/** Keys that nobody types: docker's own, Ctrl-P Ctrl-Q, swallows Ctrl-P and would leave a running agent behind. */
+const DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-@";
+
+/** What differs between steps. */
+export interface StepParts {
+  readonly after?: readonly string[];
+  readonly args: readonly Argument[];
+  readonly input?: Invocation["input"];
+  readonly creates?: string;
+  readonly why: string;
+}
+
+/** Makes a step of this launch. */
+export type StepMaker = (id: string, parts: StepParts) => Step;
+
+/** Steps that all talk to the same engine. */
+export function stepMaker(globalArguments: readonly string[]): StepMaker {
+  return (id, { after = [], args, input, creates, why }) => ({
+    id,
+    after,
+    ...(creates === undefined ? {} : { creates }),
+    invocation: {
+      program: "docker",
+      args: [...globalArguments, ...args],
+      ...(input === undefined ? {} : { input }),
+      why,
+    },
+  });
+}
+
+/** Both networks. */
+export function networkSteps(
+  { engine, subnets, run }: PlanInputs,
+  names: Names,
+  step: StepMaker,
+): readonly Step[] {
+  return [
+    step("internal-network", {
+      args: internalNetworkArguments({
+        name: names.internal.name,
+        subnet: rangeText(subnets.internal),
+        engineMajor: engine.major,
+        run,
+      }),
+      creates: REF.internal,
+      why: "joins agent and sidecar, leads nowhere",
+    }),
+    step("egress-network", {
+      args: egressNetworkArguments({ name: names.egress.name, subnet: rangeText(subnets.egress), run }),
+      creates: REF.egress,
+      why: "the sidecar's way out",
+    }),
+  ];
+}
+
+/** What the steps of a container need besides the inputs. */
+export interface ContainerStepOptions {
+  readonly names: Names;
+  readonly expected: Expected;
+  readonly step: StepMaker;
+  /** Whether its image is built by an earlier step. */
+  readonly built: boolean;
+}
+
+/** The agent container, up to its sleeping PID 1. */
+export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOptions): readonly Step[] {
+  const { names, expected, step } = options;
+  const { spec, user } = inputs;
+  return [
+    step("agent-create", {
+      after: ["internal-network", ...(options.built ? ["agent-image"] : [])],
+      args: agentContainerArguments({
+        ...user,
+        name: names.agent.name,
+        runtime: inputs.runtime,
+        network: names.internal,
+        address: expected.agentAddress,
+        sidecarAddress: expected.sidecarAddress,
+        memory: expected.memory,
+        pids: expected.pids,
+        cpus: spec.resources.cpus,
+        env: expected.agentEnv,
+        home: spec.home,
+        image: names.agentImage,
+        run: inputs.run,
+      }),
+      creates: REF.agent,
+      why: "the bottle itself, no secret in it",
+    }),
+    step("agent-files", {
+      after: ["agent-create"],
+      args: ["container", "cp", "-", { ...names.agent, suffix: ":/" }],
+      input: { kind: "tar", files: agentFiles(spec, user) },
+      why: "prompt, settings and the wrapper enter before it starts",
+    }),
+    step("agent-start", {
+      after: ["agent-files"],
+      args: ["container", "start", names.agent],
+      why: "PID 1 sleeps",
+    }),
+  ];
+}
+
+/** The sidecar, up to its listening. */
+export function sidecarSteps(inputs: PlanInputs, options: ContainerStepOptions): readonly Step[] {
+  const { names, expected, step } = options;
+  const { sidecarProgram: program } = expected;
+  const joins = [...inputs.joined.entries()].map(([name, id], index) =>
+    step(`sidecar-join-${index + 1}`, {
+      after: ["sidecar-create"],
+      args: ["network", "connect", { ref: `joined-${index + 1}`, name }, names.sidecar],
+      why: `egress.networks: ${id.slice(0, 12)}`,
+    })
+  );
+  return [
+    step("sidecar-create", {
+      after: ["egress-network", ...(options.built ? ["sidecar-image"] : [])],
+      args: sidecarContainerArguments({
+        name: names.sidecar.name,
+        runtime: inputs.engine.runtimes.includes("runc") ? "runc" : undefined,
+        network: names.egress,
+        memory: program.memoryMiB * 1024 ** 2,
+        pids: program.pids,
+        env: expected.sidecarEnv,
+        program,
+        image: names.sidecarImage,
+        run: inputs.run,
+      }),
+      creates: REF.sidecar,
+      why: `${inputs.spec.proxy.name}, the only way out`,
+    }),
+    step("sidecar-config", {
+      after: ["sidecar-create"],
+      args: ["container", "cp", "-", { ...names.sidecar, suffix: ":/config" }],
+      input: { kind: "tar", files: program.files.map(rootOwned) },
+      why: "the allowlist, as the proxy reads it",
+    }),
+    step("sidecar-connect", {
+      after: ["sidecar-create", "internal-network"],
+      args: ["network", "connect", "--ip", expected.sidecarAddress, names.internal, names.sidecar],
+      why: "listens on the internal network only",
+    }),
+    ...joins,
+    step("sidecar-start", {
+      after: ["sidecar-config", "sidecar-connect", ...joins.map(({ id }) => id)],
+      args: ["container", "start", names.sidecar],
+      why: "the bottle's egress begins",
+    }),
+  ];
+}
+
+function rootOwned({ path, mode, text }: SidecarProgram["files"][number]): TarFile {
+  return { path, mode, uid: 0, gid: 0, text };
+}
+
+/** The agent's run. */
+export function agentSteps(
+  inputs: PlanInputs,
+  { names, expected, step }: Omit<ContainerStepOptions, "built">,
+): readonly Step[] {
+  const { spec, user, envNames, envToken } = inputs;
+  const asAgent = ["--user", `${user.uid}:${user.gid}`];
+  const wrapper = ["/usr/bin/perl", AGENT_EXEC];
+  const run = [expected.sidecarAddress, String(PROXY_PORT), spec.workdir, ...spec.command];
+  const input = { kind: "environment", names: envNames } as const;
+  if (spec.mode === "headless") {
+    return [step("agent", {
+      args: ["container", "exec", "--interactive", ...asAgent, names.agent, ...wrapper, "headless", ...run],
+      input,
+      why: "the agent, its environment over stdin",
+    })];
+  }
+  return [
+    step("agent-env", {
+      args: ["container", "exec", "--interactive", ...asAgent, names.agent, ...wrapper, "put", envToken],
+      input,
+      why: `its environment, into the tmpfs ${ENV_DIRECTORY}`,
+    }),
+    step("agent", {
+      after: ["agent-env"],
+      args: [
+        "container",
+        "exec",
+        "--interactive",
+        "--tty",
+        "--detach-keys",
+        DETACH_KEYS,
+        ...asAgent,
+        names.agent,
+        ...wrapper,
+        "attached",
+        envToken,
+        ...run,
+      ],
+      why: "the agent, on your terminal",
+    }),
+  ];
+}
+
+/** The end of everything. */
+export function teardownSteps(names: Names, step: StepMaker): readonly Step[] {
+  return [
+    step("remove-containers", {
+      args: ["container", "rm", "--force", "--volumes", names.agent, names.sidecar],
+      why: "the agent ends with its container",
+    }),
+    step("remove-networks", {
+      after: ["remove-containers"],
+      args: ["network", "rm", names.internal, names.egress],
+      why: "nothing is left",
+    }),
+  ];
+}

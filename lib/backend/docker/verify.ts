@@ -1,0 +1,266 @@
+import { EXIT, Failure } from "../../errors.ts";
+import type { DockerBottlePlan } from "./plan.ts";
+import { REF } from "./refs.ts";
+import { rangeText } from "./addresses.ts";
+
+/** The part of `docker container inspect` that a plan is compared with. */
+export interface InspectedContainer {
+  readonly Id: string;
+  readonly Image: string;
+  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean; readonly ExitCode?: number };
+  readonly Config: { readonly Env?: readonly string[] | null; readonly User?: string };
+  readonly HostConfig: {
+    readonly CapDrop?: readonly string[] | null;
+    readonly CapAdd?: readonly string[] | null;
+    readonly SecurityOpt?: readonly string[] | null;
+    readonly Privileged?: boolean;
+    readonly Binds?: readonly string[] | null;
+    readonly Devices?: readonly unknown[] | null;
+    readonly PortBindings?: Readonly<Record<string, unknown>> | null;
+    readonly NetworkMode?: string;
+    readonly PidMode?: string;
+    readonly IpcMode?: string;
+    readonly UsernsMode?: string;
+    readonly Runtime?: string;
+    readonly Memory?: number;
+    readonly MemorySwap?: number;
+    readonly PidsLimit?: number | null;
+    readonly ReadonlyRootfs?: boolean;
+    readonly Dns?: readonly string[] | null;
+    readonly Tmpfs?: Readonly<Record<string, string>> | null;
+  };
+  readonly Mounts?: readonly { readonly Type: string; readonly Destination: string }[] | null;
+  readonly NetworkSettings: {
+    readonly Networks?:
+      | Readonly<Record<string, { readonly NetworkID: string; readonly IPAddress?: string }>>
+      | null;
+  };
+}
+
+/** The part of `docker network inspect` that a plan is compared with. */
+export interface InspectedNetwork {
+  readonly Id: string;
+  readonly Internal?: boolean;
+  readonly EnableIPv6?: boolean;
+  readonly Options?: Readonly<Record<string, string>> | null;
+  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } | null;
+}
+
+/** An element of `docker inspect`. */
+export type InspectedObject = InspectedContainer | InspectedNetwork;
+
+/** One thing that was asked and how the engine's account of it differs. */
+interface Difference {
+  readonly what: string;
+  readonly asked: string;
+  readonly found: string;
+}
+
+/**
+ * Compares what the engine says it made with what was asked: an engine that ignores a protection in silence is
+ * worse than one that refuses it. `objects` are the elements of one `docker inspect` of both containers and both
+ * networks.
+ *
+ * @throws Failure `protection-missing` naming each difference, `object-gone`
+ */
+export function verifyBottle(
+  plan: DockerBottlePlan,
+  objects: readonly InspectedObject[],
+  ids: ReadonlyMap<string, string>,
+): void {
+  const found = new Map(objects.map((object) => [object.Id, object]));
+  const agent = found.get(ids.get(REF.agent) ?? "");
+  const sidecar = found.get(ids.get(REF.sidecar) ?? "");
+  const internal = found.get(ids.get(REF.internal) ?? "");
+  const egress = found.get(ids.get(REF.egress) ?? "");
+  if (!isContainer(agent) || !isContainer(sidecar) || !isNetwork(internal) || !isNetwork(egress)) {
+    throw new Failure("object-gone", "A part of the bottle was removed while it started", {
+      exit: EXIT.beforeAgent,
+    });
+  }
+  const differences = [
+    ...agentDifferences(plan, agent, ids),
+    ...sidecarDifferences(plan, sidecar, ids),
+    ...bridgeDifferences(plan, internal, egress),
+  ];
+  if (differences.length === 0) return;
+  throw new Failure(
+    "protection-missing",
+    "The engine did not do all that was asked, so the agent was not run",
+    {
+      problems: differences.map(({ what, asked, found }) => ({
+        message: `${what}: asked ${asked}, found ${found}`,
+      })),
+      hints: ["Use another engine with `--context`; `docker version` shows which one this is"],
+      exit: EXIT.beforeAgent,
+    },
+  );
+}
+
+function isContainer(object: InspectedObject | undefined): object is InspectedContainer {
+  return object !== undefined && "HostConfig" in object;
+}
+
+function isNetwork(object: InspectedObject | undefined): object is InspectedNetwork {
+  return object !== undefined && "IPAM" in object;
+}
+
+function agentDifferences(
+  plan: DockerBottlePlan,
+  agent: InspectedContainer,
+  ids: ReadonlyMap<string, string>,
+): readonly Difference[] {
+  const { expected, inputs } = plan;
+  const { HostConfig: host } = agent;
+  return [
+    ...commonDifferences(agent, {
+      whose: "agent",
+      image: ids.get(REF.agentImage),
+      memory: expected.memory,
+      pids: expected.pids,
+      env: expected.agentEnv,
+      networks: new Map([[ids.get(REF.internal) ?? "", expected.agentAddress]]),
+    }),
+    ...differing("agent user", "0:0", agent.Config.User ?? ""),
+    ...differing("agent runtime", inputs.runtime, host.Runtime ?? ""),
+    ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
+    ...differing("agent tmpfs", "/run/env", Object.keys(host.Tmpfs ?? {}).join(" ")),
+    ...differing("agent mounts", "", mountsOf(agent)),
+  ];
+}
+
+function sidecarDifferences(
+  plan: DockerBottlePlan,
+  sidecar: InspectedContainer,
+  ids: ReadonlyMap<string, string>,
+): readonly Difference[] {
+  const { sidecarProgram: program, sidecarAddress, sidecarEnv } = plan.expected;
+  const networks = new Map<string, string | undefined>([
+    [ids.get(REF.internal) ?? "", sidecarAddress],
+    [ids.get(REF.egress) ?? "", undefined],
+  ]);
+  for (const id of plan.inputs.joined.values()) networks.set(id, undefined);
+  return [
+    ...commonDifferences(sidecar, {
+      whose: "sidecar",
+      image: ids.get(REF.sidecarImage),
+      memory: program.memoryMiB * 1024 ** 2,
+      pids: program.pids,
+      env: sidecarEnv,
+      networks,
+    }),
+    ...differing("sidecar user", `${program.uid}:${program.gid}`, sidecar.Config.User ?? ""),
+    ...differing("sidecar read-only root", "true", String(sidecar.HostConfig.ReadonlyRootfs ?? false)),
+    ...differing("sidecar mounts", "volume /config", mountsOf(sidecar)),
+  ];
+}
+
+interface Common {
+  readonly whose: string;
+  readonly image: string | undefined;
+  readonly memory: number;
+  readonly pids: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Addresses by network id; `undefined` for any address. */
+  readonly networks: ReadonlyMap<string, string | undefined>;
+}
+
+function commonDifferences(container: InspectedContainer, common: Common): readonly Difference[] {
+  const { HostConfig: host } = container;
+  const { whose } = common;
+  return [
+    ...differing(`${whose} image`, common.image ?? "", container.Image),
+    ...differing(`${whose} running`, "true", String(container.State.Running)),
+    ...differing(
+      `${whose} dropped capabilities`,
+      "ALL",
+      (host.CapDrop ?? []).join(" ").replace(/^CAP_ALL$/, "ALL"),
+    ),
+    ...differing(`${whose} added capabilities`, "", (host.CapAdd ?? []).join(" ")),
+    ...differing(
+      `${whose} security options`,
+      "no-new-privileges",
+      (host.SecurityOpt ?? []).map((option) => option.replace(/[:=]true$/, "")).join(" "),
+    ),
+    ...differing(`${whose} privileged`, "false", String(host.Privileged ?? false)),
+    ...differing(`${whose} binds`, "", (host.Binds ?? []).join(" ")),
+    ...differing(`${whose} devices`, "0", String((host.Devices ?? []).length)),
+    ...differing(`${whose} published ports`, "", Object.keys(host.PortBindings ?? {}).join(" ")),
+    ...differing(`${whose} pid namespace`, "", host.PidMode ?? ""),
+    ...differing(`${whose} ipc`, "private", host.IpcMode ?? ""),
+    ...differing(`${whose} memory`, String(common.memory), String(host.Memory ?? 0)),
+    ...differing(`${whose} memory and swap`, String(common.memory), String(host.MemorySwap ?? 0)),
+    ...differing(`${whose} pids`, String(common.pids), String(host.PidsLimit ?? 0)),
+    ...environmentDifferences(container, common),
+    ...networkDifferences(container, common),
+  ];
+}
+
+/** The client adds proxy variables of its own configuration, with their credentials, wherever one is not set. */
+function environmentDifferences(container: InspectedContainer, common: Common): readonly Difference[] {
+  const found = new Map<string, string>();
+  for (const entry of container.Config.Env ?? []) {
+    const equals = entry.indexOf("=");
+    found.set(entry.slice(0, equals), entry.slice(equals + 1));
+  }
+  return Object.entries(common.env).flatMap(([name, asked]) =>
+    // The value found may be a credential: it is not repeated.
+    found.get(name) === asked
+      ? []
+      : [{ what: `${common.whose} ${name}`, asked: `"${asked}"`, found: "another value" }]
+  );
+}
+
+function networkDifferences(container: InspectedContainer, common: Common): readonly Difference[] {
+  const found = new Map(
+    Object.values(container.NetworkSettings.Networks ?? {}).map((
+      network,
+    ) => [network.NetworkID, network.IPAddress]),
+  );
+  const asked = [...common.networks.keys()].sort().map((id) => id.slice(0, 12)).join(" ");
+  const have = [...found.keys()].sort().map((id) => id.slice(0, 12)).join(" ");
+  return [
+    ...differing(`${common.whose} networks`, asked, have),
+    ...[...common.networks].flatMap(([id, address]) =>
+      address === undefined ? [] : differing(`${common.whose} address`, address, found.get(id) ?? "")
+    ),
+  ];
+}
+
+function mountsOf(container: InspectedContainer): string {
+  return (container.Mounts ?? []).filter(({ Type }) => Type !== "tmpfs")
+    .map(({ Type, Destination }) => `${Type} ${Destination}`).join(" ");
+}
+
+function differing(what: string, asked: string, found: string): readonly Difference[] {
+  return asked === found ? [] : [{ what, asked: asked || "none", found: found || "none" }];
+}
+
+function bridgeDifferences(
+  plan: DockerBottlePlan,
+  internal: InspectedNetwork,
+  egress: InspectedNetwork,
+): readonly Difference[] {
+  const { subnets } = plan.inputs;
+  return [
+    ...differing("internal network is internal", "true", String(internal.Internal ?? false)),
+    ...differing(
+      "internal network without a host address",
+      "true",
+      internal.Options?.["com.docker.network.bridge.inhibit_ipv4"] ?? "",
+    ),
+    ...differing("internal network subnet", rangeText(subnets.internal), subnetOf(internal)),
+    ...differing("internal network IPv6", "false", String(internal.EnableIPv6 ?? false)),
+    ...differing(
+      "egress network talk",
+      "false",
+      egress.Options?.["com.docker.network.bridge.enable_icc"] ?? "",
+    ),
+    ...differing("egress network subnet", rangeText(subnets.egress), subnetOf(egress)),
+    ...differing("egress network IPv6", "false", String(egress.EnableIPv6 ?? false)),
+  ];
+}
+
+function subnetOf(network: InspectedNetwork): string {
+  return network.IPAM?.Config?.[0]?.Subnet ?? "";
+}

@@ -1,0 +1,56 @@
+import type { EgressEvent } from "../egress/proxy.ts";
+import type { ResolvedEnv } from "./env.ts";
+import type { OnEvent } from "./events.ts";
+import type { BottlePlan } from "./plan.ts";
+import type { BottleSpec } from "./spec.ts";
+
+/** What ended the agent's command. */
+export interface AgentOutcome {
+  readonly code: number;
+}
+
+/** One running bottle. Disposing removes everything of it; it never throws and may be called twice. */
+export interface Bottle extends AsyncDisposable {
+  readonly name: string;
+  /** Runs the agent to its end. @throws Failure when the bottle, not the agent, failed. */
+  attach(): Promise<AgentOutcome>;
+  /** What the sidecar let through and refused so far. */
+  egressEvents(): Promise<readonly EgressEvent[]>;
+}
+
+export interface LaunchOptions {
+  readonly signal: AbortSignal;
+  readonly onEvent: OnEvent;
+  /** Asks for and reads the values of the agent's variables; called once, before anything is created. */
+  readonly env: ResolvedEnv;
+}
+
+/** One image that a backend builds. */
+export interface BuiltImage {
+  readonly role: "agent" | "sidecar";
+  readonly name: string;
+  readonly id: string;
+  /** False when it was there already. */
+  readonly built: boolean;
+  readonly seconds: number;
+}
+
+export interface BuildOptions {
+  readonly signal: AbortSignal;
+  readonly onEvent: OnEvent;
+  /** Extra certificate authorities, PEM. */
+  readonly ca: string | undefined;
+  /** Builds even when an image of the same digest exists. */
+  readonly force: boolean;
+}
+
+/** An implementation of bottles. */
+export interface BottleBackend {
+  readonly name: string;
+  /** Checks and decisions that create nothing. @throws Failure */
+  prepare(spec: BottleSpec, signal: AbortSignal): Promise<BottlePlan>;
+  /** Does what the plan says. On failure everything created is gone when it throws. @throws Failure */
+  launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle>;
+  /** Builds the images that bottles are made from. @throws Failure */
+  build(options: BuildOptions): Promise<readonly BuiltImage[]>;
+}

@@ -1,0 +1,124 @@
+import { Failure } from "../errors.ts";
+import type { Environment } from "../host/environment.ts";
+import type { EnvSource } from "../manifest/model.ts";
+
+/** A value that must not be seen: whatever prints it prints `***`. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself, for the one place that writes it to a bottle's stdin. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return "***";
+  }
+
+  toJSON(): string {
+    return "***";
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return "Secret(***)";
+  }
+}
+
+/** The variables of an agent's process, all values known. */
+export type ResolvedEnv = ReadonlyMap<string, Secret>;
+
+/**
+ * The most bytes of `NAME=VALUE`: Linux refuses to start a program with a longer string (MAX_ARG_STRLEN,
+ * 32 pages, its terminator included).
+ */
+export const ENV_ENTRY_LIMIT = 131_071;
+
+/** Asks the person for one value. */
+export type Ask = (question: string) => Promise<string | undefined>;
+
+/** Names of host variables that the agent's env wants and the host does not have. */
+export function missingHostVariables(
+  env: ReadonlyMap<string, EnvSource>,
+  environment: Environment,
+): readonly { readonly name: string; readonly variable: string }[] {
+  const missing: { name: string; variable: string }[] = [];
+  for (const [name, source] of env) {
+    if (source.kind === "host" && environment.get(source.variable) === undefined) {
+      missing.push({ name, variable: source.variable });
+    }
+  }
+  return missing;
+}
+
+/** @throws Failure `env-unset` naming every host variable that is missing: nothing is launched half provided. */
+export function requireHostVariables(env: ReadonlyMap<string, EnvSource>, environment: Environment): void {
+  const missing = missingHostVariables(env, environment);
+  if (missing.length === 0) return;
+  const list = missing.map(({ name, variable }) => `${name} (from ${variable})`).join(", ");
+  throw new Failure("env-unset", `The host does not set what the bottle's env takes from it: ${list}`, {
+    hints: [`Set ${missing.map(({ variable }) => variable).join(", ")}, or give a literal in the manifest`],
+  });
+}
+
+/** Resolves every variable: literals as they are, host variables read, prompts asked in the manifest's order. @throws Failure */
+export async function resolveEnv(
+  env: ReadonlyMap<string, EnvSource>,
+  ports: { readonly environment: Environment; readonly ask: Ask },
+): Promise<ResolvedEnv> {
+  requireHostVariables(env, ports.environment);
+  const resolved = new Map<string, Secret>();
+  for (const [name, source] of env) {
+    resolved.set(name, new Secret(checkedValue(name, await valueOf(name, source, ports))));
+  }
+  return resolved;
+}
+
+async function valueOf(
+  name: string,
+  source: EnvSource,
+  ports: { readonly environment: Environment; readonly ask: Ask },
+): Promise<string> {
+  switch (source.kind) {
+    case "literal":
+      return source.value;
+    case "host":
+      return ports.environment.get(source.variable) ?? "";
+    case "prompt": {
+      const answer = await ports.ask(source.text === "" ? `Value of ${name}` : source.text);
+      if (answer === undefined) {
+        throw new Failure("env-unanswered", `No value was given for ${name}`, {
+          hints: ["Answer the question, or take the value from a host variable with ${NAME}"],
+        });
+      }
+      return answer;
+    }
+    case "command":
+    case "file":
+      throw new Failure(
+        "not-available-yet",
+        `env ${name}: a secret from a ${source.kind} is not available yet`,
+      );
+    default:
+      return source satisfies never;
+  }
+}
+
+function checkedValue(name: string, value: string): string {
+  if (value.includes("\0")) {
+    throw new Failure(
+      "env-invalid",
+      `The value of ${name} contains a NUL byte, which no environment can hold`,
+    );
+  }
+  if (new TextEncoder().encode(`${name}=${value}`).length > ENV_ENTRY_LIMIT) {
+    throw new Failure(
+      "env-invalid",
+      `The value of ${name} is longer than the ${ENV_ENTRY_LIMIT} bytes Linux allows`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,74 @@
+/** An object of the engine that a plan creates or found: printed as its name, executed as its full id. */
+export interface Ref {
+  readonly ref: string;
+  readonly name: string;
+  /** What follows it in the same word, e.g. `:/config`. */
+  readonly suffix?: string;
+}
+
+/** One word of a command line. */
+export type Argument = string | Ref;
+
+/** One file of a tar stream. Paths are relative to `/`, without a leading slash. */
+export interface TarFile {
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly text: string;
+}
+
+/** What goes to an invocation's stdin. An environment's values exist only while it is executed. */
+export type Input =
+  | { readonly kind: "tar"; readonly files: readonly TarFile[] }
+  | { readonly kind: "environment"; readonly names: readonly string[] };
+
+/** One call of the engine's client, as data: printed by a dry run, executed by a launch. */
+export interface Invocation {
+  readonly program: "docker";
+  readonly args: readonly Argument[];
+  readonly input?: Input;
+  /** Why it is needed, in a few words. */
+  readonly why: string;
+}
+
+/** An invocation and its place among the others. */
+export interface Step {
+  readonly id: string;
+  /** Ids of the steps that must be done before; the rest runs at the same time. */
+  readonly after: readonly string[];
+  readonly invocation: Invocation;
+  /** The ref whose id the last line of its stdout is. */
+  readonly creates?: string;
+  /** Its output is shown as progress: it may take minutes. */
+  readonly slow?: true;
+}
+
+/** The words of an invocation with refs as names: what people read and the plan's JSON holds. */
+export function printedArguments(invocation: Invocation): readonly string[] {
+  return invocation.args.map((argument) =>
+    typeof argument === "string" ? argument : argument.name + (argument.suffix ?? "")
+  );
+}
+
+/** The words of an invocation with refs as ids. @throws RangeError when an id is not known yet: a plan whose order is wrong. */
+export function executedArguments(
+  invocation: Invocation,
+  ids: ReadonlyMap<string, string>,
+): readonly string[] {
+  return invocation.args.map((argument) => {
+    if (typeof argument === "string") return argument;
+    const id = ids.get(argument.ref);
+    if (id === undefined) throw new RangeError(`No id known for ${argument.ref}`);
+    return id + (argument.suffix ?? "");
+  });
+}
+
+/** A command line as a person could type it, quoted for a POSIX shell where needed. */
+export function shellQuoted(words: readonly string[]): string {
+  return words.map((word) =>
+    /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  )
+    .join(" ");
+}

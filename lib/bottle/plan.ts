@@ -1,0 +1,16 @@
+import type { Step } from "./invocation.ts";
+import type { BottleSpec } from "./spec.ts";
+
+/** What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `teardownSteps` remove it. */
+export interface BottlePlan {
+  readonly spec: BottleSpec;
+  readonly runId: string;
+  readonly containerName: string;
+  readonly image: string;
+  readonly runtime: "runc" | "runsc";
+  readonly steps: readonly Step[];
+  readonly agentSteps: readonly Step[];
+  readonly teardownSteps: readonly Step[];
+  /** What the user should know before saying yes, a line each. */
+  readonly notices: readonly string[];
+}

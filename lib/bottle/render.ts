@@ -1,0 +1,138 @@
+import { printable } from "../errors.ts";
+import { type Input, printedArguments, shellQuoted, type Step } from "./invocation.ts";
+import type { BottlePlan } from "./plan.ts";
+import type { BottleSpec } from "./spec.ts";
+
+/** How much of a prompt the preflight shows, in characters. */
+const PROMPT_HINT = 60;
+
+/** The variables that the manifest and the forwarded token grant: what a person wants to check, by name only. */
+export function grantedNames(spec: BottleSpec): readonly string[] {
+  const names = [...spec.env.keys()];
+  if (spec.forwardOauthToken && !names.includes("CLAUDE_CODE_OAUTH_TOKEN")) {
+    names.push("CLAUDE_CODE_OAUTH_TOKEN");
+  }
+  return names;
+}
+
+/** The preflight: what is about to be granted, for the person who is asked y/N. No values of variables. */
+export function preflightText(plan: BottlePlan): string {
+  const { spec } = plan;
+  const names = grantedNames(spec);
+  const sshHosts = [...new Set(spec.policy.ssh.map(({ host }) => host))];
+  const rows: readonly (readonly [string, string] | undefined)[] = [
+    ["agent", spec.agent],
+    ["command", shellQuoted(spec.command)],
+    ["image", plan.image],
+    ["container", plan.containerName],
+    ["env", names.length === 0 ? "(none)" : names.join(" ")],
+    ["skills", "(none)"],
+    ["prompt", promptHint(spec.prompt)],
+    ["bottle", spec.bottle],
+    ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
+    ["  proxy", spec.proxy.name],
+    sshHosts.length === 0 ? undefined : ["  ssh hosts", sshHosts.join(", ")],
+    ["  egress", spec.egressSummary],
+    spec.networks.length === 0 ? undefined : ["  networks", spec.networks.join(", ")],
+    spec.ca === undefined
+      ? undefined
+      : ["  extra CAs", String(spec.ca.split("-----BEGIN CERTIFICATE-----").length - 1)],
+    ["remote-control", spec.remoteControl ? "enabled" : "disabled"],
+    ...plan.notices.map((notice) => ["note", notice] as const),
+  ];
+  const lines = rows.filter((row) => row !== undefined)
+    .map(([label, value]) => `${label.padEnd(14)} : ${oneLine(value)}`);
+  return ["", ...lines, ""].join("\n") + "\n";
+}
+
+function promptHint(prompt: string): string {
+  const line = prompt.trim().split("\n")[0] ?? "";
+  if (line === "") return "(none)";
+  const shown = [...line].slice(0, PROMPT_HINT).join("");
+  return shown === prompt.trim() ? shown : `${shown}…`;
+}
+
+function oneLine(text: string): string {
+  return printable(text).replaceAll("\n", "·");
+}
+
+/** The plan's steps as a person could type them. */
+export function stepsText(plan: BottlePlan): string {
+  const groups = [
+    ["launch", plan.steps],
+    ["agent", plan.agentSteps],
+    ["teardown", plan.teardownSteps],
+  ] as const;
+  return groups.flatMap(([title, steps]) => [
+    `# ${title}`,
+    ...steps.flatMap((step) => [`# ${step.id}: ${step.invocation.why}`, stepLine(step)]),
+    "",
+  ]).join("\n");
+}
+
+function stepLine({ invocation }: Step): string {
+  const words = [invocation.program, ...printedArguments(invocation)];
+  const { input } = invocation;
+  return shellQuoted(words) +
+    (input === undefined ? "" : `  # stdin: ${input.kind} of ${inputEntries(input).join(" ")}`);
+}
+
+function inputEntries(input: Input): readonly string[] {
+  return input.kind === "tar" ? input.files.map(({ path }) => path) : input.names;
+}
+
+/** Bytes of content; `null` for an environment, whose values are not known before the launch. */
+function inputBytes(input: Input): number | null {
+  if (input.kind === "environment") return null;
+  const encoder = new TextEncoder();
+  return input.files.reduce((sum, { text }) => sum + encoder.encode(text).length, 0);
+}
+
+function stepJson(step: Step): unknown {
+  const { invocation } = step;
+  const { input } = invocation;
+  return {
+    id: step.id,
+    after: step.after,
+    argv: [invocation.program, ...printedArguments(invocation)],
+    ...(input === undefined
+      ? {}
+      : { stdin: { kind: input.kind, entries: inputEntries(input), bytes: inputBytes(input) } }),
+    why: invocation.why,
+  };
+}
+
+/** The plan for programs: the original's keys first, ours behind them. */
+export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
+  const { spec } = plan;
+  return {
+    agent: spec.agent,
+    bottle: spec.bottle,
+    container_name: plan.containerName,
+    image: plan.image,
+    // No image is derived and nothing is staged on the host: files go to the engine over stdin.
+    derived_image: "",
+    stage_dir: "",
+    runtime: plan.runtime,
+    env_names: grantedNames(spec),
+    skills: [],
+    ssh_hosts: spec.policy.ssh.map(({ host }) => host),
+    egress: {
+      proxy: spec.proxy.name,
+      hosts: spec.policy.hosts.map(({ host }) => host),
+      private: spec.policy.hosts.filter((rule) => rule.private).map(({ host }) => host),
+      networks: spec.networks,
+      summary: spec.egressSummary,
+    },
+    prompt: { present: spec.prompt !== "", characters: [...spec.prompt].length },
+    remote_control: spec.remoteControl,
+    command: spec.command,
+    mode: spec.mode,
+    run_id: plan.runId,
+    notices: plan.notices,
+    manifest: spec.manifestFiles,
+    steps: plan.steps.map(stepJson),
+    agent_steps: plan.agentSteps.map(stepJson),
+    teardown_steps: plan.teardownSteps.map(stepJson),
+  };
+}

@@ -1,0 +1,39 @@
+import type { EgressProxy } from "../egress/proxy.ts";
+import type { EgressPolicy } from "../egress/policy.ts";
+import type { EnvSource, ManifestFile, Resources, RuntimeChoice } from "../manifest/model.ts";
+
+/** How the agent's command is run. */
+export type AgentMode =
+  /** On the user's terminal. */
+  | "attached"
+  /** Without a terminal: stdin is empty, stdout and stderr are passed on. */
+  | "headless";
+
+/** What is asked for: everything a manifest grants to one agent, with nothing left to look up but the engine. */
+export interface BottleSpec {
+  readonly agent: string;
+  readonly bottle: string;
+  readonly manifestFiles: readonly ManifestFile[];
+  readonly mode: AgentMode;
+  /** The agent's whole command line. */
+  readonly command: readonly string[];
+  /** The agent's system prompt; empty when there is none. */
+  readonly prompt: string;
+  readonly remoteControl: boolean;
+  readonly env: ReadonlyMap<string, EnvSource>;
+  /** Whether `CLAUDE_BOTTLE_OAUTH_TOKEN` is handed to the agent as `CLAUDE_CODE_OAUTH_TOKEN`. */
+  readonly forwardOauthToken: boolean;
+  readonly proxy: EgressProxy;
+  readonly policy: EgressPolicy;
+  /** `policy` in a few words. */
+  readonly egressSummary: string;
+  /** Existing networks that the sidecar joins. */
+  readonly networks: readonly string[];
+  readonly runtime: RuntimeChoice;
+  readonly resources: Resources;
+  /** Extra certificate authorities, PEM; `undefined` when there are none. */
+  readonly ca: string | undefined;
+  /** The agent's home and the directory it starts in. */
+  readonly home: string;
+  readonly workdir: string;
+}

@@ -1,0 +1,51 @@
+import type { ColorChoice } from "../ui/style.ts";
+import { EXIT, Failure } from "../errors.ts";
+
+/** Parsers get one string and return it, or refuse it. */
+export function text(input: string): string {
+  return input;
+}
+
+function requireValue(input: string): string {
+  if (input === "") throw new Failure("usage", "it is empty", { exit: EXIT.usage });
+  return input;
+}
+
+/** The flags that every command has. */
+export const COMMON_FLAGS = {
+  json: { kind: "boolean", brief: "Results and errors as JSON", default: false, withNegated: false },
+  verbose: { kind: "boolean", brief: "Show each docker call", default: false, withNegated: false },
+  color: {
+    kind: "enum",
+    values: ["auto", "always", "never"] satisfies ColorChoice[],
+    brief: "Colored messages; NO_COLOR is respected",
+    default: "auto",
+  },
+} as const;
+
+/** The flags of commands that talk to an engine. */
+export const ENGINE_FLAGS = {
+  backend: {
+    kind: "parsed",
+    parse: requireValue,
+    brief: "The backend; only docker so far",
+    placeholder: "name",
+    optional: true,
+  },
+  context: {
+    kind: "parsed",
+    parse: requireValue,
+    brief: "The docker context, i.e. which engine",
+    placeholder: "name",
+    optional: true,
+  },
+} as const;
+
+/** Names a file. */
+export const MANIFEST_FLAG = {
+  kind: "parsed",
+  parse: requireValue,
+  brief: "Use this manifest, and only this one, as your own",
+  placeholder: "file",
+  optional: true,
+} as const;

@@ -1,0 +1,152 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
+import type { CliContext, CommonFlags } from "./context.ts";
+import { COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
+
+interface EngineFlags extends CommonFlags {
+  readonly backend?: string;
+  readonly context?: string;
+}
+
+interface StartFlags extends EngineFlags {
+  readonly dryRun: boolean;
+  readonly format?: "text" | "json";
+  readonly yes: boolean;
+  readonly prompt?: string;
+  readonly remoteControl: boolean;
+  readonly manifest?: string;
+  readonly proxy?: ProxyName;
+  readonly runtime?: RuntimeChoice;
+}
+
+const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
+  loader: async () => {
+    const { start } = await import("../commands/start.ts");
+    return function (flags, agent): Promise<void> {
+      return this.perform(flags, (ports) =>
+        start({
+          agent,
+          args: this.passedThrough,
+          dryRun: flags.dryRun,
+          format: flags.format ?? (flags.json && flags.dryRun ? "json" : undefined),
+          yes: flags.yes,
+          prompt: flags.prompt,
+          remoteControl: flags.remoteControl,
+          manifest: flags.manifest,
+          backend: flags.backend,
+          context: flags.context,
+          proxy: flags.proxy,
+          runtime: flags.runtime,
+        }, ports));
+    };
+  },
+  parameters: {
+    flags: {
+      dryRun: { kind: "boolean", brief: "Show the plan and do nothing", default: false, withNegated: false },
+      format: {
+        kind: "enum",
+        values: ["text", "json"],
+        brief: "How the plan of a dry run is shown",
+        optional: true,
+      },
+      yes: { kind: "boolean", brief: "Launch without asking", default: false, withNegated: false },
+      prompt: {
+        kind: "parsed",
+        parse: text,
+        brief: "Run headless with this prompt, print the answer, exit with the agent's code; implies --yes",
+        placeholder: "text",
+        optional: true,
+      },
+      remoteControl: {
+        kind: "boolean",
+        brief: "Start Claude Code with remote control",
+        default: false,
+        withNegated: false,
+      },
+      manifest: MANIFEST_FLAG,
+      proxy: {
+        kind: "enum",
+        values: ["pipelock", "squid"],
+        brief: "The egress proxy, whatever the manifest names",
+        optional: true,
+      },
+      runtime: {
+        kind: "enum",
+        values: ["auto", "runc", "runsc"],
+        brief: "The OCI runtime, whatever the manifest names",
+        optional: true,
+      },
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
+    aliases: { v: "verbose", y: "yes", p: "prompt" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: text,
+        brief: "The agent; not needed when there is one",
+        placeholder: "agent",
+        optional: true,
+      }],
+    },
+  },
+  docs: {
+    brief: "Run an agent in a new bottle, then remove the bottle",
+    fullDescription: [
+      "Prepares a bottle, shows what it grants, asks, launches it, attaches you to the agent, and removes",
+      "everything when the agent ends. Words behind `--` go to the agent's command.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle start                          the built-in agent, or the only one of the manifest",
+      "  claude-bottle start reviewer --dry-run       what would be done, step by step",
+      '  claude-bottle start reviewer --prompt "Review the last commit"',
+      "  claude-bottle start reviewer -- --resume     an argument for Claude Code",
+    ].join("\n"),
+  },
+});
+
+interface BuildFlags extends EngineFlags {
+  readonly force: boolean;
+}
+
+const buildImagesCommand = buildCommand<BuildFlags, [], CliContext>({
+  loader: async () => {
+    const { build } = await import("../commands/build.ts");
+    return function (flags): Promise<void> {
+      return this.perform(flags, (ports) =>
+        build({
+          backend: flags.backend,
+          context: flags.context,
+          force: flags.force,
+          json: flags.json,
+        }, ports));
+    };
+  },
+  parameters: {
+    flags: {
+      force: { kind: "boolean", brief: "Build even what is there", default: false, withNegated: false },
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
+    aliases: { v: "verbose" },
+  },
+  docs: {
+    brief: "Build the images that bottles are made from",
+    fullDescription: [
+      "Builds the agent's and the sidecar's image where they are missing. `start` does the same when it must.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle build",
+      "  claude-bottle build --force --json",
+    ].join("\n"),
+  },
+});
+
+/** Every command by its name. */
+export const routes = buildRouteMap({
+  routes: { start: startCommand, build: buildImagesCommand },
+  docs: {
+    brief:
+      "Run a coding agent in a bottle: exactly the env and hosts that a manifest grants, nothing left behind",
+  },
+});

@@ -1,0 +1,34 @@
+import type { BuiltImage } from "../bottle/backend.ts";
+import { EXIT } from "../errors.ts";
+import { extraAuthorities } from "./authorities.ts";
+import { loadBackend } from "./backend_choice.ts";
+import type { CommandPorts } from "./context.ts";
+
+export interface BuildOptions {
+  readonly backend: string | undefined;
+  readonly context: string | undefined;
+  /** Builds even what is there. */
+  readonly force: boolean;
+  readonly json: boolean;
+}
+
+/** `build`: builds the images that are missing, or all. @throws Failure, Interrupted */
+export async function build(options: BuildOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
+  const backend = await loadBackend(ports, options);
+  const images = await backend.build({
+    signal: host.interrupts.signal,
+    onEvent: reporter.onEvent,
+    ca: await extraAuthorities(host, undefined),
+    force: options.force,
+  });
+  reporter.quiet();
+  host.terminal.out(options.json ? `${JSON.stringify({ images }, undefined, 2)}\n` : imagesText(images));
+  return EXIT.done;
+}
+
+function imagesText(images: readonly BuiltImage[]): string {
+  return images.map(({ role, name, built, seconds }) =>
+    `${role.padEnd(8)} ${name}  ${built ? `built in ${seconds.toFixed(1)} s` : "was there"}\n`
+  ).join("");
+}

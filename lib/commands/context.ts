@@ -1,0 +1,20 @@
+import type { BottleBackend } from "../bottle/backend.ts";
+import type { OnEvent } from "../bottle/events.ts";
+import type { Host } from "../host/host.ts";
+import type { Reporter } from "../ui/reporter.ts";
+
+/** Which engine a command talks to. */
+export interface BackendChoice {
+  readonly context: string | undefined;
+  readonly onEvent: OnEvent;
+}
+
+/** Makes a backend; loaded only by the commands that need one. */
+export type BackendLoader = (choice: BackendChoice) => Promise<BottleBackend>;
+
+/** What every command may use: the machine, the user, and the backends by name. */
+export interface CommandPorts {
+  readonly host: Host;
+  readonly reporter: Reporter;
+  readonly backends: ReadonlyMap<string, BackendLoader>;
+}

@@ -1,0 +1,182 @@
+import type { Bottle, BottleBackend } from "../bottle/backend.ts";
+import { resolveEnv } from "../bottle/env.ts";
+import type { BottlePlan } from "../bottle/plan.ts";
+import { planJson, preflightText, stepsText } from "../bottle/render.ts";
+import type { BottleSpec } from "../bottle/spec.ts";
+import type { EgressEvent } from "../egress/proxy.ts";
+import { EXIT, Failure } from "../errors.ts";
+import { refuseUnavailable } from "../manifest/available.ts";
+import { loadManifest } from "../manifest/load.ts";
+import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
+import { askSecret, choose, confirmed } from "../ui/question.ts";
+import { loadBackend } from "./backend_choice.ts";
+import type { CommandPorts } from "./context.ts";
+import { bottleSpec } from "./spec.ts";
+
+export interface StartOptions {
+  readonly agent: string | undefined;
+  /** Words behind `--`, for the agent's command. */
+  readonly args: readonly string[];
+  readonly dryRun: boolean;
+  readonly format: "text" | "json" | undefined;
+  readonly yes: boolean;
+  readonly prompt: string | undefined;
+  readonly remoteControl: boolean;
+  readonly manifest: string | undefined;
+  readonly backend: string | undefined;
+  readonly context: string | undefined;
+  readonly proxy: ProxyName | undefined;
+  readonly runtime: RuntimeChoice | undefined;
+}
+
+/** `start`: prepare, show, ask, launch, attach, tear down. Returns the exit code. @throws Failure, Interrupted */
+export async function start(options: StartOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
+  const { environment, terminal } = host;
+  const dryRun = options.dryRun || environment.get("CLAUDE_BOTTLE_DRY_RUN") === "1";
+  if (options.format === "json" && !dryRun) {
+    throw new Failure("usage", "--format=json requires --dry-run", { exit: EXIT.usage });
+  }
+  const { spec, backend, plan } = await prepare(options, ports);
+  if (dryRun) {
+    showDryRun(plan, { json: options.format === "json", ports });
+    return EXIT.done;
+  }
+  terminal.err(preflightText(plan));
+  requireTerminalFor(spec, ports);
+  if (!options.yes && options.prompt === undefined) {
+    const question = "claude-bottle: launch this agent?";
+    if (!await confirmed(terminal, { question, signal: host.interrupts.signal })) {
+      reporter.info("aborted by user");
+      return EXIT.done;
+    }
+  }
+  return await run({ spec, backend, plan }, ports);
+}
+
+interface Prepared {
+  readonly spec: BottleSpec;
+  readonly backend: BottleBackend;
+  readonly plan: BottlePlan;
+}
+
+async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prepared> {
+  const { host, reporter } = ports;
+  const manifest = await loadManifest({
+    files: host.files,
+    environment: host.environment,
+    cwd: host.cwd,
+    uid: host.uid,
+    ...(options.manifest === undefined ? {} : { manifestFile: options.manifest }),
+  });
+  const agent = await chosenAgent(manifest, options.agent, ports);
+  const proxy = options.proxy ?? proxyOf(manifest, agent) ??
+    proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
+  refuseUnavailable(manifest, agent, { proxy });
+  if (host.environment.get("CLAUDE_BOTTLE_DERIVED_IMAGE")) {
+    reporter.info("CLAUDE_BOTTLE_DERIVED_IMAGE has no effect: no image is derived any more");
+  }
+  const spec = await bottleSpec(manifest, { ...options, agent, proxy, host });
+  const backend = await loadBackend(ports, options);
+  return { spec, backend, plan: await backend.prepare(spec, host.interrupts.signal) };
+}
+
+function proxyOf(manifest: Manifest, agent: string): ProxyName | undefined {
+  const bottle = manifest.agents.get(agent)?.bottle;
+  return bottle === undefined ? undefined : manifest.bottles.get(bottle)?.egress.proxy;
+}
+
+/** What counts where neither command line nor manifest names a proxy. */
+function proxyDefault(value: string | undefined): ProxyName | undefined {
+  if (!value) return undefined;
+  if (value === "squid" || value === "pipelock") return value;
+  throw new Failure("usage", `CLAUDE_BOTTLE_PROXY must be pipelock or squid, not ${JSON.stringify(value)}`, {
+    exit: EXIT.usage,
+  });
+}
+
+async function chosenAgent(
+  manifest: Manifest,
+  name: string | undefined,
+  { host, reporter }: CommandPorts,
+): Promise<string> {
+  const names = [...manifest.agents.keys()];
+  if (name !== undefined) return name;
+  const [only] = names;
+  if (names.length === 1 && only !== undefined) return only;
+  reporter.info("several agents are available:");
+  const choice = await choose(host.terminal, {
+    question: "which one?",
+    choices: names,
+    signal: host.interrupts.signal,
+  });
+  if (choice !== undefined) return choice;
+  throw new Failure("agent-unnamed", `Name one of the agents: ${names.join(", ")}`, {
+    hints: [`claude-bottle start ${names[0] ?? "AGENT"}`],
+    exit: EXIT.usage,
+  });
+}
+
+function showDryRun(
+  plan: BottlePlan,
+  options: { readonly json: boolean; readonly ports: CommandPorts },
+): void {
+  const { host, reporter } = options.ports;
+  if (options.json) {
+    host.terminal.out(`${JSON.stringify(planJson(plan), undefined, 2)}\n`);
+    return;
+  }
+  host.terminal.err(preflightText(plan));
+  host.terminal.out(stepsText(plan));
+  reporter.info("dry-run requested; not starting container.");
+}
+
+/** An agent that wants a terminal and has none would hang or die in its own words. */
+function requireTerminalFor(spec: BottleSpec, { host }: CommandPorts): void {
+  if (spec.mode === "headless") return;
+  if (host.terminal.stdinIsTerminal && host.terminal.stdoutIsTerminal) return;
+  throw new Failure("no-terminal", `${spec.command[0]} needs a terminal: stdin or stdout is none`, {
+    hints: ["Run it headless with `--prompt TEXT`"],
+    exit: EXIT.usage,
+  });
+}
+
+async function run({ spec, backend, plan }: Prepared, { host, reporter }: CommandPorts): Promise<number> {
+  const { signal } = host.interrupts;
+  const env = await resolveEnv(spec.env, {
+    environment: host.environment,
+    ask: (question) => askSecret(host.terminal, { question, signal }),
+  });
+  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
+  try {
+    reporter.quiet();
+    const { code } = await bottle.attach();
+    reportRefusals(await refusals(bottle), reporter.info.bind(reporter));
+    return code;
+  } finally {
+    await bottle[Symbol.asyncDispose]();
+  }
+}
+
+/** What was refused must not keep the agent's own result from its user. */
+async function refusals(bottle: Bottle): Promise<readonly EgressEvent[]> {
+  try {
+    return (await bottle.egressEvents()).filter(({ verdict }) => verdict === "refused");
+  } catch {
+    return [];
+  }
+}
+
+/** One line for each target that was refused: the usual reason why an agent could not do its work. */
+function reportRefusals(events: readonly EgressEvent[], say: (text: string) => void): void {
+  const targets = new Map<string, { readonly event: EgressEvent; times: number }>();
+  for (const event of events) {
+    const key = `${event.host}:${event.port}`;
+    const known = targets.get(key);
+    if (known === undefined) targets.set(key, { event, times: 1 });
+    else known.times++;
+  }
+  for (const [target, { event, times }] of targets) {
+    say(`refused ${target}${times > 1 ? ` (${times} times)` : ""}: ${event.reason}`);
+  }
+}

@@ -1,0 +1,231 @@
+import { Failure } from "../../errors.ts";
+import { isAddress } from "../hosts.ts";
+import type { EgressPolicy, HostRule } from "../policy.ts";
+import { PROXY_PORT } from "../proxy.ts";
+import { squidNames, sshName } from "./names.ts";
+import { CAUSES, pageName } from "./refusals.ts";
+
+/** The port on the sidecar's loopback that the back listens on. */
+export const BACK_PORT = 3128;
+
+/** Never reached, whatever name resolves to it: the sidecar itself, link-local, metadata services, multicast. */
+const NEVER = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "168.63.129.16",
+  "169.254.0.0/16",
+  "224.0.0.0/4",
+  "240.0.0.0/4",
+  "::/127",
+  "fe80::/10",
+  "ff00::/8",
+];
+
+/**
+ * Reached only by names that the manifest calls private. Squid keeps IPv4 addresses in their IPv6-mapped form,
+ * so mapped answers are judged by the IPv4 ranges.
+ */
+const PRIVATE = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "64:ff9b::/96",
+  "2002::/16",
+  "fc00::/7",
+  "fec0::/10",
+];
+
+/**
+ * The front's configuration: it listens on the internal address, refuses readably and hands everything that the
+ * rules allow to the back.
+ */
+export function frontConfiguration(policy: EgressPolicy, listen: string): string {
+  const lines = [
+    "# Front: takes the bottle's requests, refuses in words, hands the rest to the back.",
+    ...QUIET,
+    `http_port ${address(listen)}:${PROXY_PORT} tcpkeepalive=60,30,4`,
+    `cache_peer 127.0.0.1 parent ${BACK_PORT} 0 no-query no-digest no-netdb-exchange default connect-fail-limit=1000000`,
+    "never_direct allow all",
+    "# A reloading back does not listen for some milliseconds: try again, 50 ms apart, before giving up.",
+    "connect_retries 10",
+    "# The front's refusals are the only thing it replies itself: one sentence of plain text.",
+    "reply_header_access Content-Type deny all",
+    "reply_header_replace Content-Type text/plain; charset=utf-8",
+    "",
+    ...rules(policy, listen),
+    "",
+    "# What it hands over is logged by the back, once TLS has been judged.",
+    "acl refused note why",
+    ...log({ by: "front", only: "refused" }),
+    ...settings(),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+/** The back's configuration: it listens on loopback, judges TLS without opening it, and dials. */
+export function backConfiguration(policy: EgressPolicy, listen: string): string {
+  address(listen);
+  const ssh = policy.ssh.map((_, index) => `ssh${index}`);
+  const lines = [
+    "# Back: the front's only parent; checks what TLS names, resolves, dials.",
+    ...QUIET,
+    `http_port 127.0.0.1:${BACK_PORT} ssl-bump tls-cert=/etc/squid/dummy.pem generate-host-certificates=off`,
+    "",
+    ...rules(policy, listen),
+    "",
+    "# A TLS connection passes untouched when it names the host that was asked for; ssh entries are not TLS.",
+    "external_acl_type sni ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
+    " children-idle=1 queue-size=1024 %#ssl::>sni %#>rd /usr/bin/perl /config/sni.pl",
+    "acl same_name external sni",
+    "acl step1 at_step SslBump1",
+    ...ssh.map((name) => `ssl_bump splice step1 ${name}`),
+    "ssl_bump peek step1",
+    "ssl_bump splice same_name",
+    "ssl_bump terminate all",
+    ...ssh.map((name) => `on_unsupported_protocol tunnel ${name}`),
+    "on_unsupported_protocol respond all",
+    "",
+    "acl requested has request",
+    ...log({ by: "back", only: "requested" }),
+    ...settings(),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+/**
+ * Both processes carry all of this: the back's enforce, the front's explain. Names and ports are judged before
+ * any `dst` rule, since a `dst` rule resolves the name and a query can carry data out.
+ */
+function rules(policy: EgressPolicy, listen: string): readonly string[] {
+  const allowed = allowedHosts(policy);
+  const deny = (condition: string, cause: keyof typeof CAUSES): string =>
+    `http_access deny ${condition} why_${cause}`;
+  return [
+    ...allowed.lines,
+    ...Object.entries(CAUSES).flatMap(([cause, { status }]) => [
+      `acl why_${cause} annotate_transaction why=${cause}`,
+      `deny_info ${status}:${pageName(cause)} why_${cause}`,
+    ]),
+    "acl connect method CONNECT",
+    "acl in_tunnel connections_encrypted",
+    "acl resolved dst all",
+    ...[...NEVER, listen].map((range) => `acl never dst ${range}`),
+    ...PRIVATE.map((range) => `acl private dst ${range}`),
+    "",
+    deny("in_tunnel", "http"),
+    deny("!connect", "http"),
+    ...(allowed.known ? [deny("known !allowed", "port"), deny("!allowed", "host")] : [deny("all", "host")]),
+    deny("!resolved", "unresolved"),
+    deny("never", "never"),
+    deny(allowed.private ? "private !private_allowed" : "private", "private"),
+    ...(allowed.known ? ["http_access allow allowed"] : []),
+    "http_access deny all",
+  ];
+}
+
+/** The acls `known` (a name of the manifest), `allowed` (name and port) and `private_allowed`. */
+function allowedHosts(policy: EgressPolicy): {
+  readonly lines: readonly string[];
+  readonly known: boolean;
+  readonly private: boolean;
+} {
+  const lines: string[] = [];
+  const known: string[] = [];
+  const allowed: string[] = [];
+  const privates: string[] = [];
+  const groups: readonly [string, readonly HostRule[]][] = [
+    ["hosts", policy.hosts.filter((rule) => !rule.private)],
+    ["private_hosts", policy.hosts.filter((rule) => rule.private)],
+  ];
+  for (const [group, members] of groups) {
+    if (members.length === 0) continue;
+    if (known.length === 0) lines.push("acl tls_port port 443");
+    lines.push(...squidNames(members).map((name) => `acl ${group} dstdomain -n ${name}`));
+    lines.push(`acl tls_${group} all-of ${group} tls_port`);
+    known.push(group);
+    allowed.push(`tls_${group}`);
+    if (group === "private_hosts") privates.push(`tls_${group}`);
+  }
+  policy.ssh.forEach((rule, index) => {
+    const name = `ssh${index}`;
+    lines.push(`acl ${name}_host dstdomain -n ${sshName(rule)}`, `acl ${name}_port port ${port(rule.port)}`);
+    lines.push(`acl ${name} all-of ${name}_host ${name}_port`);
+    known.push(`${name}_host`);
+    allowed.push(name);
+    if (rule.private) privates.push(name);
+  });
+  for (
+    const [name, members] of [["known", known], ["allowed", allowed], ["private_allowed", privates]] as const
+  ) {
+    lines.push(...members.map((member) => `acl ${name} any-of ${member}`));
+  }
+  return { lines, known: known.length > 0, private: privates.length > 0 };
+}
+
+/** One JSON object a transaction. Everything that the bottle wrote is URL-quoted and cut off. */
+function log(options: { readonly by: "front" | "back"; readonly only: string }): readonly string[] {
+  return [
+    `logformat egress {"by":"${options.by}","time":%ts.%03tu,"status":%>Hs,"tag":"%Ss","method":"%#.16rm",` +
+    '"host":"%#.300>rd","port":"%>rP","why":"%{why}note","bump":"%ssl::bump_mode",' +
+    '"sni":"%#.300ssl::>sni","error":"%err_code"}',
+    `access_log stdio:/dev/stdout logformat=egress ${options.only}`,
+  ];
+}
+
+const QUIET = ["debug_options ALL,0", "cache_log stdio:/dev/stderr"];
+
+/** What is the same for both: nothing kept, nothing told about itself, nothing cut that is still in use. */
+function settings(): readonly string[] {
+  return [
+    "logfile_rotate 0",
+    "",
+    "cache deny all",
+    "cache_mem 0 MB",
+    "memory_pools off",
+    "max_filedescriptors 4096",
+    "sslproxy_session_cache_size 0 MB",
+    "pid_filename none",
+    "coredump_dir none",
+    "netdb_filename none",
+    "pinger_enable off",
+    "icp_port 0",
+    "htcp_port 0",
+    "snmp_port 0",
+    "digest_generation off",
+    "",
+    "visible_hostname claude-bottle",
+    "httpd_suppress_version_string on",
+    "via off",
+    "forwarded_for delete",
+    "cachemgr_passwd disable all",
+    "global_internal_static off",
+    ...["Server", "X-Squid-Error", "Cache-Status"].map((header) => `reply_header_access ${header} deny all`),
+    "error_directory /usr/share/squid/errors/templates",
+    "email_err_data off",
+    "",
+    "hosts_file none",
+    "dns_timeout 10 seconds",
+    "# Also the shortest time that an answer is kept: what the rules judged is what is dialled.",
+    "negative_dns_ttl 10 seconds",
+    "",
+    "client_lifetime 30 days",
+    "read_timeout 1 day",
+    "write_timeout 1 day",
+    "connect_timeout 20 seconds",
+    "request_start_timeout 1 minute",
+    "shutdown_lifetime 0 seconds",
+  ];
+}
+
+function address(text: string): string {
+  if (isAddress(text)) return text;
+  throw new Failure("sidecar-address", "The sidecar's internal address is not an IPv4 address");
+}
+
+function port(value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= 65535) return value;
+  throw new Failure("egress-port", "A port of the bottle's ssh entries is not between 1 and 65535");
+}

@@ -1,0 +1,99 @@
+import type { EgressEvent } from "../proxy.ts";
+import { CAUSES } from "./refusals.ts";
+
+/** Longer lines are not ours: squid cuts every field off. */
+const LONGEST_LINE = 4096;
+const LONGEST_NAME = 255;
+/** The last second that a JavaScript date can be. */
+const LATEST = 8.64e12;
+
+/** One line of the log format in `configuration.ts`, as far as events need it. */
+interface Transaction {
+  readonly by: string;
+  readonly time: number;
+  readonly tag: string;
+  readonly host: string;
+  readonly port: number;
+  readonly why: string;
+  readonly bump: string;
+  readonly sni: string;
+  readonly error: string;
+}
+
+/**
+ * What a line of the sidecar's log says: the front's refusals, and the back's verdicts. Never throws.
+ *
+ * Statuses do not tell: squid answers 200 before it has seen any TLS. The cause that a rule left in the line does,
+ * and what squid did with the TLS. A TLS connection is logged when its name was right and again when it ends (or, when
+ * the host's address has changed since CONNECT, is refused after all); an ssh connection only when it ends.
+ */
+export function readEvent(line: string): EgressEvent | undefined {
+  const transaction = parse(line);
+  if (transaction === undefined) return undefined;
+  const { time, host, port } = transaction;
+  const reason = refusal(transaction);
+  if (reason !== undefined) return { time, verdict: "refused", host, port, reason };
+  return isAllowed(transaction) ? { time, verdict: "allowed", host, port, reason: "" } : undefined;
+}
+
+function refusal({ by, why, bump, sni, error }: Transaction): string | undefined {
+  if (why !== "-") {
+    return Object.entries(CAUSES).find(([cause]) => cause === why)?.[1].reason ?? "refused by the sidecar";
+  }
+  if (by !== "back") return undefined;
+  if (bump === "terminate") {
+    return sni === "-" ? "TLS that names no host" : `TLS that names another host: ${sni}`;
+  }
+  if (bump === "peek" && error !== "-" && error !== "ERR_CLIENT_GONE") return "not TLS";
+  return undefined;
+}
+
+function isAllowed({ by, tag, bump, sni }: Transaction): boolean {
+  if (by !== "back" || bump !== "splice") return false;
+  return sni === "-" || !tag.startsWith("TCP_TUNNEL");
+}
+
+function parse(line: string): Transaction | undefined {
+  if (line.length > LONGEST_LINE || !line.startsWith('{"by":')) return undefined;
+  const fields = fieldsOf(line);
+  const text = (name: string): string => {
+    const value = fields?.get(name);
+    return typeof value === "string" ? value : "-";
+  };
+  const seconds = fields?.get("time");
+  const host = readable(text("host"));
+  const port = Number(text("port"));
+  if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= LATEST)) return undefined;
+  if (host === "-" || host === "" || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+  return {
+    by: text("by"),
+    time: Math.round(seconds * 1000),
+    tag: text("tag"),
+    host,
+    port,
+    why: text("why"),
+    bump: text("bump"),
+    sni: readable(text("sni")),
+    error: text("error"),
+  };
+}
+
+function fieldsOf(line: string): ReadonlyMap<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? new Map(Object.entries(value)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undoes squid's URL quoting where the result is printable ASCII; nothing else is left in the text. */
+function readable(text: string): string {
+  return text
+    .replace(/%([2-7][0-9A-Fa-f])/g, (quoted, hex: string) => {
+      const code = parseInt(hex, 16);
+      return code < 0x7f ? String.fromCharCode(code) : quoted;
+    })
+    .replace(/[^\x20-\x7e]/g, "?")
+    .slice(0, LONGEST_NAME);
+}

@@ -1,0 +1,343 @@
+import { Failure } from "../errors.ts";
+import type { Environment } from "./environment.ts";
+import type { DirectoryEntry, Files, FileStatus } from "./files.ts";
+import type { Host } from "./host.ts";
+import { Interrupted, type Interrupts, type InterruptSignal } from "./interrupts.ts";
+import {
+  type AttachOptions,
+  type Outcome,
+  OUTPUT_LIMIT,
+  type ProcessCall,
+  type Processes,
+} from "./processes.ts";
+import type { RunOptions } from "./processes.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The one real {@link Host}: everything this program does to the machine passes through here. */
+export function denoHost(): Host {
+  const interrupts = denoInterrupts();
+  return {
+    processes: denoProcesses(),
+    files: denoFiles(),
+    environment: denoEnvironment(),
+    terminal: denoTerminal(interrupts),
+    interrupts,
+    cwd: Deno.cwd(),
+    os: Deno.build.os,
+    uid: Deno.uid() ?? undefined,
+    now: () => Date.now(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    sleep,
+  };
+}
+
+/** Ends this process as `signal` would have: the shell sees what it expects. Release the interrupts first. */
+export async function endBySignal(signal: InterruptSignal): Promise<never> {
+  Deno.kill(Deno.pid, signal);
+  await sleep(1000);
+  Deno.exit(1);
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    function stop(): void {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    }
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+function denoEnvironment(): Environment {
+  return { get: (name) => Deno.env.get(name) };
+}
+
+function denoInterrupts(): Interrupts {
+  const controller = new AbortController();
+  function on(by: InterruptSignal): void {
+    if (!controller.signal.aborted) controller.abort(new Interrupted(by));
+  }
+  const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((by) => [by, () => on(by)] as const);
+  for (const [by, handler] of handlers) Deno.addSignalListener(by, handler);
+  return {
+    signal: controller.signal,
+    raise: on,
+    release(): void {
+      for (const [by, handler] of handlers) Deno.removeSignalListener(by, handler);
+    },
+  };
+}
+
+function denoProcesses(): Processes {
+  return { run: runProcess, attach: attachProcess };
+}
+
+type SpawnOptions = Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr" | "detached">;
+
+function spawn(call: ProcessCall, options: SpawnOptions): Deno.ChildProcess {
+  try {
+    return new Deno.Command(call.program, {
+      args: [...call.args],
+      env: { ...call.env },
+      clearEnv: true,
+      ...options,
+    })
+      .spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Failure("program-missing", `${call.program} is not on PATH`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<Outcome> {
+  options.signal?.throwIfAborted();
+  // In a session of its own, so that Ctrl-C reaches only us: a half-done call would leave us guessing.
+  const child = spawn(call, {
+    stdin: options.input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  });
+  const deadline = options.deadlineMs === undefined ? undefined : AbortSignal.timeout(options.deadlineMs);
+  using _stop = endOnAbort(child, [options.signal, deadline]);
+  const [status, stdout, stderr] = await Promise.all([
+    child.status,
+    collect(child.stdout, (line) => options.onLine?.(line, "stdout")),
+    collect(child.stderr, (line) => options.onLine?.(line, "stderr")),
+    feed(child, options.input),
+  ]);
+  if (deadline?.aborted && options.signal?.aborted !== true) {
+    const words = [call.program, ...call.args].slice(0, 4).join(" ");
+    throw new Failure("timed-out", `\`${words} …\` did not end within ${(options.deadlineMs ?? 0) / 1000} s`);
+  }
+  options.signal?.throwIfAborted();
+  return { code: status.code, signal: status.signal, stdout, stderr };
+}
+
+async function attachProcess(call: ProcessCall, options: AttachOptions = {}): Promise<Outcome> {
+  options.signal?.throwIfAborted();
+  const child = spawn(call, {
+    stdin: options.input === undefined ? "inherit" : "piped",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  using _stop = endOnAbort(child, [options.signal]);
+  const [status] = await Promise.all([child.status, feed(child, options.input)]);
+  return { code: status.code, signal: status.signal, stdout: "", stderr: "" };
+}
+
+/** A child that asks to be ended gently first: SIGTERM on abort, SIGKILL two seconds later. */
+function endOnAbort(child: Deno.ChildProcess, signals: readonly (AbortSignal | undefined)[]): Disposable {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function end(by: Deno.Signal): void {
+    try {
+      child.kill(by);
+    } catch {
+      // It has ended already.
+    }
+  }
+  function stop(): void {
+    end("SIGTERM");
+    timer ??= setTimeout(() => end("SIGKILL"), 2000);
+  }
+  for (const signal of signals) signal?.addEventListener("abort", stop);
+  return {
+    [Symbol.dispose](): void {
+      clearTimeout(timer);
+      for (const signal of signals) signal?.removeEventListener("abort", stop);
+    },
+  };
+}
+
+async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promise<void> {
+  if (input === undefined) return;
+  try {
+    const stream = input instanceof Uint8Array ? ReadableStream.from([input]) : input;
+    await stream.pipeTo(child.stdin);
+  } catch (error) {
+    // A child that ended without reading everything says why through its code and stderr.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+async function collect(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<string> {
+  let kept = "";
+  let partial = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    kept += text;
+    if (kept.length > OUTPUT_LIMIT) kept = kept.slice(-OUTPUT_LIMIT);
+    const lines = (partial + text).split(/\r\n|\n|\r/);
+    partial = (lines.pop() ?? "").slice(-OUTPUT_LIMIT);
+    for (const line of lines) onLine(line);
+  }
+  if (partial !== "") onLine(partial);
+  return kept;
+}
+
+function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): FileStatus["kind"] {
+  if (info.isSymlink) return "symlink";
+  if (info.isDirectory) return "directory";
+  return info.isFile ? "file" : "other";
+}
+
+function statusOf(info: Deno.FileInfo): FileStatus {
+  return { kind: kindOf(info), size: info.size, mode: (info.mode ?? 0) & 0o7777, uid: info.uid ?? 0 };
+}
+
+/** `undefined` for what does not exist, also below something that is no directory. */
+async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+function denoFiles(): Files {
+  return {
+    readBytes: (path) => unlessMissing(() => Deno.readFile(path)),
+    status: (path) => unlessMissing(async () => statusOf(await Deno.stat(path))),
+    linkStatus: (path) => unlessMissing(async () => statusOf(await Deno.lstat(path))),
+    realPath: (path) => unlessMissing(() => Deno.realPath(path)),
+    readDirectory: (path) =>
+      unlessMissing(async () => {
+        const entries: DirectoryEntry[] = [];
+        for await (const entry of Deno.readDir(path)) entries.push({ name: entry.name, kind: kindOf(entry) });
+        return entries;
+      }),
+  };
+}
+
+function denoTerminal(interrupts: Interrupts): Terminal {
+  return {
+    stdinIsTerminal: Deno.stdin.isTerminal(),
+    stdoutIsTerminal: Deno.stdout.isTerminal(),
+    stderrIsTerminal: Deno.stderr.isTerminal(),
+    columns(): number {
+      try {
+        return Deno.consoleSize().columns || 80;
+      } catch {
+        return 80;
+      }
+    },
+    out: (text) => write(Deno.stdout, text),
+    err: (text) => write(Deno.stderr, text),
+    readLine: (signal) => readLine(signal),
+    readSecret: (signal) => readSecret(signal, interrupts),
+    saved: savedTerminal,
+  };
+}
+
+function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+  } catch {
+    // The reader went away or the terminal hung up; a teardown must go on all the same.
+  }
+}
+
+/** A read that loses the race stays pending; `main` ends the process explicitly, so it holds up nothing. */
+async function readByte(signal: AbortSignal): Promise<number | undefined> {
+  const buffer = new Uint8Array(1);
+  const read = Deno.stdin.read(buffer);
+  read.catch(() => {});
+  const aborted = Promise.withResolvers<never>();
+  const stop = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([read, aborted.promise]) === null ? undefined : buffer[0];
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function readLine(signal: AbortSignal): Promise<string | undefined> {
+  const bytes: number[] = [];
+  for (;;) {
+    const byte = await readByte(signal);
+    if (byte === undefined) return bytes.length === 0 ? undefined : decodeLine(bytes);
+    if (byte === 10) return decodeLine(bytes);
+    bytes.push(byte);
+  }
+}
+
+function decodeLine(bytes: readonly number[]): string {
+  return new TextDecoder().decode(new Uint8Array(bytes)).replace(/\r$/, "");
+}
+
+async function readSecret(signal: AbortSignal, interrupts: Interrupts): Promise<string | undefined> {
+  if (!Deno.stdin.isTerminal()) return await readLine(signal);
+  Deno.stdin.setRaw(true);
+  try {
+    return await readRawLine(signal, interrupts);
+  } finally {
+    Deno.stdin.setRaw(false);
+    write(Deno.stderr, "\r\n");
+  }
+}
+
+/** The keys a terminal's own line editing would have handled: raw mode hands them to us as bytes. */
+async function readRawLine(signal: AbortSignal, interrupts: Interrupts): Promise<string | undefined> {
+  const bytes: number[] = [];
+  for (;;) {
+    const byte = await readByte(signal);
+    switch (byte) {
+      case undefined:
+      case 4: // Ctrl-D
+        return bytes.length === 0 ? undefined : decodeLine(bytes);
+      case 10:
+      case 13:
+        return decodeLine(bytes);
+      case 3: // Ctrl-C
+        interrupts.raise("SIGINT");
+        signal.throwIfAborted();
+        throw new Interrupted("SIGINT");
+      case 8:
+      case 127: // Backspace: a whole UTF-8 character
+        while (bytes.length > 0 && ((bytes.pop() ?? 0) & 0xc0) === 0x80);
+        break;
+      case 21: // Ctrl-U
+        bytes.length = 0;
+        break;
+      default:
+        bytes.push(byte);
+    }
+  }
+}
+
+/**
+ * The settings are read and written by `stty` on the terminal itself: raw mode that a killed docker CLI
+ * left behind is not ours to undo through `setRaw`.
+ */
+async function savedTerminal(): Promise<AsyncDisposable> {
+  const settings = Deno.stdin.isTerminal() ? (await stty(["-g"])).trim() : "";
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      if (/^[0-9a-fA-F:=;a-z]+$/.test(settings)) await stty([settings]);
+    },
+  };
+}
+
+async function stty(args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", 'exec stty "$@" </dev/tty', "stty", ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return "";
+  }
+}

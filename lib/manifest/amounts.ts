@@ -1,0 +1,42 @@
+import { bad, type Checked, good } from "./names.ts";
+
+const UNITS: ReadonlyMap<string, number> = new Map([["b", 1], ["k", 1024], ["m", 1024 ** 2], [
+  "g",
+  1024 ** 3,
+]]);
+
+/** A size such as `512m` or `4g`, in bytes. */
+export function checkSize(text: string): Checked<number> {
+  const match = /^(\d+)([bkmg])$/i.exec(text);
+  const bytes = Number(match?.[1]) * (UNITS.get(match?.[2]?.toLowerCase() ?? "") ?? NaN);
+  if (match === null || Number.isNaN(bytes)) {
+    return bad("is not a size", "Write a whole number with b, k, m or g behind it, such as `512m` or `4g`");
+  }
+  if (bytes === 0) return bad("must be more than nothing");
+  return bytes <= 2 ** 50 ? good(bytes) : bad("must be at most 1048576g");
+}
+
+/** A memory limit in bytes: below 64 MiB no agent starts. */
+export function checkMemory(text: string): Checked<number> {
+  const size = checkSize(text);
+  return size.kind === "good" && size.value < 64 * 1024 ** 2 ? bad("must be at least 64m") : size;
+}
+
+/** A number of processors. */
+export function checkCpus(cpus: number): Checked<number> {
+  return cpus >= 0.01 && cpus <= 1024 ? good(cpus) : bad("must be a number from 0.01 to 1024");
+}
+
+/** A number of processes. */
+export function checkPids(pids: number): Checked<number> {
+  if (!Number.isInteger(pids)) return bad("must be a whole number");
+  return pids >= 32 && pids <= 4_194_304 ? good(pids) : bad("must be from 32 to 4194304");
+}
+
+/** A port, as a number or in digits. */
+export function checkPort(port: number | string): Checked<number> {
+  const number = typeof port === "number" ? port : /^\d{1,5}$/.test(port) ? Number(port) : NaN;
+  return Number.isInteger(number) && number >= 1 && number <= 65535
+    ? good(number)
+    : bad("must be a port from 1 to 65535");
+}

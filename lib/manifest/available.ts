@@ -1,0 +1,148 @@
+import { EXIT, Failure, type Problem } from "../errors.ts";
+import { requireAgent } from "./agents.ts";
+import type { Agent, Bottle, Manifest, ProxyName } from "./model.ts";
+import { type Path, pathText } from "./node.ts";
+
+/** Something a manifest may say that this version cannot do yet: leave a row out once it can. */
+interface Row {
+  readonly feature: string;
+  /** The paths below the bottle's or agent's entry that ask for it. */
+  readonly asked: (bottle: Bottle, agent: Agent) => readonly Path[];
+  readonly of: "bottles" | "agents";
+}
+
+const NOT_YET: readonly Row[] = [
+  { of: "bottles", feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
+  {
+    of: "bottles",
+    feature: "a secret from a command or file",
+    asked: (bottle) =>
+      [...bottle.env].filter(([, source]) => source.kind === "command" || source.kind === "file")
+        .map(([name]) => ["env", name]),
+  },
+  { of: "bottles", feature: "ssh", asked: (bottle) => bottle.ssh.map((_, index) => ["ssh", index]) },
+  {
+    of: "bottles",
+    feature: "git identity",
+    asked: (bottle) => given(bottle.gitIdentity, ["git", "identity"]),
+  },
+  {
+    of: "bottles",
+    feature: "plain HTTP",
+    asked: (bottle) => allowed(bottle, "http"),
+  },
+  {
+    of: "bottles",
+    feature: "inspecting a host",
+    asked: (bottle) => allowed(bottle, "allow"),
+  },
+  {
+    of: "bottles",
+    feature: "injecting a secret",
+    asked: (bottle) => allowed(bottle, "inject"),
+  },
+  {
+    of: "bottles",
+    feature: "a disk limit",
+    asked: (bottle) => given(bottle.resources.disk, ["resources", "disk"]),
+  },
+  {
+    of: "bottles",
+    feature: "another base image",
+    asked: (bottle) => given(bottle.image.base, ["image", "base"]),
+  },
+  {
+    of: "bottles",
+    feature: "a Dockerfile",
+    asked: (bottle) => given(bottle.image.dockerfile, ["image", "dockerfile"]),
+  },
+  {
+    of: "bottles",
+    feature: "installing packages",
+    asked: (bottle) => bottle.image.packages.length > 0 ? [["image", "packages"]] : [],
+  },
+  {
+    of: "agents",
+    feature: "skills",
+    asked: (_, agent) => agent.skills.length > 0 ? [["skills"]] : [],
+  },
+];
+
+/** The proxies that are there. */
+const PROXIES: readonly ProxyName[] = ["squid"];
+
+/**
+ * Refuses to start an agent with anything left out that its manifest asks for. `proxy` is the one named outside
+ * the manifest, which then counts.
+ *
+ * @throws Failure `not-available-yet` with one problem for each thing, `agent-unknown`
+ */
+export function refuseUnavailable(
+  manifest: Manifest,
+  agentName: string,
+  options: { readonly proxy?: ProxyName | undefined } = {},
+): void {
+  const { agent, bottle } = requireAgent(manifest, agentName);
+  const problems = NOT_YET.flatMap((row) =>
+    row.asked(bottle, agent).map((below) => {
+      const path = [row.of, row.of === "bottles" ? bottle.name : agent.name, ...below];
+      return at(manifest, { path, message: `${row.feature} is not available yet` });
+    })
+  );
+  const all = [...problems, ...proxyProblems(manifest, { bottle, proxy: options.proxy })];
+  const [first] = all;
+  if (first === undefined) return;
+  throw new Failure(
+    "not-available-yet",
+    `Agent ${JSON.stringify(agentName)} asks for what is not there yet`,
+    {
+      exit: EXIT.usage,
+      problems: all,
+      ...(first.where === undefined ? {} : { where: first.where }),
+    },
+  );
+}
+
+function proxyProblems(
+  manifest: Manifest,
+  what: { readonly bottle: Bottle; readonly proxy: ProxyName | undefined },
+): readonly Problem[] {
+  const proxy = what.proxy ?? what.bottle.egress.proxy;
+  if (proxy !== undefined && PROXIES.includes(proxy)) return [];
+  const path = ["bottles", what.bottle.name, "egress", "proxy"];
+  const message = proxy === undefined
+    ? "is not set, and the default `pipelock` is not available yet"
+    : `the egress proxy \`${proxy}\` is not available yet`;
+  return [
+    at(manifest, {
+      path,
+      message,
+      hints: ["Set `egress: { proxy: squid }` in the bottle, or use `--proxy squid`"],
+    }),
+  ];
+}
+
+function at(
+  manifest: Manifest,
+  what: { readonly path: Path; readonly message: string; readonly hints?: readonly string[] },
+): Problem {
+  const where = manifest.where(what.path);
+  return {
+    message: `${pathText(what.path)}: ${what.message}`,
+    ...(where === undefined ? {} : { where }),
+    ...(what.hints === undefined ? {} : { hints: what.hints }),
+  };
+}
+
+function given(value: unknown, path: Path): readonly Path[] {
+  return value === undefined ? [] : [path];
+}
+
+/** The entries of the allowlist that use a field. */
+function allowed(bottle: Bottle, field: "http" | "allow" | "inject"): readonly Path[] {
+  return bottle.egress.allowlist.flatMap((host, index) => {
+    const value = host[field];
+    const used = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+    return used ? [["egress", "allowlist", index, field]] : [];
+  });
+}

@@ -1,0 +1,96 @@
+import { EXIT, Failure, type Problem } from "../errors.ts";
+import { BUILTIN_FILE, BUILTIN_MANIFEST } from "./builtin.ts";
+import { discoverManifests, type DiscoverOptions } from "./discover.ts";
+import type { Manifest } from "./model.ts";
+import { MANIFEST_BYTES, readSource } from "./source.ts";
+import { validate, type ValidSource } from "./validate.ts";
+
+/** The most problems that are listed: those of a file that is no manifest at all would have no end. */
+const PROBLEMS_SHOWN = 200;
+
+/** A manifest's bytes and the name of the file they are from. */
+export interface ManifestBytes {
+  readonly path: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Finds, reads, checks and merges the manifest; without any file it is the built-in one.
+ *
+ * @throws Failure `manifest-invalid` with every problem of every file, and those of {@link discoverManifests}
+ */
+export async function loadManifest(options: DiscoverOptions): Promise<Manifest> {
+  const found = await discoverManifests(options);
+  const files = await Promise.all(found.map(({ path }) => readFile(options, path)));
+  return await parseManifest(files.length === 0 ? [builtinManifest()] : files);
+}
+
+/** Checks and merges files in order of rising precedence. @throws Failure `manifest-invalid` */
+export async function parseManifest(files: readonly ManifestBytes[]): Promise<Manifest> {
+  const problems: Problem[] = [];
+  const sources: ValidSource[] = [];
+  for (const { path, bytes } of files) {
+    const reading = readSource(path, bytes);
+    problems.push(...reading.problems);
+    if (reading.source !== undefined) sources.push({ source: reading.source, digest: await sha256(bytes) });
+  }
+  // Entries that are defined in a file that could not be read would only seem to be missing.
+  const complete = sources.length === files.length;
+  const validation = complete ? validate(sources) : eachAlone(sources);
+  if (validation.kind === "invalid") problems.push(...validation.problems);
+  if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
+  throw invalid(problems);
+}
+
+/** The manifest in the program. */
+export function builtinManifest(): ManifestBytes {
+  return { path: BUILTIN_FILE, bytes: new TextEncoder().encode(BUILTIN_MANIFEST) };
+}
+
+function eachAlone(sources: readonly ValidSource[]): ReturnType<typeof validate> {
+  const problems = sources.flatMap((source) => {
+    const alone = validate([source]);
+    return alone.kind === "invalid" ? alone.problems : [];
+  });
+  return { kind: "invalid", problems };
+}
+
+function invalid(problems: readonly Problem[]): Failure {
+  const [first] = problems;
+  const message = problems.length === 1
+    ? "The manifest has a problem"
+    : `The manifest has ${problems.length} problems`;
+  const more = problems.length - PROBLEMS_SHOWN;
+  return new Failure("manifest-invalid", message, {
+    exit: EXIT.usage,
+    problems: more > 0
+      ? [...problems.slice(0, PROBLEMS_SHOWN), { message: `${more} more problems are not shown` }]
+      : problems,
+    ...(first?.where === undefined ? {} : { where: first.where }),
+  });
+}
+
+async function readFile(options: DiscoverOptions, path: string): Promise<ManifestBytes> {
+  const size = (await options.files.status(path))?.size ?? 0;
+  if (size > MANIFEST_BYTES) throw invalid([{ message: `${path} is larger than 1 MiB` }]);
+  const bytes = await read(options, path);
+  if (bytes === undefined) throw unreadable(path, "it is gone");
+  return { path, bytes: new Uint8Array(bytes) };
+}
+
+async function read(options: DiscoverOptions, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await options.files.readBytes(path);
+  } catch (error) {
+    throw unreadable(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function unreadable(path: string, reason: string): Failure {
+  return new Failure("manifest-unreadable", `Cannot read ${path}: ${reason}`, { exit: EXIT.usage });
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

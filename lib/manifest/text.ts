@@ -1,0 +1,77 @@
+import type { Where } from "../errors.ts";
+
+/** A manifest's text and what is needed to say where in it something stands. */
+export interface Text {
+  readonly file: string;
+  /** Line endings are line feeds, without a byte order mark. */
+  readonly content: string;
+  /** The offset at which each line begins. */
+  readonly lines: readonly number[];
+}
+
+/** A range of offsets into a text, end-exclusive. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Text whose line endings have been made line feeds, and its lines. */
+export function textOf(file: string, content: string): Text {
+  const plain = content.replace(/^\ufeff/, "").replaceAll(/\r\n?/g, "\n");
+  const lines = [0];
+  for (let at = plain.indexOf("\n"); at !== -1; at = plain.indexOf("\n", at + 1)) lines.push(at + 1);
+  return { file, content: plain, lines };
+}
+
+/** The place of a range; a range over several lines ends with its first. */
+export function whereOf(text: Text, range: Range): Where {
+  const start = Math.min(Math.max(range.start, 0), text.content.length);
+  const line = lineAt(text, start);
+  const from = text.lines[line] ?? 0;
+  const next = text.lines[line + 1];
+  const to = next === undefined ? text.content.length : next - 1;
+  const end = Math.min(Math.max(range.end, start), to);
+  return {
+    file: text.file,
+    line: line + 1,
+    column: codePoints(text.content.slice(from, start)) + 1,
+    snippet: text.content.slice(from, to),
+    length: Math.max(1, codePoints(text.content.slice(start, end).trimEnd())),
+  };
+}
+
+function lineAt(text: Text, offset: number): number {
+  let low = 0;
+  let high = text.lines.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((text.lines[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+/** What stops a file from being read as YAML or JSON at all: one a file. */
+export class SyntaxProblem extends Error {
+  override readonly name = "SyntaxProblem";
+  readonly range: Range;
+  readonly hints: readonly string[];
+
+  constructor(message: string, range: Range, hints: readonly string[] = []) {
+    super(message);
+    this.range = range;
+    this.hints = hints;
+  }
+}
+
+/** Foreign text within a message: in quotes, on one line, and not endless. */
+export function quoted(text: string): string {
+  const shown = [...text].length > 60 ? `${[...text].slice(0, 59).join("")}…` : text;
+  return JSON.stringify(shown);
+}

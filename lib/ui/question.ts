@@ -1,0 +1,54 @@
+import { EXIT, Failure } from "../errors.ts";
+import type { Terminal } from "../host/terminal.ts";
+
+/** The answers that mean yes: the original's. */
+const YES: ReadonlySet<string> = new Set(["y", "Y", "yes", "YES"]);
+
+/** Questions need a person on both ends. @throws Failure `no-terminal` */
+function requireTerminal(
+  terminal: Terminal,
+  options: { readonly what: string; readonly hint: string },
+): void {
+  if (terminal.stdinIsTerminal && terminal.stderrIsTerminal) return;
+  throw new Failure("no-terminal", `${options.what} cannot be asked: stdin or stderr is no terminal`, {
+    hints: [options.hint],
+    exit: EXIT.usage,
+  });
+}
+
+/** Asks y/N; anything but y, Y, yes, YES means no. @throws Failure `no-terminal` */
+export async function confirmed(
+  terminal: Terminal,
+  options: { readonly question: string; readonly signal: AbortSignal },
+): Promise<boolean> {
+  requireTerminal(terminal, { what: "The question", hint: "Answer it beforehand with `--yes`" });
+  terminal.err(`${options.question} [y/N] `);
+  const answer = await terminal.readLine(options.signal);
+  if (answer === undefined) terminal.err("\n");
+  return YES.has(answer ?? "");
+}
+
+/** Asks for a value that is not echoed. @throws Failure `no-terminal` */
+export async function askSecret(
+  terminal: Terminal,
+  options: { readonly question: string; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  requireTerminal(terminal, {
+    what: options.question,
+    hint: "Take the value from a host variable instead: `NAME: ${NAME}` in the bottle's env",
+  });
+  terminal.err(`${options.question}: `);
+  return await terminal.readSecret(options.signal);
+}
+
+/** Lets a person choose one of several by number or name; `undefined` when there is no terminal or no valid choice. */
+export async function choose(
+  terminal: Terminal,
+  options: { readonly question: string; readonly choices: readonly string[]; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  if (!terminal.stdinIsTerminal || !terminal.stderrIsTerminal) return undefined;
+  options.choices.forEach((choice, index) => terminal.err(`  ${index + 1}  ${choice}\n`));
+  terminal.err(`${options.question} `);
+  const answer = (await terminal.readLine(options.signal))?.trim() ?? "";
+  return options.choices.includes(answer) ? answer : options.choices[Number(answer) - 1];
+}

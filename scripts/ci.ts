@@ -1,0 +1,221 @@
+import { join } from "node:path";
+import { countTests, type TestCounts } from "./junit.ts";
+import { fromFileUrl } from "./lint_paths.ts";
+
+const MINUTES = 60_000;
+
+/** One step of CI: a check that counts as one, or a folder of tests that are counted each. */
+type Leg =
+  | { readonly kind: "check"; readonly name: string; run(root: string): Promise<Finished> }
+  | {
+    readonly kind: "tests";
+    readonly name: string;
+    readonly folder: string;
+    readonly permissions: string;
+    readonly deadline: number;
+  };
+
+/** What a child left behind. */
+interface Finished {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** How a child is run. */
+interface RunOptions {
+  readonly cwd: string;
+  readonly deadline: number;
+  /** Shows the output as it comes: for legs that take long. */
+  readonly live?: boolean;
+}
+
+/** What every leg of one run shares. */
+interface RunContext {
+  readonly root: string;
+  /** Whether the types leg is part of this run. */
+  readonly typesChecked: boolean;
+}
+
+/** Counts, and what there is to say about them. */
+interface LegResult extends TestCounts {
+  readonly note: string;
+  readonly output: string;
+}
+
+const LEGS: readonly Leg[] = [
+  { kind: "check", name: "fmt", run: (root) => deno(["fmt", "--check"], checking(root)) },
+  { kind: "check", name: "lint", run: (root) => deno(["lint"], checking(root)) },
+  { kind: "check", name: "types", run: (root) => deno(["check", "--quiet"], checking(root)) },
+  { kind: "check", name: "layering", run: rejectsBadLayering },
+  { kind: "tests", name: "unit", folder: "tests/unit", permissions: "unit", deadline: 10 * MINUTES },
+  { kind: "tests", name: "cli", folder: "tests/cli", permissions: "unit", deadline: 10 * MINUTES },
+  { kind: "tests", name: "e2e", folder: "tests/e2e", permissions: "project", deadline: 15 * MINUTES },
+  { kind: "tests", name: "engine", folder: "tests/engine", permissions: "project", deadline: 45 * MINUTES },
+];
+
+function checking(root: string): RunOptions {
+  return { cwd: root, deadline: 5 * MINUTES };
+}
+
+async function deno(args: readonly string[], options: RunOptions): Promise<Finished> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: options.cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let late = false;
+  const timers = [
+    setTimeout(() => {
+      late = true;
+      child.kill("SIGTERM");
+    }, options.deadline),
+    setTimeout(() => child.kill("SIGKILL"), options.deadline + 10_000),
+  ];
+  const texts: string[] = [];
+  const collect = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      texts.push(text);
+      if (options.live) await Deno.stderr.write(new TextEncoder().encode(text));
+    }
+  };
+  // Not the end of the streams: what a killed child started may hold them open.
+  const reading = Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const status = await child.status;
+  await Promise.race([reading, new Promise((resolve) => timers.push(setTimeout(resolve, 2_000)))]);
+  timers.forEach(clearTimeout);
+  if (late) texts.push(`\nended after ${options.deadline / MINUTES} minutes, its deadline\n`);
+  return { code: late ? 124 : status.code, output: texts.join("") };
+}
+
+/** Lints a file that breaks the layering, in a checkout of its own: the plugin must be wired and must refuse it. */
+async function rejectsBadLayering(root: string): Promise<Finished> {
+  const copy = await Deno.makeTempDir({ prefix: "claude-bottle-ci-" });
+  try {
+    for (const folder of ["scripts", "lib/manifest"]) {
+      await Deno.mkdir(join(copy, folder), { recursive: true });
+    }
+    for (const file of ["deno.json", "scripts/lint_plugin.ts", "scripts/lint_paths.ts"]) {
+      await Deno.copyFile(join(root, file), join(copy, file));
+    }
+    const source = `import { x } from "../backend/docker/x.ts";\n\nexport const y = x;\n`;
+    await Deno.writeTextFile(join(copy, "lib/manifest/bad.ts"), source);
+    const { code, output } = await deno(["lint", "lib"], checking(copy));
+    const refused = code !== 0 && output.includes("manifest must not import backend");
+    return { code: refused ? 0 : 1, output: `a file that breaks the layering was not refused:\n${output}` };
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+async function hasTests(folder: string): Promise<boolean> {
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      const found = entry.isDirectory
+        ? await hasTests(join(folder, entry.name))
+        : /(^|[._])test\.(ts|js|mjs)$/.test(entry.name);
+      if (found) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return false;
+}
+
+async function runTests(
+  leg: Leg & { readonly kind: "tests" },
+  { root, typesChecked }: RunContext,
+): Promise<LegResult> {
+  if (!(await hasTests(join(root, leg.folder)))) {
+    return { passed: 0, failed: 0, skipped: 0, note: "no tests yet", output: "" };
+  }
+  const report = await Deno.makeTempFile({ prefix: "claude-bottle-ci-", suffix: ".xml" });
+  try {
+    // What does not type-check is the business of the types leg, and must not keep the tests from running.
+    const check = typesChecked ? ["--no-check"] : [];
+    const args = [
+      "test",
+      `-P=${leg.permissions}`,
+      "--no-prompt",
+      ...check,
+      `--junit-path=${report}`,
+      leg.folder,
+    ];
+    const options = { cwd: root, deadline: leg.deadline, live: leg.name === "engine" };
+    const { code, output } = await deno(args, options);
+    const counts = countTests(await Deno.readTextFile(report));
+    // A module that does not load or a deadline is in no report.
+    const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
+    const note = `${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped`;
+    return { ...counts, failed, note, output: failed > 0 && !options.live ? failuresOf(output) : "" };
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** The part of a test run's output that tells what went wrong: all of it when there is no such part. */
+function failuresOf(output: string): string {
+  const start = output.search(/^ ERRORS $/m);
+  return start === -1 ? output : output.slice(start);
+}
+
+async function runLeg(leg: Leg, context: RunContext): Promise<LegResult> {
+  if (leg.kind === "tests") return await runTests(leg, context);
+  const { code, output } = await leg.run(context.root);
+  if (code === 0) return { passed: 1, failed: 0, skipped: 0, note: "passed", output: "" };
+  return { passed: 0, failed: 1, skipped: 0, note: "failed", output };
+}
+
+/** The legs that `--only` names, or all; a message when it names none. */
+function chosenLegs(args: readonly string[]): readonly Leg[] | string {
+  const names = LEGS.map(({ name }) => name);
+  if (args.length === 0) return LEGS;
+  const [flag = "", inline] = (args[0] ?? "").split("=", 2);
+  const value = inline ?? args[1];
+  if (flag !== "--only" || value === undefined || args.length > (inline === undefined ? 2 : 1)) {
+    return `usage: ci.ts [--only ${names.join(",")}]`;
+  }
+  const wanted = value.split(",");
+  const unknown = wanted.filter((name) => !names.includes(name));
+  if (unknown.length > 0) return `There is no leg named ${unknown.join(", ")}; there are ${names.join(", ")}`;
+  return LEGS.filter(({ name }) => wanted.includes(name));
+}
+
+function say(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const legs = chosenLegs(args);
+  if (typeof legs === "string") {
+    say(legs);
+    return 2;
+  }
+  const context = {
+    root: fromFileUrl(new URL("..", import.meta.url)),
+    typesChecked: legs.some(({ name }) => name === "types"),
+  };
+  let [passed, failed, skipped, tests] = [0, 0, 0, 0];
+  for (const leg of legs) {
+    const start = performance.now();
+    const result = await runLeg(leg, context).catch((error: unknown): LegResult => (
+      { passed: 0, failed: 1, skipped: 0, note: "failed", output: String(error) }
+    ));
+    const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+    if (result.output !== "") say(`\n${result.output.trimEnd()}\n`);
+    say(`ci: ${leg.name.padEnd(9)}${seconds} s  ${result.note}`);
+    passed += result.passed;
+    failed += result.failed;
+    skipped += result.skipped;
+    if (leg.kind === "tests") tests += result.passed + result.failed;
+  }
+  const testsWanted = legs.some(({ kind }) => kind === "tests");
+  if (testsWanted && tests === 0) say("ci: no test ran");
+  const closing = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`;
+  await Deno.stdout.write(new TextEncoder().encode(closing));
+  return failed > 0 || (testsWanted && tests === 0) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

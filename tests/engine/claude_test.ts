@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { credentialFingerprint, startScriptedApi } from "../../scripts/scripted_api.ts";
+import {
+  builtImages,
+  docker,
+  engineRuntimes,
+  eventually,
+  hasProgram,
+  PROGRAM,
+  Workbench,
+} from "../support/engine.ts";
+
+const runtimes = await engineRuntimes();
+const tmuxIsThere = await hasProgram("tmux");
+
+function claudeBottle(api: { readonly network: string }, ca: string): object {
+  return {
+    env: { ANTHROPIC_BASE_URL: "https://api.test" },
+    egress: { defaults: false, allowlist: ["api.test"], private: ["api.test"], networks: [api.network] },
+    image: { ca },
+  };
+}
+
+for (const runtime of ["runc", "runsc"]) {
+  Deno.test({
+    name: `headless Claude Code answers through squid over TLS (${runtime})`,
+    ignore: !runtimes.includes(runtime),
+    async fn(): Promise<void> {
+      const images = await builtImages();
+      await using bench = await Workbench.create();
+      await using api = await startScriptedApi({
+        image: images.agent,
+        host: "api.test",
+        answer: "An answer from afar",
+      });
+      const ca = await bench.file("ca.pem", api.caPem);
+      await bench.manifest({ bottle: claudeBottle(api, ca), agent: { prompt: "You are a test." } });
+      const token = `token-${crypto.randomUUID()}`;
+
+      const { code, stdout, stderr } = await bench.start(
+        ["--runtime", runtime, "--prompt", "-- say something"],
+        { CLAUDE_BOTTLE_OAUTH_TOKEN: token },
+      );
+
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, "An answer from afar\n");
+      assert.match(stderr, runtime === "runsc" ? /runtime +: runsc \(gVisor\)/ : /runtime +: runc\n/);
+      assert.ok(!stderr.includes(token));
+      // Nothing but the API was even tried.
+      assert.doesNotMatch(stderr, /claude-bottle: refused/);
+      const messages = (await api.requests()).filter(({ path }) => path.startsWith("/v1/messages"));
+      assert.ok(messages.some(({ text }) => text.includes("-- say something")));
+      assert.ok(messages.some(({ systemEnd }) => systemEnd.includes("You are a test.")));
+      assert.equal(messages[0]?.authorization, await credentialFingerprint(token));
+      assert.deepEqual(await bench.leftovers(), []);
+    },
+  });
+}
+
+Deno.test({
+  name: "Claude Code runs a command in the bottle as the agent's user, without capabilities",
+  ignore: runtimes.length === 0,
+  async fn(): Promise<void> {
+    const images = await builtImages();
+    await using bench = await Workbench.create();
+    await using api = await startScriptedApi({ image: images.agent, host: "api.test" });
+    const ca = await bench.file("ca.pem", api.caPem);
+    await bench.manifest({ bottle: { ...claudeBottle(api, ca), runtime: "runc" } });
+
+    const { code, stdout, stderr } = await bench.start(
+      ["--prompt", "run: id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status; pwd"],
+      { CLAUDE_BOTTLE_OAUTH_TOKEN: "token" },
+    );
+
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /47291\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n\/home\/node/);
+  },
+});
+
+/** A terminal of its own: a tmux server that nobody else uses. */
+class Terminal implements AsyncDisposable {
+  readonly #socket = `claude-bottle-test-${crypto.randomUUID()}`;
+
+  async #tmux(...args: readonly string[]): Promise<string> {
+    const { stdout } = await new Deno.Command("tmux", { args: ["-L", this.#socket, ...args], stdin: "null" })
+      .output();
+    return new TextDecoder().decode(stdout);
+  }
+
+  /** Starts a shell command on a terminal of 120 × 40. */
+  async run(command: string): Promise<void> {
+    await this.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command);
+    await this.#tmux("set-option", "-g", "remain-on-exit", "on");
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#tmux("send-keys", "-l", text);
+  }
+
+  async press(key: string): Promise<void> {
+    await this.#tmux("send-keys", key);
+  }
+
+  /** Waits until the screen matches. */
+  async shows(pattern: RegExp): Promise<string> {
+    let last = "";
+    try {
+      return await eventually(`the screen matches ${pattern}`, async () => {
+        last = await this.#tmux("capture-pane", "-p");
+        return pattern.test(last) ? last : undefined;
+      }, 40_000);
+    } catch (error) {
+      throw new Error(`${error}\n${last}`);
+    }
+  }
+
+  async closeWindow(): Promise<void> {
+    await this.#tmux("kill-session");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tmux("kill-server");
+  }
+}
+
+/** The program as a shell command with the bench's environment, and what `stty` says before and after it. */
+function shellCommand(
+  bench: Workbench,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): string {
+  const variables = Object.entries({ ...bench.environment(env), TERM: "screen-256color" })
+    .map(([name, value]) => `${name}='${value}'`);
+  const words = [...PROGRAM, ...args].map((word) => `'${word}'`).join(" ");
+  return `stty -g > '${bench.folder}/before'; env -i ${variables.join(" ")} ${words}; ` +
+    `echo "ended with $?"; stty -g > '${bench.folder}/after'; echo done; sleep 60`;
+}
+
+Deno.test({
+  name: "attached Claude Code: typed prompt, answer seen, /exit, terminal restored, all gone",
+  ignore: runtimes.length === 0 || !tmuxIsThere,
+  async fn(): Promise<void> {
+    const images = await builtImages();
+    await using bench = await Workbench.create();
+    await using api = await startScriptedApi({
+      image: images.agent,
+      host: "api.test",
+      answer: "Seen on the screen",
+    });
+    const ca = await bench.file("ca.pem", api.caPem);
+    await bench.manifest({ bottle: claudeBottle(api, ca) });
+    await using terminal = await Promise.resolve(new Terminal());
+
+    await terminal.run(
+      shellCommand(bench, ["start", bench.agent, "--manifest", bench.manifestFile], {
+        CLAUDE_BOTTLE_OAUTH_TOKEN: "x",
+      }),
+    );
+    await terminal.shows(/launch this agent\? \[y\/N\]/);
+    await terminal.type("y");
+    await terminal.press("Enter");
+    await terminal.shows(/bypass permissions on/);
+    await terminal.type("hello from the terminal");
+    await terminal.press("Enter");
+    await terminal.shows(/Seen on the screen/);
+    await terminal.type("/exit");
+    await terminal.press("Enter");
+    await terminal.shows(/ended with 0[\s\S]*done/);
+
+    assert.equal(
+      await Deno.readTextFile(join(bench.folder, "after")),
+      await Deno.readTextFile(join(bench.folder, "before")),
+    );
+    assert.ok((await api.requests()).some(({ text }) => text.includes("hello from the terminal")));
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "a closed terminal ends the bottle",
+  ignore: runtimes.length === 0 || !tmuxIsThere,
+  async fn(): Promise<void> {
+    const images = await builtImages();
+    await using bench = await Workbench.create();
+    await using api = await startScriptedApi({ image: images.agent, host: "api.test" });
+    const ca = await bench.file("ca.pem", api.caPem);
+    await bench.manifest({ bottle: claudeBottle(api, ca) });
+    await using terminal = await Promise.resolve(new Terminal());
+    await terminal.run(
+      shellCommand(bench, ["start", bench.agent, "--manifest", bench.manifestFile, "--yes"], {
+        CLAUDE_BOTTLE_OAUTH_TOKEN: "x",
+      }),
+    );
+    await terminal.shows(/bypass permissions on/);
+    assert.equal(
+      (await docker("ps", "--quiet", "--filter", `label=claude-bottle.agent=${bench.agent}`)).split("\n")
+        .length,
+      2,
+    );
+
+    await terminal.closeWindow();
+
+    await eventually(
+      "nothing is left",
+      async () => (await bench.leftovers()).length === 0 ? true : undefined,
+    );
+  },
+});

@@ -1,0 +1,191 @@
+import { join } from "node:path";
+import { LABEL } from "../../lib/backend/docker/labels.ts";
+
+/** What a finished program left on its streams; `signal` when it ended by one. */
+export interface Ended {
+  readonly code: number;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const DECODER = new TextDecoder();
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The words that run this program from its source, with its own permissions. */
+export const PROGRAM: readonly [string, ...string[]] = [
+  Deno.execPath(),
+  "run",
+  "-P",
+  "--no-prompt",
+  "--quiet",
+  "--no-check",
+  join(ROOT, "main.ts"),
+];
+
+/** Runs the docker CLI. @throws Error with its stderr when it fails */
+export async function docker(...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("docker", { args: [...args], stdin: "null" })
+    .output();
+  if (!success) throw new Error(`docker ${args.join(" ")}: ${DECODER.decode(stderr)}`);
+  return DECODER.decode(stdout).trim();
+}
+
+/** Whether an engine answers, and which runtimes it has. Engine tests are skipped without one. */
+export async function engineRuntimes(): Promise<readonly string[]> {
+  try {
+    return Object.keys(JSON.parse(await docker("info", "--format", "{{json .Runtimes}}")) ?? {});
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a program is on PATH. */
+export async function hasProgram(name: string): Promise<boolean> {
+  const { success } = await new Deno.Command("sh", { args: ["-c", `command -v ${name}`], stdout: "null" })
+    .output();
+  return success;
+}
+
+/** A folder of one test with a home, a temp folder and a manifest in it, and the agent's name that only this test uses. */
+export class Workbench implements AsyncDisposable {
+  readonly folder: string;
+  /** Part of the labels of everything that this test's bottles are made of. */
+  readonly agent: string;
+
+  private constructor(folder: string, agent: string) {
+    this.folder = folder;
+    this.agent = agent;
+  }
+
+  static async create(): Promise<Workbench> {
+    const folder = await Deno.makeTempDir({ prefix: "claude-bottle-test-" });
+    await Deno.mkdir(join(folder, "home"));
+    await Deno.mkdir(join(folder, "tmp"));
+    return new Workbench(folder, `test-${crypto.randomUUID().slice(0, 13)}`);
+  }
+
+  /** Writes the manifest: one agent of this test's name in one bottle. */
+  async manifest(parts: { readonly bottle?: object; readonly agent?: object }): Promise<void> {
+    const manifest = {
+      bottles: { bench: { ...parts.bottle, egress: { proxy: "squid", ...egressOf(parts.bottle) } } },
+      agents: { [this.agent]: { bottle: "bench", ...parts.agent } },
+    };
+    await Deno.writeTextFile(this.manifestFile, JSON.stringify(manifest));
+  }
+
+  get manifestFile(): string {
+    return join(this.folder, "claude-bottle.json");
+  }
+
+  async file(name: string, text: string): Promise<string> {
+    const path = join(this.folder, name);
+    await Deno.writeTextFile(path, text);
+    return path;
+  }
+
+  /** The environment that the program gets: this test's own home and temp folder, the engine of the caller. */
+  environment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+    const passed: Record<string, string> = {};
+    for (const name of ["PATH", "DENO_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "CLAUDE_BOTTLE_BASE_IMAGE"]) {
+      const value = Deno.env.get(name);
+      if (value !== undefined) passed[name] = value;
+    }
+    // Deno's cache is found by the home that the tests run with.
+    passed["DENO_DIR"] ??= join(
+      Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/", ".cache"),
+      "deno",
+    );
+    return { ...passed, HOME: join(this.folder, "home"), TMPDIR: join(this.folder, "tmp"), ...extra };
+  }
+
+  /** The program as a child that has not ended yet. */
+  spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): Deno.ChildProcess {
+    const [program, ...words] = PROGRAM;
+    return new Deno.Command(program, {
+      args: [...words, ...args],
+      cwd: this.folder,
+      env: this.environment(env),
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  }
+
+  /** `start` of this test's agent, to its end. */
+  async start(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    const words = ["start", this.agent, "--manifest", this.manifestFile, "--yes", ...args];
+    return await ended(this.spawn(words, env));
+  }
+
+  /** Everything of this test that the engine still has, by kind; and what is in its temp folder. */
+  async leftovers(): Promise<readonly string[]> {
+    const filter = ["--filter", `label=${LABEL.agent}=${this.agent}`];
+    const listings = await Promise.all([
+      docker("ps", "--all", ...filter, "--format", "container {{.Names}}"),
+      docker("network", "ls", ...filter, "--format", "network {{.Name}}"),
+      docker("volume", "ls", ...filter, "--format", "volume {{.Name}}"),
+      docker("image", "ls", ...filter, "--format", "image {{.Repository}}:{{.Tag}}"),
+    ]);
+    const files = [...Deno.readDirSync(join(this.folder, "tmp"))].map(({ name }) => `file ${name}`);
+    return [...listings.flatMap((text) => text.split("\n")), ...files].filter((line) => line !== "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const filter = ["--filter", `label=${LABEL.agent}=${this.agent}`];
+    for (const id of (await docker("ps", "--all", "--quiet", ...filter)).split("\n")) {
+      if (id !== "") await docker("rm", "--force", "--volumes", id);
+    }
+    for (const id of (await docker("network", "ls", "--quiet", ...filter)).split("\n")) {
+      if (id !== "") await docker("network", "rm", id);
+    }
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function egressOf(bottle: object | undefined): object {
+  return bottle !== undefined && "egress" in bottle && typeof bottle.egress === "object"
+    ? bottle.egress ?? {}
+    : {};
+}
+
+/** Waits for a child and reads all that it said. */
+export async function ended(child: Deno.ChildProcess): Promise<Ended> {
+  const [status, stdout, stderr] = await Promise.all([
+    child.status,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: status.code, signal: status.signal, stdout, stderr };
+}
+
+/** Asks again until the answer is not undefined. @throws Error after the deadline */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  deadlineMs = 30_000,
+): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > end) throw new Error(`Not in ${deadlineMs / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** The images that the tests' bottles are made from, built when they are missing. */
+export async function builtImages(): Promise<Record<"agent" | "sidecar", string>> {
+  const [program, ...words] = PROGRAM;
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args: [...words, "build", "--json"],
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(DECODER.decode(stderr));
+  const { images } = JSON.parse(DECODER.decode(stdout));
+  const named = new Map<string, string>(
+    images.map((image: { role: string; name: string }) => [image.role, image.name]),
+  );
+  return { agent: named.get("agent") ?? "", sidecar: named.get("sidecar") ?? "" };
+}

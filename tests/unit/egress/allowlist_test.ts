@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../../../lib/egress/allowlist.ts";
+import { EXIT, Failure } from "../../../lib/errors.ts";
+import type { AllowedHost, EgressSettings, SshEntry } from "../../../lib/manifest/model.ts";
+
+function allowed(host: string): AllowedHost {
+  return { host, http: false, allow: [], inject: undefined };
+}
+
+function settings(change: Partial<EgressSettings> = {}): EgressSettings {
+  return { defaults: false, allowlist: [], private: [], networks: [], proxy: "squid", ...change };
+}
+
+function entry(hostname: string, port = 22): SshEntry {
+  return {
+    host: "alias",
+    identityFile: "~/.ssh/key",
+    hostname,
+    user: "git",
+    port,
+    knownHostKeys: [],
+    unpinned: false,
+    sign: false,
+  };
+}
+
+Deno.test("egressPolicy() joins the seven default hosts, sorted and without duplicates", () => {
+  const allowlist = [allowed("api.openai.com"), allowed("claude.ai"), allowed("api.openai.com")];
+  assert.deepEqual(egressPolicy(settings({ defaults: true, allowlist }), []).hosts, [
+    { host: "api.anthropic.com", private: false },
+    { host: "api.openai.com", private: false },
+    { host: "claude.ai", private: false },
+    { host: "downloads.claude.ai", private: false },
+    { host: "platform.claude.com", private: false },
+    { host: "raw.githubusercontent.com", private: false },
+    { host: "sentry.io", private: false },
+    { host: "statsig.anthropic.com", private: false },
+  ]);
+});
+
+Deno.test("egressPolicy() drops the default hosts when told to", () => {
+  assert.deepEqual(egressPolicy(settings({ allowlist: [allowed("a.example")] }), []), {
+    hosts: [{ host: "a.example", private: false }],
+    ssh: [],
+  });
+});
+
+Deno.test("egressPolicy() keeps each ssh entry's own port, out of the hosts", () => {
+  const ssh = [entry("git.example", 2222), entry("git.example"), entry("git.example", 2222)];
+  assert.deepEqual(egressPolicy(settings(), ssh), {
+    hosts: [],
+    ssh: [
+      { host: "git.example", port: 22, private: false },
+      { host: "git.example", port: 2222, private: false },
+    ],
+  });
+});
+
+Deno.test("egressPolicy() marks what is private, in the allowlist and among the ssh entries", () => {
+  const policy = egressPolicy(
+    settings({ allowlist: [allowed("a.lan"), allowed("b.lan")], private: ["B.lan.", "git.lan"] }),
+    [entry("git.lan"), entry("other.lan")],
+  );
+  assert.deepEqual(policy, {
+    hosts: [{ host: "a.lan", private: false }, { host: "b.lan", private: true }],
+    ssh: [{ host: "git.lan", port: 22, private: true }, { host: "other.lan", port: 22, private: false }],
+  });
+});
+
+Deno.test("egressPolicy() makes one name below a wildcard private, and not the others", () => {
+  const policy = egressPolicy(settings({ allowlist: [allowed("*.lan")], private: ["git.lan"] }), []);
+  assert.deepEqual(policy.hosts, [{ host: "*.lan", private: false }, { host: "git.lan", private: true }]);
+});
+
+Deno.test("egressPolicy() lets an ssh entry's own address be a private one", () => {
+  assert.deepEqual(egressPolicy(settings(), [entry("10.1.2.3")]).ssh, [
+    { host: "10.1.2.3", port: 22, private: true },
+  ]);
+});
+
+Deno.test("egressPolicy() refuses a private name that is granted nowhere", () => {
+  assert.throws(
+    () => egressPolicy(settings({ allowlist: [allowed("a.lan")], private: ["b.lan\u001b[0m"] }), []),
+    (error) =>
+      error instanceof Failure && error.code === "private-not-granted" && error.exit === EXIT.usage &&
+      error.message === "egress.private names 'b.lan?[0m', which the bottle may not reach at all",
+  );
+});
+
+Deno.test("allowlistSummary() counts and names the first three", () => {
+  const summary = (hosts: readonly string[]): string =>
+    allowlistSummary(egressPolicy(settings({ allowlist: hosts.map(allowed) }), []));
+  assert.equal(summary([]), "no hosts allowed");
+  assert.equal(summary(["a.example"]), "1 host allowed (a.example)");
+  assert.equal(summary(["b.example", "a.example"]), "2 hosts allowed (a.example, b.example)");
+  assert.equal(summary(["c.x", "b.x", "a.x"]), "3 hosts allowed (a.x, b.x, c.x)");
+  assert.equal(summary(["d.x", "c.x", "b.x", "a.x"]), "4 hosts allowed (a.x, b.x, c.x, +1 more)");
+});
+
+Deno.test("allowlistSummary() counts default, allowed and ssh hosts once each", () => {
+  const text = (ssh: readonly SshEntry[], more: readonly string[]): string =>
+    allowlistSummary(egressPolicy(settings({ defaults: true, allowlist: more.map(allowed) }), ssh));
+  assert.equal(text([], []), "7 hosts allowed (api.anthropic.com, claude.ai, downloads.claude.ai, +4 more)");
+  assert.equal(
+    text([entry("zz.example"), entry("zz.example", 2222)], ["api.openai.com"]),
+    "9 hosts allowed (api.anthropic.com, api.openai.com, claude.ai, +6 more)",
+  );
+  assert.equal(DEFAULT_HOSTS.length, 7);
+});
