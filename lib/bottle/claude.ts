@@ -59,7 +59,7 @@ export function claudeArguments(
     ...(systemPromptFile === undefined ? [] : ["--append-system-prompt-file", systemPromptFile]),
   ];
   if (prompt === undefined) return [...ours, ...args];
-  if (prompt === "") {
+  if (prompt.trim() === "") {
     throw new Failure("prompt-empty", "--prompt is empty", {
       hints: ["Give the prompt's text, or leave --prompt out for a session on the terminal"],
       exit: EXIT.usage,

@@ -65,7 +65,7 @@ export function stepsText(plan: BottlePlan): string {
   ] as const;
   return groups.flatMap(([title, steps]) => [
     `# ${title}`,
-    ...steps.flatMap((step) => [`# ${step.id}: ${step.invocation.why}`, stepLine(step)]),
+    ...steps.flatMap((step) => [`# ${step.id}: ${step.invocation.why}`, printable(stepLine(step))]),
     "",
   ]).join("\n");
 }

@@ -112,10 +112,17 @@ function reporterFor(flags: CommonFlags, host: Host): Reporter {
 }
 
 function usageFailure(said: string): Failure {
-  return new Failure("usage", said.trim() || "The command line cannot be read", {
+  return new Failure("usage", kebabSuggestions(said.trim()) || "The command line cannot be read", {
     hints: [`${PROGRAM} --help`],
     exit: EXIT.usage,
   });
+}
+
+/** The parser suggests a flag as it is spelled in code: `--dryRun`. */
+function kebabSuggestions(said: string): string {
+  const [before = "", ...suggestions] = said.split(/(?=, did you mean)/);
+  return before +
+    suggestions.join("").replaceAll(/(?<=--[a-z-]+)[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function outcomeOf(error: unknown, reporter: Reporter): AppOutcome {

@@ -6,6 +6,12 @@ export function text(input: string): string {
   return input;
 }
 
+/** A flag without its value, such as `--manifest=`, would otherwise be taken for the agent's name. */
+export function agentName(input: string): string {
+  if (input.startsWith("-")) throw new Failure("usage", "it begins with a dash", { exit: EXIT.usage });
+  return input;
+}
+
 function requireValue(input: string): string {
   if (input === "") throw new Failure("usage", "it is empty", { exit: EXIT.usage });
   return input;

@@ -1,7 +1,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -83,7 +83,7 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
     positional: {
       kind: "tuple",
       parameters: [{
-        parse: text,
+        parse: agentName,
         brief: "The agent; not needed when there is one",
         placeholder: "agent",
         optional: true,

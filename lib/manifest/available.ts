@@ -63,7 +63,7 @@ const NOT_YET: readonly Row[] = [
   },
   {
     of: "agents",
-    feature: "skills",
+    feature: "copying skills",
     asked: (_, agent) => agent.skills.length > 0 ? [["skills"]] : [],
   },
 ];

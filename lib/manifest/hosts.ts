@@ -39,6 +39,7 @@ export function checkHostname(text: string): Checked<string> {
 /** An ssh entry's Hostname: a host name or an IPv4 address. */
 export function checkSshHostname(text: string): Checked<string> {
   if (isAddress(text)) return good(text);
+  if (text.length > 1000) return bad("is too long for a host name");
   if (/^[\d.]+$/.test(text)) return bad("is not an IPv4 address of four numbers from 0 to 255");
   if (isIpv6(text)) {
     return bad("is an IPv6 address, which no bottle can reach", "Use a host name or IPv4 address");
@@ -49,6 +50,7 @@ export function checkSshHostname(text: string): Checked<string> {
 /** More than a name, each with its own reason. */
 function misplaced(text: string): Checked<never> | undefined {
   if (text === "") return bad("must not be empty");
+  if (text.length > 1000) return bad("is too long for a host name");
   if (/\s/.test(text)) return bad("is not a host name: it contains a space", EXAMPLE);
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text)) {
     const host = hostOfUrl(text);

@@ -8,11 +8,14 @@ import { quoted } from "./text.ts";
 
 type Issue = z.core.$ZodIssue;
 
+/** The most problems of one kind that are worked out: a file that is no manifest at all has no end of them. */
+export const FOUND_LIMIT = 500;
+
 /** What a schema finds wrong with a file, each thing at its place. */
 export function problemsOf(source: Source, schema: z.ZodType): readonly Found[] {
   const result = schema.safeParse(source.value);
   if (result.success) return [];
-  const issues = result.error.issues.flatMap((issue) => flatten(issue, []));
+  const issues = result.error.issues.slice(0, FOUND_LIMIT).flatMap((issue) => flatten(issue, []));
   const slips = new Set(
     issues.filter(({ issue }) => issue.code === "unrecognized_keys").map(({ path }) => pathText(path)),
   );
@@ -73,7 +76,9 @@ function found(
   const { source, schema } = context;
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => unknownKey({ path: [...path, key], key }, { source, schema }));
+      return issue.keys.slice(0, FOUND_LIMIT).map((key) =>
+        unknownKey({ path: [...path, key], key }, { source, schema })
+      );
     case "custom": {
       const hint: unknown = issue.params?.[HINT];
       const message = about(issue.message, valueAt(source.value, path));

@@ -34,12 +34,19 @@ export async function parseManifest(files: readonly ManifestBytes[]): Promise<Ma
     problems.push(...reading.problems);
     if (reading.source !== undefined) sources.push({ source: reading.source, digest: await sha256(bytes) });
   }
-  // Entries that are defined in a file that could not be read would only seem to be missing.
-  const complete = sources.length === files.length;
-  const validation = complete ? validate(sources) : eachAlone(sources);
+  const validation = validate(sources, { complete: sources.length === files.length });
   if (validation.kind === "invalid") problems.push(...validation.problems);
   if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
-  throw invalid(problems);
+  throw invalid(inOrder(problems, files));
+}
+
+/** File by file, from top to bottom. */
+function inOrder(problems: readonly Problem[], files: readonly ManifestBytes[]): readonly Problem[] {
+  const rank = (problem: Problem): number => files.findIndex(({ path }) => path === problem.where?.file);
+  return problems.toSorted((a, b) =>
+    rank(a) - rank(b) || (a.where?.line ?? 0) - (b.where?.line ?? 0) ||
+    (a.where?.column ?? 0) - (b.where?.column ?? 0)
+  );
 }
 
 /** The manifest in the program. */
@@ -47,27 +54,18 @@ export function builtinManifest(): ManifestBytes {
   return { path: BUILTIN_FILE, bytes: new TextEncoder().encode(BUILTIN_MANIFEST) };
 }
 
-function eachAlone(sources: readonly ValidSource[]): ReturnType<typeof validate> {
-  const problems = sources.flatMap((source) => {
-    const alone = validate([source]);
-    return alone.kind === "invalid" ? alone.problems : [];
-  });
-  return { kind: "invalid", problems };
-}
-
 function invalid(problems: readonly Problem[]): Failure {
   const [first] = problems;
-  const message = problems.length === 1
-    ? "The manifest has a problem"
-    : `The manifest has ${problems.length} problems`;
-  const more = problems.length - PROBLEMS_SHOWN;
-  return new Failure("manifest-invalid", message, {
+  return new Failure("manifest-invalid", summary(problems.length), {
     exit: EXIT.usage,
-    problems: more > 0
-      ? [...problems.slice(0, PROBLEMS_SHOWN), { message: `${more} more problems are not shown` }]
-      : problems,
+    problems: problems.slice(0, PROBLEMS_SHOWN),
     ...(first?.where === undefined ? {} : { where: first.where }),
   });
+}
+
+function summary(count: number): string {
+  if (count > PROBLEMS_SHOWN) return `The manifest has more than ${PROBLEMS_SHOWN} problems`;
+  return count === 1 ? "The manifest has a problem" : `The manifest has ${count} problems`;
 }
 
 async function readFile(options: DiscoverOptions, path: string): Promise<ManifestBytes> {

@@ -85,7 +85,8 @@ const sshEntry = z.strictObject({
   unpinned: z.boolean().default(false).describe("Whether to connect without a known host key when headless"),
   sign: z.boolean().default(false).describe("Whether the key also signs commits"),
 }).superRefine((entry, context) => {
-  const checked = entry.Hostname === undefined ? checkSshHostname(entry.Host) : good("");
+  if (entry.Hostname !== undefined || checkSshWord(entry.Host).kind === "bad") return;
+  const checked = checkSshHostname(entry.Host);
   if (checked.kind === "bad") {
     const message = `is also the Hostname while that is not given, and as such ${checked.message}`;
     context.addIssue({ code: "custom", message, path: ["Host"] });

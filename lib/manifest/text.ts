@@ -15,6 +15,9 @@ export interface Range {
   readonly end: number;
 }
 
+/** Longer lines are told apart by their column alone. */
+const SNIPPET_LIMIT = 5000;
+
 /** Text whose line endings have been made line feeds, and its lines. */
 export function textOf(file: string, content: string): Text {
   const plain = content.replace(/^\ufeff/, "").replaceAll(/\r\n?/g, "\n");
@@ -35,7 +38,7 @@ export function whereOf(text: Text, range: Range): Where {
     file: text.file,
     line: line + 1,
     column: codePoints(text.content.slice(from, start)) + 1,
-    snippet: text.content.slice(from, to),
+    ...(to - from > SNIPPET_LIMIT ? {} : { snippet: text.content.slice(from, to) }),
     length: Math.max(1, codePoints(text.content.slice(start, end).trimEnd())),
   };
 }

@@ -1,7 +1,7 @@
 import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
 import { checkHost } from "./hosts.ts";
-import { type Found, isMapping, problemAt, problemsOf, valueAt } from "./issues.ts";
+import { type Found, FOUND_LIMIT, isMapping, problemAt, problemsOf, valueAt } from "./issues.ts";
 import type { Agent, Bottle, Manifest, ManifestFile } from "./model.ts";
 import { checkAgentName, type Checked, checkName, nameSlug } from "./names.ts";
 import { nearest } from "./nearest.ts";
@@ -22,34 +22,23 @@ export type Validation =
   | { readonly kind: "valid"; readonly manifest: Manifest }
   | { readonly kind: "invalid"; readonly problems: readonly Problem[] };
 
-/** Checks files in order of rising precedence, alone and merged by whole entry per name. Never throws. */
-export function validate(files: readonly ValidSource[]): Validation {
+/**
+ * Checks files in order of rising precedence, alone and merged by whole entry per name. Unless they are all the
+ * files there are, what seems to be undefined may be defined in another one. Never throws.
+ */
+export function validate(
+  files: readonly ValidSource[],
+  options: { readonly complete: boolean },
+): Validation {
   const found = files.map(({ source }) => fileProblems(source));
   const merged = mergeEntries(files.map(({ source }) => source));
   const crossed = [
-    ...agentBottles(merged),
+    ...(options.complete ? agentBottles(merged) : []),
     ...sameSlugs(merged),
   ];
   const problems = [...found.flat(), ...crossed];
-  if (problems.length > 0) return { kind: "invalid", problems: inOrder(problems, files) };
+  if (problems.length > 0) return { kind: "invalid", problems: problems.map(({ problem }) => problem) };
   return { kind: "valid", manifest: manifestOf(files, merged) };
-}
-
-/** File by file, from top to bottom. */
-function inOrder(found: readonly Found[], files: readonly ValidSource[]): readonly Problem[] {
-  const rank = (problem: Problem): number =>
-    files.findIndex(({ source }) => source.file === problem.where?.file);
-  return found.map(({ problem }) => problem).sort((a, b) =>
-    rank(a) - rank(b) || line(a.where) - line(b.where) || column(a.where) - column(b.where)
-  );
-}
-
-function line(where: Where | undefined): number {
-  return where?.line ?? 0;
-}
-
-function column(where: Where | undefined): number {
-  return where?.column ?? 0;
 }
 
 function fileProblems(source: Source): readonly Found[] {
@@ -75,13 +64,15 @@ function badNames(
   source: Source,
   what: { readonly path: Path; readonly check: (name: string) => Checked<string> },
 ): readonly Found[] {
-  return keysAt(source, what.path).flatMap((name) => {
+  const found: Found[] = [];
+  for (const name of keysAt(source, what.path)) {
     const checked = what.check(name);
-    if (checked.kind === "good") return [];
-    const { hint } = checked;
+    if (checked.kind === "good" || found.length >= FOUND_LIMIT) continue;
     const message = `the name ${checked.message}`;
-    return [problemAt(source, { path: [...what.path, name], message, hint, key: true })];
-  });
+    const path = [...what.path, name];
+    found.push(problemAt(source, { path, message, hint: checked.hint, key: true }));
+  }
+  return found;
 }
 
 /** The bottles whose lists of hosts are wrong in themselves, so that comparing them would mislead. */
@@ -185,7 +176,7 @@ function agentBottles(merged: Merged): readonly Found[] {
   const found: Found[] = [];
   const check = (source: Source, path: Path): void => {
     const bottle = valueAt(source.value, path);
-    if (typeof bottle !== "string" || merged.bottles.has(bottle)) return;
+    if (typeof bottle !== "string" || merged.bottles.has(bottle) || found.length >= FOUND_LIMIT) return;
     const near = nearest(bottle, names.slice(0, NAMES_COMPARED));
     const hint = near === undefined ? fallback : `Did you mean \`${near}\`?`;
     found.push(problemAt(source, { path, message: `no bottle is named ${quoted(bottle)}`, hint }));
@@ -199,7 +190,7 @@ function sameSlugs(merged: Merged): readonly Found[] {
   const first = new Map<string, string>();
   const found: Found[] = [];
   for (const [name, source] of merged.agents) {
-    if (checkName(name).kind === "bad") continue;
+    if (checkName(name).kind === "bad" || found.length >= FOUND_LIMIT) continue;
     const slug = nameSlug(name);
     const other = first.get(slug);
     if (other === undefined) first.set(slug, name);

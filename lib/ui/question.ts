@@ -1,4 +1,4 @@
-import { EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure, printable } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 
 /** The answers that mean yes: the original's. */
@@ -37,7 +37,8 @@ export async function askSecret(
     what: options.question,
     hint: "Take the value from a host variable instead: `NAME: ${NAME}` in the bottle's env",
   });
-  terminal.err(`${options.question}: `);
+  // A manifest's own words: one line of them, so that they cannot pass for ours.
+  terminal.err(`${printable(options.question).replaceAll("\n", "·")}: `);
   return await terminal.readSecret(options.signal);
 }
 
@@ -47,7 +48,7 @@ export async function choose(
   options: { readonly question: string; readonly choices: readonly string[]; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
   if (!terminal.stdinIsTerminal || !terminal.stderrIsTerminal) return undefined;
-  options.choices.forEach((choice, index) => terminal.err(`  ${index + 1}  ${choice}\n`));
+  options.choices.forEach((choice, index) => terminal.err(`  ${index + 1}  ${printable(choice)}\n`));
   terminal.err(`${options.question} `);
   const answer = (await terminal.readLine(options.signal))?.trim() ?? "";
   return options.choices.includes(answer) ? answer : options.choices[Number(answer) - 1];

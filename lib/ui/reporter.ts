@@ -140,7 +140,7 @@ export class Reporter {
     const tails = [...this.#tails.values()].flat();
     this.quiet();
     if (this.#json) {
-      this.#terminal.err(`${JSON.stringify(errorEnvelope(failure))}\n`);
+      this.#terminal.err(`${asciiControls(JSON.stringify(errorEnvelope(failure)))}\n`);
       return;
     }
     for (const line of tails) this.line(this.#paint("faint", printable(line)));
@@ -158,6 +158,15 @@ export function errorEnvelope(failure: Failure): unknown {
   return {
     error: { code: failure.code, message: failure.message, hints: failure.hints, ...where, ...problems },
   };
+}
+
+/** JSON leaves some control characters as they are; escaped they mean the same and a terminal obeys none. */
+function asciiControls(json: string): string {
+  return json.replaceAll(
+    // deno-lint-ignore no-control-regex -- control characters are what this is about
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function indented(text: string): string {

@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { credentialFingerprint, startScriptedApi } from "../../scripts/scripted_api.ts";
-import {
-  builtImages,
-  docker,
-  engineRuntimes,
-  eventually,
-  hasProgram,
-  PROGRAM,
-  Workbench,
-} from "../support/engine.ts";
+import { builtImages, docker, engineRuntimes, eventually, hasProgram, Workbench } from "../support/engine.ts";
+import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
 const tmuxIsThere = await hasProgram("tmux");
@@ -78,65 +71,6 @@ Deno.test({
   },
 });
 
-/** A terminal of its own: a tmux server that nobody else uses. */
-class Terminal implements AsyncDisposable {
-  readonly #socket = `claude-bottle-test-${crypto.randomUUID()}`;
-
-  async #tmux(...args: readonly string[]): Promise<string> {
-    const { stdout } = await new Deno.Command("tmux", { args: ["-L", this.#socket, ...args], stdin: "null" })
-      .output();
-    return new TextDecoder().decode(stdout);
-  }
-
-  /** Starts a shell command on a terminal of 120 × 40. */
-  async run(command: string): Promise<void> {
-    await this.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command);
-    await this.#tmux("set-option", "-g", "remain-on-exit", "on");
-  }
-
-  async type(text: string): Promise<void> {
-    await this.#tmux("send-keys", "-l", text);
-  }
-
-  async press(key: string): Promise<void> {
-    await this.#tmux("send-keys", key);
-  }
-
-  /** Waits until the screen matches. */
-  async shows(pattern: RegExp): Promise<string> {
-    let last = "";
-    try {
-      return await eventually(`the screen matches ${pattern}`, async () => {
-        last = await this.#tmux("capture-pane", "-p");
-        return pattern.test(last) ? last : undefined;
-      }, 40_000);
-    } catch (error) {
-      throw new Error(`${error}\n${last}`);
-    }
-  }
-
-  async closeWindow(): Promise<void> {
-    await this.#tmux("kill-session");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tmux("kill-server");
-  }
-}
-
-/** The program as a shell command with the bench's environment, and what `stty` says before and after it. */
-function shellCommand(
-  bench: Workbench,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): string {
-  const variables = Object.entries({ ...bench.environment(env), TERM: "screen-256color" })
-    .map(([name, value]) => `${name}='${value}'`);
-  const words = [...PROGRAM, ...args].map((word) => `'${word}'`).join(" ");
-  return `stty -g > '${bench.folder}/before'; env -i ${variables.join(" ")} ${words}; ` +
-    `echo "ended with $?"; stty -g > '${bench.folder}/after'; echo done; sleep 60`;
-}
-
 Deno.test({
   name: "attached Claude Code: typed prompt, answer seen, /exit, terminal restored, all gone",
   ignore: runtimes.length === 0 || !tmuxIsThere,
@@ -150,10 +84,10 @@ Deno.test({
     });
     const ca = await bench.file("ca.pem", api.caPem);
     await bench.manifest({ bottle: claudeBottle(api, ca) });
-    await using terminal = await Promise.resolve(new Terminal());
+    await using terminal = new TmuxTerminal();
 
     await terminal.run(
-      shellCommand(bench, ["start", bench.agent, "--manifest", bench.manifestFile], {
+      onTerminal(bench, ["start", bench.agent, "--manifest", bench.manifestFile], {
         CLAUDE_BOTTLE_OAUTH_TOKEN: "x",
       }),
     );
@@ -166,7 +100,7 @@ Deno.test({
     await terminal.shows(/Seen on the screen/);
     await terminal.type("/exit");
     await terminal.press("Enter");
-    await terminal.shows(/ended with 0[\s\S]*done/);
+    await terminal.shows(/ended with 0[\s\S]*settled/);
 
     assert.equal(
       await Deno.readTextFile(join(bench.folder, "after")),
@@ -186,9 +120,9 @@ Deno.test({
     await using api = await startScriptedApi({ image: images.agent, host: "api.test" });
     const ca = await bench.file("ca.pem", api.caPem);
     await bench.manifest({ bottle: claudeBottle(api, ca) });
-    await using terminal = await Promise.resolve(new Terminal());
+    await using terminal = new TmuxTerminal();
     await terminal.run(
-      shellCommand(bench, ["start", bench.agent, "--manifest", bench.manifestFile, "--yes"], {
+      onTerminal(bench, ["start", bench.agent, "--manifest", bench.manifestFile, "--yes"], {
         CLAUDE_BOTTLE_OAUTH_TOKEN: "x",
       }),
     );

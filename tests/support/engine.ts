@@ -132,14 +132,13 @@ export class Workbench implements AsyncDisposable {
     return [...listings.flatMap((text) => text.split("\n")), ...files].filter((line) => line !== "");
   }
 
+  /** Removes what a failed test left, so that it costs only itself. The program may be tearing down meanwhile. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const filter = ["--filter", `label=${LABEL.agent}=${this.agent}`];
-    for (const id of (await docker("ps", "--all", "--quiet", ...filter)).split("\n")) {
-      if (id !== "") await docker("rm", "--force", "--volumes", id);
-    }
-    for (const id of (await docker("network", "ls", "--quiet", ...filter)).split("\n")) {
-      if (id !== "") await docker("network", "rm", id);
-    }
+    const filter = `--filter label=${LABEL.agent}=${this.agent}`;
+    const script =
+      `docker ps -aq ${filter} | xargs -r docker rm -fv; docker network ls -q ${filter} | xargs -r docker network rm`;
+    await new Deno.Command("sh", { args: ["-c", script], stdin: "null", stdout: "null", stderr: "null" })
+      .output();
     await Deno.remove(this.folder, { recursive: true });
   }
 }

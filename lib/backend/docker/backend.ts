@@ -13,7 +13,8 @@ import { imageRecipes } from "./images.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
-import { newRun, preparePlan } from "./prepare.ts";
+import { newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
+import { sidecarFailure } from "./sidecar_log.ts";
 import { removeRun } from "./teardown.ts";
 import { type InspectedObject, verifyBottle } from "./verify.ts";
 import { VERSION } from "../../version.ts";
@@ -45,8 +46,9 @@ export class DockerBottleBackend implements BottleBackend {
       try {
         return await this.#launchOnce(current, options);
       } catch (error) {
-        const next = this.#decideAgain(current.inputs, error, ++subnetAttempts);
-        if (next === undefined) throw error;
+        if (error instanceof Failure && error.code === "subnet-taken") subnetAttempts++;
+        const next = this.#decideAgain(current.inputs, error, subnetAttempts);
+        if (next === undefined) throw worded(error, current.inputs);
         current = composePlan(next);
         options.onEvent({ kind: "notice", text: retryNotice(error, current) });
       }
@@ -65,10 +67,23 @@ export class DockerBottleBackend implements BottleBackend {
       verifyBottle(plan, objects, ids);
       return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
     } catch (error) {
+      const told = await this.#told(error, { plan, ids });
       const leftover = await removeRun({ client: this.#client, sleep: this.#host.sleep }, plan.runId);
       if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
-      throw error;
+      throw told;
     }
+  }
+
+  /** The error to throw for `error`: of a sidecar that died, one with its last words, read while it is still there. */
+  async #told(
+    error: unknown,
+    { plan, ids }: { readonly plan: DockerBottlePlan; readonly ids: ReadonlyMap<string, string> },
+  ): Promise<unknown> {
+    if (!(error instanceof Failure) || error.code !== "sidecar-ended") return error;
+    return await sidecarFailure(this.#client, {
+      id: ids.get(REF.sidecar) ?? "",
+      proxy: plan.spec.proxy.name,
+    });
   }
 
   /** The decisions of the next attempt, when the engine only said that somebody else was faster. */
@@ -103,13 +118,15 @@ export class DockerBottleBackend implements BottleBackend {
     const images = { agent: choice(recipes.agent), sidecar: choice(recipes.sidecar) };
     const ids = new Map<string, string>();
     const seconds = new Map<string, number>();
-    const started = this.#host.now();
+    const started = new Map<string, number>();
     await executeSteps(buildSteps(images, this.#client.globalArguments), {
       client: this.#client,
       ids,
       signal,
-      onEvent(event): void {
-        if (event.kind === "finished") seconds.set(event.id, (Date.now() - started) / 1000);
+      onEvent: (event) => {
+        const now = this.#host.now();
+        if (event.kind === "started") started.set(event.id, now);
+        if (event.kind === "finished") seconds.set(event.id, (now - (started.get(event.id) ?? now)) / 1000);
         onEvent(event);
       },
     });
@@ -121,6 +138,12 @@ export class DockerBottleBackend implements BottleBackend {
       seconds: seconds.get(`${role}-build`) ?? 0,
     }));
   }
+}
+
+/** A pinned name that was taken since the plan was made: in the same words as before it. */
+function worded(error: unknown, { pinnedName }: PlanInputs): unknown {
+  const taken = error instanceof Failure && error.code === "name-taken";
+  return taken && pinnedName !== undefined ? pinnedNameTaken(pinnedName) : error;
 }
 
 function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {

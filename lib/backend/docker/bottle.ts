@@ -1,7 +1,7 @@
 import type { AgentOutcome, Bottle, LaunchOptions } from "../../bottle/backend.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
-import { EXIT, Failure, printable } from "../../errors.ts";
+import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
 import { inspected } from "./engine.ts";
@@ -10,11 +10,14 @@ import { environmentFrames } from "./frames.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { agentEnvironment } from "./provision/env.ts";
+import { sidecarFailure, sidecarLog } from "./sidecar_log.ts";
 import { tearDown } from "./teardown.ts";
 import type { InspectedContainer } from "./verify.ts";
 
-/** Lines of the sidecar's log that are shown when it died. */
-const LOG_TAIL = 10;
+/** What the client reports of a process that SIGKILL ended. */
+const KILLED = 137;
+/** How long the engine is given to notice that a container is dead. */
+const SETTLE_MS = 300;
 
 /** A running bottle on a docker engine. */
 export class DockerBottle implements Bottle {
@@ -80,57 +83,39 @@ export class DockerBottle implements Bottle {
   /**
    * Tells the agent's own code from a bottle that failed under it: the client's code alone does not.
    *
-   * @throws Failure when the sidecar kept the agent from running or a container is gone
+   * @throws Failure when the sidecar kept the agent from running or the agent container is gone
    */
   async #explain(code: number): Promise<void> {
-    const outcome = await this.#client.outcome({
-      what: "asking how the bottle is",
-      args: ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)],
-    });
-    if (outcome.code !== 0) throw this.#gone(code, outcome.stderr);
-    const containers = inspected<InspectedContainer>("asking how the bottle is", outcome.stdout);
+    // An exec dies a moment before its container counts as dead.
+    if (code === KILLED) await this.#host.sleep(SETTLE_MS);
+    const what = "asking how the bottle is";
+    const args = ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)];
+    const outcome = await this.#client.outcome({ what, args });
+    if (outcome.code !== 0 && !/no such (container|object)/i.test(outcome.stderr)) throw engineFailure(what, outcome);
+    const containers = inspected<InspectedContainer>(what, outcome.stdout);
     const agent = containers.find(({ Id }) => Id === this.#id(REF.agent));
     const sidecar = containers.find(({ Id }) => Id === this.#id(REF.sidecar));
-    if (agent?.State.Running === false) {
-      throw new Failure("bottle-stopped", "The bottle stopped while the agent ran", {
+    if (agent?.State.Running !== true) {
+      throw new Failure("bottle-ended", "The bottle was stopped or removed while the agent ran", {
         hints: [
-          agent.State.OOMKilled === true
+          agent?.State.OOMKilled === true
             ? "It ran out of memory: raise resources.memory in the manifest"
-            : "Somebody or the engine stopped it: `docker events` may tell",
+            : "`docker events` may tell who did it",
         ],
         exit: code,
       });
     }
-    if (code === EXIT.beforeAgent && sidecar?.State.Running === false) {
-      throw new Failure("sidecar-failed", `The sidecar (${this.#plan.spec.proxy.name}) did not stay up`, {
-        problems: (await this.#sidecarLog(LOG_TAIL)).map((line) => ({ message: printable(line) })),
-        exit: EXIT.beforeAgent,
+    if (code === EXIT.beforeAgent && sidecar?.State.Running !== true) {
+      throw await sidecarFailure(this.#client, {
+        id: this.#id(REF.sidecar),
+        proxy: this.#plan.spec.proxy.name,
       });
     }
   }
 
-  #gone(code: number, stderr: string): Failure {
-    if (!/no such/i.test(stderr)) return engineFailure("asking how the bottle is", { code, stderr });
-    return new Failure("bottle-gone", "The bottle was removed while the agent ran", { exit: code });
-  }
-
   async egressEvents(): Promise<readonly EgressEvent[]> {
-    const lines = await this.#sidecarLog(undefined);
+    const lines = await sidecarLog(this.#client, { id: this.#id(REF.sidecar) });
     return lines.map((line) => this.#plan.spec.proxy.readEvent(line)).filter((event) => event !== undefined);
-  }
-
-  async #sidecarLog(tail: number | undefined): Promise<readonly string[]> {
-    const outcome = await this.#client.outcome({
-      what: "reading the sidecar's log",
-      args: [
-        "container",
-        "logs",
-        ...(tail === undefined ? [] : ["--tail", String(tail)]),
-        this.#id(REF.sidecar),
-      ],
-    });
-    if (outcome.code !== 0) return [];
-    return `${outcome.stdout}\n${outcome.stderr}`.split("\n").filter((line) => line !== "");
   }
 
   #id(ref: string): string {

@@ -26,7 +26,7 @@ interface Info {
 export async function engineFacts(client: DockerClient, signal: AbortSignal): Promise<EngineFacts> {
   const what = "asking the engine what it is";
   const outcome = await client.outcome({ what, args: ["info", "--format", "{{json .}}"], signal });
-  const info = parsed<Info>(outcome.stdout);
+  const info = parsed<Info | null>(outcome.stdout) ?? undefined;
   // Older clients exit 0 and only list the errors when the engine is not there.
   if (outcome.code !== 0 || info === undefined || (info.ServerErrors ?? []).length > 0) {
     const stderr = [outcome.stderr, ...(info?.ServerErrors ?? [])].join("\n");
@@ -108,7 +108,7 @@ export async function networkIds(
       signal: options.signal,
     });
     if (outcome.code === 0) return [name, outcome.stdout.trim()] as const;
-    if (!/no such network|not found/i.test(outcome.stderr)) {
+    if (!/no such network|network .* not found/i.test(outcome.stderr)) {
       throw engineFailure(`looking for the network ${name}`, outcome);
     }
     throw new Failure("network-missing", `The network '${name}' of egress.networks does not exist`, {

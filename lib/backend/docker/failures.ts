@@ -11,8 +11,18 @@ interface Known {
 /** Messages of docker CLI 20.10–28 and engine 20.10–28; the first that matches counts. */
 const KNOWN: readonly Known[] = [
   {
+    // Said by the engine, so it answers: what it could not reach is where images come from.
+    pattern: /get "https?:\/\/[^"]*\/v2\/|failed to resolve reference|failed to do request/i,
+    code: "registry-unreachable",
+    message: (said) => `The engine cannot reach the image registry: ${said}`,
+    hints: [
+      "Check the engine's network and proxy settings",
+      "Or name a base image that the engine has with CLAUDE_BOTTLE_BASE_IMAGE",
+    ],
+  },
+  {
     pattern:
-      /cannot connect to the docker daemon|is the docker daemon running|error during connect|no such host|connection refused/i,
+      /cannot connect to the docker daemon|is the docker daemon running|error during connect|failed to connect to the docker api/i,
     code: "engine-unreachable",
     message: (said) => `The engine does not answer: ${said}`,
     hints: [
@@ -21,7 +31,7 @@ const KNOWN: readonly Known[] = [
     ],
   },
   {
-    pattern: /permission denied.*docker.*sock|dial unix.*permission denied/i,
+    pattern: /permission denied.*docker.*sock|permission denied.*docker api|dial unix.*permission denied/i,
     code: "engine-forbidden",
     message: (said) => `This user may not use the engine: ${said}`,
     hints: ["Add the user to the `docker` group and log in again, or use a rootless engine"],
@@ -67,7 +77,7 @@ const KNOWN: readonly Known[] = [
 /** The part of stderr worth repeating, without the client's own prefixes. */
 export function saidBy(stderr: string): string {
   const lines = printable(stderr).split("\n").map((line) => line.trim())
-    .filter((line) => line !== "" && !/^(See 'docker|Usage:|Run 'docker)/.test(line));
+    .filter((line) => line !== "" && !/^(See 'docker|Usage:|Run 'docker|errors pretty printing)/.test(line));
   // The engine's own words say more than the client's summary behind them.
   const said = lines.findLast((line) => /error response from daemon/i.test(line)) ?? lines.at(-1) ??
     "it said nothing";
@@ -83,7 +93,8 @@ export function engineFailure(
   outcome: { readonly code: number; readonly stderr: string },
 ): Failure {
   const said = saidBy(outcome.stderr);
-  const known = KNOWN.find(({ pattern }) => pattern.test(outcome.stderr));
+  // Not all of stderr: a build writes its whole output there, refused connections of its steps included.
+  const known = KNOWN.find(({ pattern }) => pattern.test(said));
   if (known !== undefined) {
     return new Failure(known.code, known.message(said), { hints: known.hints, exit: EXIT.beforeAgent });
   }

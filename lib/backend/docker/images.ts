@@ -14,6 +14,9 @@ export const DEFAULT_BASE = "debian:trixie-slim";
  */
 export const AGENT_UID = 47291;
 
+/** The largest uid that a tar stream's seven octal digits can give a file. */
+const LAST_UID = 0o7777777;
+
 /** An image that this program builds from an embedded Dockerfile. */
 export interface ImageRecipe {
   readonly role: "agent" | "sidecar";
@@ -111,18 +114,19 @@ export function imageFacts(inspected: InspectedImage): ImageFacts {
  * @throws Failure `image-user-unknown`: a name says nothing about the uid that files must be given.
  */
 export function agentUser(name: string, facts: ImageFacts): { readonly uid: number; readonly gid: number } {
-  const label = facts.labels[LABEL.agentUid];
-  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(label ?? facts.user);
+  // An image built on ours takes the label back by emptying it.
+  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(facts.labels[LABEL.agentUid] || facts.user);
   const uid = Number(match?.[1]);
-  if (match === null || uid === 0) {
+  const gid = Number(match?.[2] ?? uid);
+  if (match === null || uid === 0 || Math.max(uid, gid) > LAST_UID) {
     throw new Failure(
       "image-user-unknown",
       `${name} does not say which uid the agent has: USER is "${facts.user}"`,
       {
-        hints: [`Build it with a numeric USER other than 0, or with LABEL ${LABEL.agentUid}=UID`],
+        hints: [`Build it with a numeric USER from 1 to ${LAST_UID}, or with LABEL ${LABEL.agentUid}=UID`],
         exit: EXIT.beforeAgent,
       },
     );
   }
-  return { uid, gid: match[2] === undefined ? uid : Number(match[2]) };
+  return { uid, gid };
 }

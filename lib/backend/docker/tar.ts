@@ -28,7 +28,11 @@ export function tarOf(files: readonly TarFile[]): Uint8Array {
 function header(file: TarFile, size: number): Uint8Array {
   const block = new Uint8Array(BLOCK);
   const put = (offset: number, text: string): void => block.set(new TextEncoder().encode(text), offset);
-  const octal = (value: number, width: number): string => value.toString(8).padStart(width - 1, "0") + "\0";
+  const octal = (value: number, width: number): string => {
+    const digits = value.toString(8).padStart(width - 1, "0");
+    if (digits.length >= width) throw new RangeError(`Too large for a tar entry: ${value}`);
+    return `${digits}\0`;
+  };
   if (new TextEncoder().encode(file.path).length > NAME_LIMIT) {
     throw new RangeError(`Too long for a tar entry: ${file.path}`);
   }

@@ -49,7 +49,9 @@ export async function removeRun(ports: TeardownPorts, runId: string): Promise<Le
     }
   }
   if (empty >= 2) return "";
-  const remedy = `docker rm -fv $(docker ps -aq --filter label=${LABEL.run}=${runId})`;
+  const filter = `--filter label=${LABEL.run}=${runId}`;
+  const remedy =
+    `docker rm -fv $(docker ps -aq ${filter}); docker network rm $(docker network ls -q ${filter})`;
   return `The bottle could not be removed${last === "" ? "" : `: ${last}`}; \`${remedy}\` finishes it`;
 }
 

@@ -61,7 +61,7 @@ interface Difference {
  * worse than one that refuses it. `objects` are the elements of one `docker inspect` of both containers and both
  * networks.
  *
- * @throws Failure `protection-missing` naming each difference, `object-gone`
+ * @throws Failure `protection-missing` naming each difference, `object-gone`, `sidecar-ended`
  */
 export function verifyBottle(
   plan: DockerBottlePlan,
@@ -77,6 +77,10 @@ export function verifyBottle(
     throw new Failure("object-gone", "A part of the bottle was removed while it started", {
       exit: EXIT.beforeAgent,
     });
+  }
+  // Its own log says more than any comparison.
+  if (!sidecar.State.Running) {
+    throw new Failure("sidecar-ended", "The sidecar ended as soon as it started", { exit: EXIT.beforeAgent });
   }
   const differences = [
     ...agentDifferences(plan, agent, ids),

@@ -1,42 +1,12 @@
-import { Failure } from "../../errors.ts";
-import { isAddress } from "../hosts.ts";
+import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
 import type { EgressPolicy, HostRule } from "../policy.ts";
 import { PROXY_PORT } from "../proxy.ts";
-import { squidNames, sshName } from "./names.ts";
+import { NEVER, PRIVATE } from "../ranges.ts";
+import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
 
 /** The port on the sidecar's loopback that the back listens on. */
 export const BACK_PORT = 3128;
-
-/** Never reached, whatever name resolves to it: the sidecar itself, link-local, metadata services, multicast. */
-const NEVER = [
-  "0.0.0.0/8",
-  "127.0.0.0/8",
-  "168.63.129.16",
-  "169.254.0.0/16",
-  "224.0.0.0/4",
-  "240.0.0.0/4",
-  "::/127",
-  "fe80::/10",
-  "ff00::/8",
-];
-
-/**
- * Reached only by names that the manifest calls private. Squid keeps IPv4 addresses in their IPv6-mapped form,
- * so mapped answers are judged by the IPv4 ranges.
- */
-const PRIVATE = [
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "64:ff9b::/96",
-  "2002::/16",
-  "fc00::/7",
-  "fec0::/10",
-];
 
 /**
  * The front's configuration: it listens on the internal address, refuses readably and hands everything that the
@@ -46,7 +16,7 @@ export function frontConfiguration(policy: EgressPolicy, listen: string): string
   const lines = [
     "# Front: takes the bottle's requests, refuses in words, hands the rest to the back.",
     ...QUIET,
-    `http_port ${address(listen)}:${PROXY_PORT} tcpkeepalive=60,30,4`,
+    `http_port ${checkedAddress(listen)}:${PROXY_PORT} tcpkeepalive=60,30,4`,
     `cache_peer 127.0.0.1 parent ${BACK_PORT} 0 no-query no-digest no-netdb-exchange default connect-fail-limit=1000000`,
     "never_direct allow all",
     "# A reloading back does not listen for some milliseconds: try again, 50 ms apart, before giving up.",
@@ -67,7 +37,7 @@ export function frontConfiguration(policy: EgressPolicy, listen: string): string
 
 /** The back's configuration: it listens on loopback, judges TLS without opening it, and dials. */
 export function backConfiguration(policy: EgressPolicy, listen: string): string {
-  address(listen);
+  checkedAddress(listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);
   const lines = [
     "# Back: the front's only parent; checks what TLS names, resolves, dials.",
@@ -113,6 +83,7 @@ function rules(policy: EgressPolicy, listen: string): readonly string[] {
     "acl in_tunnel connections_encrypted",
     "acl resolved dst all",
     ...[...NEVER, listen].map((range) => `acl never dst ${range}`),
+    // Squid keeps IPv4 addresses in their IPv6-mapped form, so mapped answers are judged by the IPv4 ranges.
     ...PRIVATE.map((range) => `acl private dst ${range}`),
     "",
     deny("in_tunnel", "http"),
@@ -151,7 +122,10 @@ function allowedHosts(policy: EgressPolicy): {
   }
   policy.ssh.forEach((rule, index) => {
     const name = `ssh${index}`;
-    lines.push(`acl ${name}_host dstdomain -n ${sshName(rule)}`, `acl ${name}_port port ${port(rule.port)}`);
+    lines.push(
+      `acl ${name}_host dstdomain -n ${checkedSshHost(rule.host)}`,
+      `acl ${name}_port port ${checkedPort(rule.port)}`,
+    );
     lines.push(`acl ${name} all-of ${name}_host ${name}_port`);
     known.push(`${name}_host`);
     allowed.push(name);
@@ -218,14 +192,4 @@ function settings(): readonly string[] {
     "request_start_timeout 1 minute",
     "shutdown_lifetime 0 seconds",
   ];
-}
-
-function address(text: string): string {
-  if (isAddress(text)) return text;
-  throw new Failure("sidecar-address", "The sidecar's internal address is not an IPv4 address");
-}
-
-function port(value: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= 65535) return value;
-  throw new Failure("egress-port", "A port of the bottle's ssh entries is not between 1 and 65535");
 }

@@ -1,9 +1,9 @@
+import { eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { CAUSES } from "./refusals.ts";
 
 /** Longer lines are not ours: squid cuts every field off. */
 const LONGEST_LINE = 4096;
-const LONGEST_NAME = 255;
 /** The last second that a JavaScript date can be. */
 const LATEST = 8.64e12;
 
@@ -55,7 +55,7 @@ function isAllowed({ by, tag, bump, sni }: Transaction): boolean {
 
 function parse(line: string): Transaction | undefined {
   if (line.length > LONGEST_LINE || !line.startsWith('{"by":')) return undefined;
-  const fields = fieldsOf(line);
+  const fields = jsonMembers(line);
   const text = (name: string): string => {
     const value = fields?.get(name);
     return typeof value === "string" ? value : "-";
@@ -78,22 +78,11 @@ function parse(line: string): Transaction | undefined {
   };
 }
 
-function fieldsOf(line: string): ReadonlyMap<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null ? new Map(Object.entries(value)) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Undoes squid's URL quoting where the result is printable ASCII; nothing else is left in the text. */
 function readable(text: string): string {
-  return text
-    .replace(/%([2-7][0-9A-Fa-f])/g, (quoted, hex: string) => {
-      const code = parseInt(hex, 16);
-      return code < 0x7f ? String.fromCharCode(code) : quoted;
-    })
-    .replace(/[^\x20-\x7e]/g, "?")
-    .slice(0, LONGEST_NAME);
+  const unquoted = text.replace(/%([2-7][0-9A-Fa-f])/g, (quoted, hex: string) => {
+    const code = parseInt(hex, 16);
+    return code < 0x7f ? String.fromCharCode(code) : quoted;
+  });
+  return eventText(unquoted);
 }

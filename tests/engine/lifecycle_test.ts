@@ -1,0 +1,288 @@
+import assert from "node:assert/strict";
+import { LABEL } from "../../lib/backend/docker/labels.ts";
+import { builtImages, docker, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
+
+const runtimes = await engineRuntimes();
+const ignore = runtimes.length === 0;
+
+/** The id of this test's running agent container. */
+async function agentContainer(bench: Workbench): Promise<string> {
+  const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`, "--filter", `label=${LABEL.role}=agent`];
+  return await eventually("the agent container runs", async () => {
+    const id = await docker("ps", "--quiet", "--no-trunc", ...filter);
+    return id === "" ? undefined : id;
+  });
+}
+
+/** Waits until the agent's own process runs in its container. */
+async function agentRuns(bench: Workbench): Promise<string> {
+  const id = await agentContainer(bench);
+  await eventually("the agent runs", async () => {
+    const processes = await docker("top", id).catch(() => "");
+    // The whole command line: the wrapper that becomes it has it as its last words.
+    return /:\d\d +sleep 1234$/m.test(processes) ? true : undefined;
+  });
+  return id;
+}
+
+for (
+  const { name, command, code, said } of [
+    { name: "its code", command: ["sh", "-c", "exit 7"], code: 7, said: /^$/ },
+    { name: "0", command: ["true"], code: 0, said: /^$/ },
+    {
+      name: "127 for a missing command",
+      command: ["no-such-program"],
+      code: 127,
+      said: /cannot run 'no-such-program'/,
+    },
+    {
+      name: "126 for what is no program",
+      command: ["/etc/passwd"],
+      code: 126,
+      said: /cannot run '\/etc\/passwd'/,
+    },
+  ]
+) {
+  Deno.test({
+    name: `start ends with the agent's code: ${name}`,
+    ignore,
+    async fn(): Promise<void> {
+      await builtImages();
+      await using bench = await Workbench.create();
+      await bench.manifest({ agent: { command } });
+
+      const result = await bench.start(["--runtime", "runc"]);
+
+      assert.equal(result.code, code, result.stderr);
+      assert.equal(result.stdout, "");
+      // What stands behind the preflight's closing empty line.
+      assert.match(result.stderr.split("\n\n").at(-1)?.trim() ?? "", said);
+      assert.deepEqual(await bench.leftovers(), []);
+    },
+  });
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.test({
+    name: `${signal} while the agent runs removes everything and ends the program as by ${signal}`,
+    ignore,
+    async fn(): Promise<void> {
+      await builtImages();
+      await using bench = await Workbench.create();
+      await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+      const child = bench.spawn([
+        "start",
+        bench.agent,
+        "--manifest",
+        bench.manifestFile,
+        "--yes",
+        "--runtime",
+        "runc",
+      ]);
+      await agentRuns(bench);
+
+      child.kill(signal);
+      const result = await ended(child);
+
+      assert.equal(result.signal, signal, result.stderr);
+      assert.deepEqual(await bench.leftovers(), []);
+    },
+  });
+
+  Deno.test({
+    name: `${signal} during the launch removes everything`,
+    ignore,
+    async fn(): Promise<void> {
+      await builtImages();
+      await using bench = await Workbench.create();
+      await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+      const child = bench.spawn(["start", bench.agent, "--manifest", bench.manifestFile, "--yes"]);
+      await eventually(
+        "a network exists",
+        async () => (await bench.leftovers()).length > 0 ? true : undefined,
+      );
+
+      child.kill(signal);
+      const result = await ended(child);
+
+      assert.equal(result.signal, signal, result.stderr);
+      assert.deepEqual(await bench.leftovers(), []);
+    },
+  });
+}
+
+Deno.test({
+  name: "an agent whose container is removed under it is told from one that failed",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+    const child = bench.spawn([
+      "start",
+      bench.agent,
+      "--manifest",
+      bench.manifestFile,
+      "--yes",
+      "--runtime",
+      "runc",
+    ]);
+    const id = await agentRuns(bench);
+
+    await docker("rm", "--force", id);
+    const result = await ended(child);
+
+    assert.equal(result.code, 137, result.stderr);
+    assert.match(result.stderr, /error: The bottle was stopped or removed while the agent ran/);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "an agent that takes more memory than its bottle has is killed, and nothing else",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({
+      bottle: { resources: { memory: "64m" } },
+      agent: { command: ["perl", "-e", "$x .= 'x' x 1048576 while 1"] },
+    });
+
+    const result = await bench.start(["--runtime", "runc"]);
+
+    assert.equal(result.code, 137, result.stderr);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "killing every process it can reach does not end the agent's bottle",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+    const child = bench.spawn([
+      "start",
+      bench.agent,
+      "--manifest",
+      bench.manifestFile,
+      "--yes",
+      "--runtime",
+      "runc",
+    ]);
+    const id = await agentRuns(bench);
+
+    await docker("exec", "--user", "47291:47291", id, "sh", "-c", "kill -9 -1; true").catch(() => {});
+    assert.equal(await docker("inspect", "--format", "{{.State.Running}}", id), "true");
+    const result = await ended(child);
+
+    assert.equal(result.code, 137, result.stderr);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "two bottles of one agent at once have names of their own, and a user's container stays as it was",
+  ignore,
+  async fn(): Promise<void> {
+    const images = await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+    const users = await docker("run", "--detach", "--rm", "--entrypoint", "sleep", images.agent, "600");
+    try {
+      const before = await docker("inspect", "--format", "{{.State.StartedAt}} {{.RestartCount}}", users);
+      const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
+      const children = [bench.spawn(words), bench.spawn(words)];
+      const filter = [
+        "--filter",
+        `label=${LABEL.agent}=${bench.agent}`,
+        "--filter",
+        `label=${LABEL.role}=agent`,
+      ];
+      const names = await eventually("both run", async () => {
+        const list = (await docker("ps", ...filter, "--format", "{{.Names}}")).split("\n").sort();
+        return list.length === 2 ? list : undefined;
+      });
+
+      assert.deepEqual(names, [`claude-bottle-${bench.agent}`, `claude-bottle-${bench.agent}-2`]);
+      for (const child of children) child.kill("SIGTERM");
+      for (const child of children) assert.equal((await ended(child)).signal, "SIGTERM");
+      assert.deepEqual(await bench.leftovers(), []);
+      assert.equal(
+        await docker("inspect", "--format", "{{.State.StartedAt}} {{.RestartCount}}", users),
+        before,
+      );
+    } finally {
+      await docker("rm", "--force", users);
+    }
+  },
+});
+
+Deno.test({
+  name: "a pinned name that is taken fails in words and touches nobody's container",
+  ignore,
+  async fn(): Promise<void> {
+    const images = await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["true"] } });
+    const name = `pinned-${bench.agent}`;
+    await docker("run", "--detach", "--rm", "--name", name, "--entrypoint", "sleep", images.agent, "600");
+    try {
+      const taken = await bench.start([], { CLAUDE_BOTTLE_CONTAINER: name });
+
+      assert.equal(taken.code, 1);
+      assert.match(
+        taken.stderr,
+        new RegExp(
+          `container '${name}' already exists \\(pinned via CLAUDE_BOTTLE_CONTAINER\\)\\. ` +
+            `Remove it with 'docker rm -f ${name}' or unset the override\\.`,
+        ),
+      );
+      assert.equal(await docker("inspect", "--format", "{{.State.Running}}", name), "true");
+    } finally {
+      await docker("rm", "--force", name);
+    }
+    const free = await bench.start(["--runtime", "runc"], { CLAUDE_BOTTLE_CONTAINER: name });
+    assert.equal(free.code, 0, free.stderr);
+    assert.match(free.stderr, new RegExp(`container +: ${name}\n`));
+  },
+});
+
+Deno.test({
+  name: "a sidecar that does not stay up ends the launch with 125 and the end of its log",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+    const child = bench.spawn([
+      "start",
+      bench.agent,
+      "--manifest",
+      bench.manifestFile,
+      "--yes",
+      "--runtime",
+      "runc",
+    ]);
+    const filter = [
+      "--filter",
+      `label=${LABEL.agent}=${bench.agent}`,
+      "--filter",
+      `label=${LABEL.role}=sidecar`,
+    ];
+    await eventually("the sidecar runs", async () => {
+      const id = await docker("ps", "--quiet", ...filter);
+      if (id === "") return undefined;
+      await docker("kill", id).catch(() => {});
+      return true;
+    });
+
+    const result = await ended(child);
+
+    assert.equal(result.code, 125, result.stderr);
+    assert.match(result.stderr, /sidecar/);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
