@@ -13,10 +13,11 @@ base_image="${CLAUDE_BOTTLE_BASE_IMAGE:-debian:trixie-slim}"
 
 usage() {
   cat >&2 <<'END'
-usage: sh scripts/bootstrap.sh demo|test|deno|engine|images [ARGS…]
+usage: sh scripts/bootstrap.sh demo|test|install|deno|engine|images [ARGS…]
 
   demo    get everything that is needed, then run the demo (ARGS go to it)
   test    get everything that is needed, then run every check and test (ARGS go to scripts/ci.ts)
+  install put `claude-bottle` into ~/.local/bin, or into the folder that is named
   deno    get Deno and the packages of the lock file
   engine  get Deno and an answering engine
   images  get Deno, the engine and the images (ARGS go to `claude-bottle build`)
@@ -91,24 +92,48 @@ phase() {
   say "$(printf '%-10s %3d.%d s  %s' "$phase_name" $((phase_took / 10)) $((phase_took % 10)) "$phase_detail")"
 }
 
+# The tests of attached agents use a real terminal.
+setup_tmux() {
+  if ! have tmux && is_root && is_debian_family; then apt_install tmux; fi
+  if have tmux; then phase_detail=$(tmux -V); else phase_detail="not there: the tests that need a terminal are counted as skipped"; fi
+}
+
+# install_launcher FOLDER: a command of two lines that runs this checkout.
+install_launcher() {
+  launcher="$1/claude-bottle"
+  if [ -e "$launcher" ] && ! grep -qs '^# claude-bottle from a checkout$' "$launcher"; then
+    fail "$launcher is there and was not put there by this script" "Remove it, or name another folder"
+  fi
+  mkdir -p "$1"
+  cat >"$launcher" <<END
+#!/bin/sh
+# claude-bottle from a checkout
+exec "$deno" run -P --no-prompt --quiet "$root/main.ts" "\$@"
+END
+  chmod 755 "$launcher"
+  say "wrote $launcher"
+  case ":$PATH:" in *":$1:"*) ;; *) say "$1 is not on PATH: add it there, or call $launcher" ;; esac
+}
+
 main() {
   [ $# -gt 0 ] || usage
   task=$1
   shift
   if [ "${1:-}" = -- ]; then shift; fi
-  case $task in demo | test | deno | engine | images) ;; *) usage ;; esac
+  case $task in demo | test | install | deno | engine | images) ;; *) usage ;; esac
 
   lock
   phase deno setup_deno
   phase packages setup_packages
   case $task in demo | test | engine | images) phase engine setup_engine ;; esac
   case $task in demo | test | images) phase base setup_base_image ;; esac
-  case $task in test) phase gvisor setup_gvisor ;; esac
+  case $task in test) phase gvisor setup_gvisor && phase tmux setup_tmux ;; esac
   unlock
 
   case $task in
     demo) exec "$deno" run -P=project --no-prompt --quiet "$root/scripts/demo.ts" "$@" ;;
     test) cd "$root" && exec "$deno" run -P=project --no-prompt --quiet scripts/ci.ts "$@" ;;
+    install) install_launcher "${1:-$HOME/.local/bin}" ;;
     images) exec "$deno" run -P --no-prompt --quiet "$root/main.ts" build "$@" ;;
   esac
 }
