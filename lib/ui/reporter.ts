@@ -163,7 +163,6 @@ export function errorEnvelope(failure: Failure): unknown {
 /** JSON leaves some control characters as they are; escaped they mean the same and a terminal obeys none. */
 function asciiControls(json: string): string {
   return json.replaceAll(
-    // deno-lint-ignore no-control-regex -- control characters are what this is about
     /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -91,7 +91,9 @@ export class DockerBottle implements Bottle {
     const what = "asking how the bottle is";
     const args = ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)];
     const outcome = await this.#client.outcome({ what, args });
-    if (outcome.code !== 0 && !/no such (container|object)/i.test(outcome.stderr)) throw engineFailure(what, outcome);
+    if (outcome.code !== 0 && !/no such (container|object)/i.test(outcome.stderr)) {
+      throw engineFailure(what, outcome);
+    }
     const containers = inspected<InspectedContainer>(what, outcome.stdout);
     const agent = containers.find(({ Id }) => Id === this.#id(REF.agent));
     const sidecar = containers.find(({ Id }) => Id === this.#id(REF.sidecar));

@@ -1,0 +1,351 @@
+import assert from "node:assert/strict";
+import wrapperText from "../../lib/assets/agent_exec.pl" with { type: "text" };
+
+/*
+ * The wrapper as it is, on this machine's perl, but for its fixed paths and its deadline: /run/env and the
+ * certificate authorities stand in a temporary folder, and a sidecar is waited for 1 s instead of 10.
+ */
+
+/** A wrapper in a folder of its own. */
+class Wrapper implements AsyncDisposable {
+  readonly folder: string;
+  readonly #listeners: Deno.ChildProcess[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async made(): Promise<Wrapper> {
+    const folder = await Deno.makeTempDir({ prefix: "claude-bottle-exec-" });
+    await Deno.mkdir(`${folder}/env`);
+    await Deno.mkdir(`${folder}/work`);
+    const text = [
+      ["'/run/env'", `'${folder}/env'`],
+      ["'/usr/local/share/claude-bottle/ca.pem'", `'${folder}/extra.pem'`],
+      ["'/etc/ssl/certs/ca-certificates.crt'", `'${folder}/system.pem'`],
+      ["$SIDECAR_DEADLINE = 10;", "$SIDECAR_DEADLINE = 1;"],
+    ].reduce((script, [from = "", to = ""]) => {
+      assert.equal(script.split(from).length, 2, `the wrapper holds ${from} once`);
+      return script.replace(from, to);
+    }, wrapperText);
+    await Deno.writeTextFile(`${folder}/wrapper.pl`, text);
+    return new Wrapper(folder);
+  }
+
+  /** What listens as the sidecar; its port. */
+  async sidecar(port = 0): Promise<string> {
+    const child = new Deno.Command("perl", {
+      args: ["-e", LISTENER, String(port)],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    this.#listeners.push(child);
+    const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    return (value ?? "").trim();
+  }
+
+  /** A port that nobody listens on. */
+  async deadPort(): Promise<string> {
+    const port = await this.sidecar();
+    await this.#stopListeners();
+    return port;
+  }
+
+  /** Starts it; `input` is its whole stdin. */
+  async run(args: readonly string[], input: Uint8Array | string = ""): Promise<Ended> {
+    const child = new Deno.Command("perl", {
+      args: [`${this.folder}/wrapper.pl`, ...args],
+      env: { PATH: Deno.env.get("PATH") ?? "", INHERITED: "yes", REPLACED: "before" },
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+    const [output] = await Promise.all([
+      child.output(),
+      // One that ends early reads nothing more.
+      ReadableStream.from([bytes]).pipeTo(child.stdin).catch(() => {}),
+    ]);
+    return {
+      ...output,
+      out: new TextDecoder().decode(output.stdout),
+      err: new TextDecoder().decode(output.stderr),
+    };
+  }
+
+  async entries(): Promise<readonly string[]> {
+    return await Array.fromAsync(Deno.readDir(`${this.folder}/env`), ({ name }) => name);
+  }
+
+  async #stopListeners(): Promise<void> {
+    for (const child of this.#listeners.splice(0)) {
+      child.kill("SIGKILL");
+      await child.status;
+      await child.stdout.cancel().catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stopListeners();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+interface Ended extends Deno.CommandOutput {
+  readonly out: string;
+  readonly err: string;
+}
+
+const LISTENER = `
+use Socket;
+socket(my $s, PF_INET, SOCK_STREAM, 0) or die $!;
+setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+bind($s, pack_sockaddr_in($ARGV[0], inet_aton('127.0.0.1'))) or die $!;
+listen($s, 8) or die $!;
+my ($port) = unpack_sockaddr_in(getsockname($s));
+$| = 1;
+print "$port\\n";
+while (1) { accept(my $c, $s) }
+`;
+
+/** Prints the variables named in its arguments, each as hexadecimal bytes. */
+const SHOW = ["perl", "-e", 'print map { unpack("H*", $ENV{$_} // "unset") . "\\n" } @ARGV'];
+
+function joined(...parts: readonly (string | Uint8Array)[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const bytes = parts.map((part) => typeof part === "string" ? encoder.encode(part) : part);
+  return Uint8Array.from(bytes.flatMap((part) => [...part]));
+}
+
+function frames(...entries: readonly (string | Uint8Array)[]): Uint8Array {
+  return joined(
+    ...entries.map((entry) => joined(entry)).flatMap((entry) => [`${entry.length}:`, entry, ","]),
+    "0:,",
+  );
+}
+
+function hex(bytes: string | Uint8Array): string {
+  return [...joined(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const MULTILINE = "line 1\nline 2\r\n\ttail \n\n";
+/** Every byte but NUL, and what looks like frames. */
+const BINARY = joined(Uint8Array.from({ length: 255 }, (_, index) => index + 1), "0:,3:A=b,");
+
+Deno.test("headless brings every value in, byte for byte", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const env = frames(`A=${MULTILINE}`, joined("B=", BINARY), "C=", "D=x=y=z", "REPLACED=after");
+  const run = ["headless", "127.0.0.1", port, wrapper.folder, ...SHOW];
+  const { code, out, err } = await wrapper.run(
+    [...run, "A", "B", "C", "D", "REPLACED", "INHERITED", "E"],
+    env,
+  );
+  assert.deepEqual({ code, err }, { code: 0, err: "" });
+  const values = [MULTILINE, BINARY, "", "x=y=z", "after", "yes", "unset"];
+  assert.equal(out, values.map((value) => `${hex(value)}\n`).join(""));
+});
+
+Deno.test("headless takes an environment as large as Linux allows one variable", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const value = "é".repeat(65_534);
+  const command = ["perl", "-e", 'print length($ENV{A}), " ", length($ENV{B})'];
+  const run = ["headless", "127.0.0.1", port, wrapper.folder, ...command];
+  const { code, out } = await wrapper.run(run, frames(`A=${value}`, `B=${value}`));
+  assert.deepEqual({ code, out }, { code: 0, out: "131068 131068" });
+});
+
+Deno.test("headless gives the command an empty stdin and the directory it names", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const input = joined(frames("A=1"), "typed behind the frames");
+  const command = ["sh", "-c", "cat; pwd"];
+  const { code, out } = await wrapper.run([
+    "headless",
+    "127.0.0.1",
+    port,
+    `${wrapper.folder}/work`,
+    ...command,
+  ], input);
+  assert.equal(code, 0);
+  assert.equal(out, `${await Deno.realPath(`${wrapper.folder}/work`)}\n`);
+});
+
+Deno.test("put keeps the frames for the agent's user alone, and attached brings them in once", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const put = await wrapper.run(["put", "token"], frames(`A=${MULTILINE}`, joined("B=", BINARY)));
+  assert.deepEqual({ code: put.code, out: put.out, err: put.err }, { code: 0, out: "", err: "" });
+  const { mode } = await Deno.stat(`${wrapper.folder}/env/token`);
+  assert.equal((mode ?? 0) & 0o7777, 0o600);
+  const run = ["attached", "token", "127.0.0.1", port, wrapper.folder];
+  const first = await wrapper.run([...run, ...SHOW, "A", "B"]);
+  assert.equal(first.code, 0);
+  assert.equal(first.out, `${hex(MULTILINE)}\n${hex(BINARY)}\n`);
+  const second = await wrapper.run([...run, ...SHOW, "A"]);
+  assert.equal(second.code, 125);
+  assert.equal(second.out, "");
+  assert.equal(second.err, "claude-bottle: the environment was used before or never came\n");
+});
+
+Deno.test("attached has unlinked the file when the command runs, and leaves stdin to it", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  await wrapper.run(["put", "token"], frames("A=1"));
+  const command = ["sh", "-c", `ls -A '${wrapper.folder}/env'; cat`];
+  const run = ["attached", "token", "127.0.0.1", port, wrapper.folder, ...command];
+  const { code, out } = await wrapper.run(run, "typed\n0:,");
+  assert.deepEqual({ code, out }, { code: 0, out: "typed\n0:," });
+});
+
+Deno.test("attached removes the file even when the command never runs", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.deadPort();
+  await wrapper.run(["put", "token"], frames("A=1"));
+  const { code } = await wrapper.run(["attached", "token", "127.0.0.1", port, wrapper.folder, "true"]);
+  assert.equal(code, 125);
+  assert.deepEqual(await wrapper.entries(), []);
+});
+
+for (
+  const [input, said] of [
+    ["", "the environment ended early"],
+    ["3:A=1,", "the environment ended early"],
+    ["5:A=1,0:,", "the environment is malformed"],
+    ["9:A=1,", "the environment ended early"],
+    ["3:A=1;0:,", "the environment is malformed"],
+    ["x:A=1,0:,", "the environment is malformed"],
+    ["-3:A=1,0:,", "the environment is malformed"],
+    [":A=1,0:,", "the environment is malformed"],
+    ["00000003:A=1,0:,", "the environment is malformed"],
+    ["0:;", "the environment is malformed"],
+  ] as const
+) {
+  Deno.test(`frames that read ${JSON.stringify(input)} run nothing and exit 125`, async () => {
+    await using wrapper = await Wrapper.made();
+    // Nobody listens: what is wrong is found before anything is waited for.
+    const run = ["127.0.0.1", "1", wrapper.folder, "echo", "ran"];
+    const headless = await wrapper.run(["headless", ...run], input);
+    assert.deepEqual([headless.code, headless.out, headless.err], [125, "", `claude-bottle: ${said}\n`]);
+    const put = await wrapper.run(["put", "token"], input);
+    assert.deepEqual([put.code, put.out, put.err], [125, "", `claude-bottle: ${said}\n`]);
+    assert.deepEqual(await wrapper.entries(), []);
+  });
+}
+
+Deno.test("the command's own exit code and signal pass through", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = (...command: readonly string[]): Promise<Ended> =>
+    wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, ...command], frames());
+  assert.equal((await run("sh", "-c", "exit 0")).code, 0);
+  assert.equal((await run("sh", "-c", "exit 7")).code, 7);
+  assert.equal((await run("sh", "-c", "exit 255")).code, 255);
+  assert.equal((await run("sh", "-c", "kill -TERM $$")).signal, "SIGTERM");
+});
+
+Deno.test("a command is one word each, never read by a shell", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = ["headless", "127.0.0.1", port, wrapper.folder];
+  const { out } = await wrapper.run([...run, "printf", "%s|", "$(id)", "a b", "", "it's;"], frames());
+  assert.equal(out, "$(id)|a b||it's;|");
+  const alone = await wrapper.run([...run, "echo $HOME; true"], frames());
+  assert.equal(alone.code, 127);
+});
+
+Deno.test("a missing command exits 127 and one that cannot be run 126, in words", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const plain = `${wrapper.folder}/plain`;
+  await Deno.writeTextFile(plain, "#!/bin/sh\n", { mode: 0o644 });
+  const run = (command: string): Promise<Ended> =>
+    wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, command], frames());
+  const missing = await run("no-such-command-of-ours");
+  assert.deepEqual([missing.code, missing.out], [127, ""]);
+  assert.equal(
+    missing.err,
+    "claude-bottle: cannot run 'no-such-command-of-ours': No such file or directory\n",
+  );
+  const forbidden = await run(plain);
+  assert.deepEqual([forbidden.code, forbidden.out], [126, ""]);
+  assert.equal(forbidden.err, `claude-bottle: cannot run '${plain}': Permission denied\n`);
+});
+
+Deno.test("PATH of the environment brought in decides what is run", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  await Deno.writeTextFile(`${wrapper.folder}/work/tool`, "#!/bin/sh\necho mine\n", { mode: 0o755 });
+  const env = frames(`PATH=${wrapper.folder}/work:${Deno.env.get("PATH") ?? ""}`);
+  const { out } = await wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, "tool"], env);
+  assert.equal(out, "mine\n");
+});
+
+Deno.test("a sidecar that never answers keeps the command from running: 125, in words", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.deadPort();
+  const run = ["headless", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const { code, out, err } = await wrapper.run(run, frames("A=1"));
+  assert.deepEqual([code, out], [125, ""]);
+  assert.equal(err, `claude-bottle: the sidecar did not answer at 127.0.0.1:${port} within 1 s\n`);
+});
+
+Deno.test("a sidecar that starts later is waited for", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.deadPort();
+  const running = wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, "echo", "ran"], frames("A=1"));
+  assert.equal(await wrapper.sidecar(Number(port)), port);
+  const { code, out } = await running;
+  assert.deepEqual([code, out], [0, "ran\n"]);
+});
+
+Deno.test("a directory that cannot be entered keeps the command from running", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const missing = `${wrapper.folder}/missing`;
+  const { code, err } = await wrapper.run(["headless", "127.0.0.1", port, missing, "true"], frames());
+  assert.equal(code, 125);
+  assert.equal(err, `claude-bottle: cannot enter ${missing}: No such file or directory\n`);
+});
+
+Deno.test("an unknown mode exits 125", async () => {
+  await using wrapper = await Wrapper.made();
+  const { code, err } = await wrapper.run(["other"]);
+  assert.deepEqual([code, err], [125, "claude-bottle: unknown mode 'other'\n"]);
+});
+
+Deno.test({
+  name: "no value ever stands in an argv, and none is left in a file",
+  ignore: Deno.build.os !== "linux",
+  async fn(): Promise<void> {
+    await using wrapper = await Wrapper.made();
+    const port = await wrapper.sidecar();
+    await wrapper.run(["put", "token"], frames("SECRET=value-that-nobody-sees"));
+    const look = ["sh", "-c", 'tr "\\0" " " </proc/$$/cmdline; printf "\\n%s" "$SECRET"'];
+    const run = ["attached", "token", "127.0.0.1", port, wrapper.folder, ...look];
+    const [cmdline, ...value] = (await wrapper.run(run)).out.split("\n");
+    assert.match(cmdline ?? "", /^sh -c /);
+    assert.equal(cmdline?.includes("value-that-nobody-sees"), false);
+    assert.deepEqual(value, ["value-that-nobody-sees"]);
+    assert.deepEqual(await wrapper.entries(), []);
+  },
+});
+
+Deno.test("extra certificate authorities are joined to the image's own, once", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = ["headless", "127.0.0.1", port, wrapper.folder, "true"];
+  await wrapper.run(run, frames());
+  assert.deepEqual(await wrapper.entries(), [], "no bundle without extra authorities");
+  await Deno.writeTextFile(`${wrapper.folder}/system.pem`, "SYSTEM");
+  await Deno.writeTextFile(`${wrapper.folder}/extra.pem`, "EXTRA\n");
+  assert.equal((await wrapper.run(run, frames())).code, 0);
+  assert.deepEqual(await wrapper.entries(), ["ca-bundle.pem"]);
+  const bundle = `${wrapper.folder}/env/ca-bundle.pem`;
+  assert.equal(await Deno.readTextFile(bundle), "SYSTEM\nEXTRA\n\n");
+  await Deno.writeTextFile(bundle, "kept");
+  await wrapper.run(run, frames());
+  assert.equal(await Deno.readTextFile(bundle), "kept");
+});

@@ -1,0 +1,165 @@
+import type { BackendLoader } from "../../lib/commands/context.ts";
+import { DockerBottleBackend } from "../../lib/backend/docker/backend.ts";
+import { composePlan, type DockerBottlePlan } from "../../lib/backend/docker/plan.ts";
+import type {
+  Bottle,
+  BottleBackend,
+  BuildOptions,
+  BuiltImage,
+  LaunchOptions,
+} from "../../lib/bottle/backend.ts";
+import type { BottlePlan } from "../../lib/bottle/plan.ts";
+import type { BottleSpec } from "../../lib/bottle/spec.ts";
+import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
+import type { EgressEvent } from "../../lib/egress/proxy.ts";
+import { type FakeHost, fakeHost } from "./fake_host.ts";
+import { type MemoryFile, memoryFiles } from "./memory_files.ts";
+import { MemoryTerminal } from "./memory_terminal.ts";
+import { testInputs } from "./plan_inputs.ts";
+import { ScriptedProcesses } from "./scripted_processes.ts";
+
+const HOME = "/home/somebody";
+
+/** Where the manifest of {@link CliOptions} stands. */
+export const MANIFEST_PATH = `${HOME}/.config/claude-bottle/claude-bottle.yaml`;
+
+/** Two agents in one bottle: Claude Code and a plain command. */
+export const TWO_AGENTS = `bottles:
+  dev:
+    egress: { proxy: squid }
+agents:
+  reviewer: { bottle: dev }
+  lister: { bottle: dev, command: [ls, -l] }
+`;
+
+/** A backend that only remembers. */
+export class FakeBackend implements BottleBackend {
+  readonly name = "fake";
+  /** What was asked of it, in order. */
+  readonly calls: string[] = [];
+  readonly specs: BottleSpec[] = [];
+  readonly launches: LaunchOptions[] = [];
+  readonly builds: BuildOptions[] = [];
+  code = 0;
+  events: readonly EgressEvent[] = [];
+  images: readonly BuiltImage[] = [];
+  /** Called at the beginning of each call by its name; what it throws, the call throws. */
+  before: (call: string) => void = () => {};
+
+  #enter(call: string): void {
+    this.calls.push(call);
+    this.before(call);
+  }
+
+  async prepare(spec: BottleSpec): Promise<DockerBottlePlan> {
+    await Promise.resolve();
+    this.#enter("prepare");
+    this.specs.push(spec);
+    return composePlan(testInputs({ spec, slug: spec.agent }));
+  }
+
+  async launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle> {
+    await Promise.resolve();
+    this.#enter("launch");
+    this.launches.push(options);
+    return {
+      name: plan.containerName,
+      attach: async (): Promise<{ readonly code: number }> => {
+        await Promise.resolve();
+        this.#enter("attach");
+        return { code: this.code };
+      },
+      egressEvents: async (): Promise<readonly EgressEvent[]> => {
+        await Promise.resolve();
+        this.#enter("egressEvents");
+        return this.events;
+      },
+      [Symbol.asyncDispose]: (): Promise<void> => {
+        this.#enter("dispose");
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async build(options: BuildOptions): Promise<readonly BuiltImage[]> {
+    await Promise.resolve();
+    this.#enter("build");
+    this.builds.push(options);
+    return this.images;
+  }
+}
+
+export interface CliOptions {
+  /** The user's manifest; the built-in one counts without it. */
+  readonly manifest?: string;
+  readonly files?: Readonly<Record<string, string | MemoryFile>>;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
+  readonly answers?: readonly string[];
+  readonly backend?: FakeBackend;
+  /** `docker` runs the real backend over {@link scriptedEngine}; a {@link FakeBackend} unless told. */
+  readonly over?: "docker";
+  /** Called before anything runs. */
+  readonly arrange?: (host: FakeHost) => void;
+}
+
+export interface CliRun {
+  readonly outcome: AppOutcome;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly backend: FakeBackend;
+  readonly host: FakeHost;
+}
+
+/** One command line in this process, on a machine in memory. */
+export async function runCli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const terminal = new MemoryTerminal({
+    ...(options.terminals === undefined ? {} : { terminals: options.terminals }),
+    ...(options.answers === undefined ? {} : { answers: options.answers }),
+  });
+  const host = fakeHost({
+    terminal,
+    processes: scriptedEngine(),
+    env: { PATH: "/usr/bin", HOME, ...options.env },
+    files: memoryFiles({
+      [`${HOME}/project/README.md`]: "",
+      ...(options.manifest === undefined ? {} : { [MANIFEST_PATH]: options.manifest }),
+      ...options.files,
+    }),
+  });
+  options.arrange?.(host);
+  const backend = options.backend ?? new FakeBackend();
+  const docker: BackendLoader = (choice) =>
+    Promise.resolve(options.over === "docker" ? new DockerBottleBackend({ host, ...choice }) : backend);
+  const outcome = await runApp(argv, { host, backends: new Map([["docker", docker]]) });
+  return { outcome, stdout: terminal.stdout, stderr: terminal.stderr, backend, host };
+}
+
+const MACHINE = [
+  "0123456789abcdef",
+  "boot-1",
+  "pid:[4026531836]",
+  "42",
+  "777",
+  "Iface Destination Gateway Flags RefCnt Use Metric Mask",
+].join("\n.\n");
+
+/** An engine that answers the probes, has both images, and fails at everything else. */
+export function scriptedEngine(): ScriptedProcesses {
+  const image = (id: string): string =>
+    JSON.stringify([{ Id: `sha256:${id}`, Config: { Env: [], User: "47291", Labels: {} } }]);
+  const info = { ServerVersion: "20.10.24", Runtimes: { runc: {} }, MemTotal: 8 * 1024 ** 3, NCPU: 2 };
+  return new ScriptedProcesses()
+    .on(/^sh -c /, { stdout: MACHINE })
+    .on(/^docker info /, { stdout: JSON.stringify(info) })
+    .on(/^docker ps /, { stdout: "" })
+    .on(/^docker image inspect /, { code: 1, stderr: "Error: No such image: debian" })
+    .on(/^docker image inspect claude-bottle:/, { stdout: image("a".repeat(64)) })
+    .on(/^docker image inspect claude-bottle-squid:/, { stdout: image("b".repeat(64)) });
+}
+
+/** The docker calls of a run by their first two words, sorted. */
+export function dockerCalls(run: CliRun): readonly string[] {
+  return run.host.processes.calls.filter(({ program }) => program === "docker")
+    .map(({ args }) => args.slice(0, 2).join(" ")).sort();
+}

@@ -1,0 +1,97 @@
+import { dirname, join } from "node:path";
+import type { DirectoryEntry, Files, FileStatus } from "../../lib/host/files.ts";
+
+/** A file, or a link when `link` is given. */
+export interface MemoryFile {
+  readonly text?: string;
+  readonly bytes?: Uint8Array;
+  /** Permission bits; 0o644 unless told. */
+  readonly mode?: number;
+  /** 1000 unless told. */
+  readonly uid?: number;
+  /** An absolute path that this one is a link to. */
+  readonly link?: string;
+  /** `file` unless told; folders exist by their files. */
+  readonly kind?: FileStatus["kind"];
+  /** What reading it throws. */
+  readonly error?: Error;
+}
+
+/** Files that exist in memory alone; a plain string is a file's text. */
+export function memoryFiles(content: Readonly<Record<string, string | MemoryFile>>): Files {
+  const files = new Map<string, MemoryFile>();
+  for (const [path, file] of Object.entries(content)) {
+    files.set(path, typeof file === "string" ? { text: file } : file);
+  }
+  const store = new Store(files);
+  return {
+    readBytes: (path) => settle(() => store.bytes(path)),
+    status: (path) => settle(() => store.status(store.real(path))),
+    linkStatus: (path) => settle(() => store.status(store.real(dirname(path)), path)),
+    realPath: (path) => settle(() => store.real(path)),
+    readDirectory: (path) => settle(() => store.entries(path)),
+  };
+}
+
+function settle<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}
+
+class Store {
+  readonly #files: ReadonlyMap<string, MemoryFile>;
+
+  constructor(files: ReadonlyMap<string, MemoryFile>) {
+    this.#files = files;
+  }
+
+  /** The path without links; `undefined` when there is nothing. */
+  real(path: string, hops = 0): string | undefined {
+    if (path === "/") return "/";
+    if (hops > 20) throw new Error(`Too many links: ${path}`);
+    const parent = this.real(dirname(path), hops);
+    if (parent === undefined) return undefined;
+    const at = join(parent, path.slice(dirname(path).length));
+    const link = this.#files.get(at)?.link;
+    if (link !== undefined) return this.real(link, hops + 1);
+    return this.#files.has(at) || this.#isFolder(at) ? at : undefined;
+  }
+
+  /** The status of what is at `real`; of the last part of `unresolved` itself when that is given. */
+  status(real: string | undefined, unresolved?: string): FileStatus | undefined {
+    if (real === undefined) return undefined;
+    const at = unresolved === undefined ? real : join(real, unresolved.slice(dirname(unresolved).length));
+    const file = this.#files.get(at);
+    if (file === undefined) {
+      return this.#isFolder(at) ? { kind: "directory", size: 0, mode: 0o755, uid: 1000 } : undefined;
+    }
+    const kind = file.link === undefined ? file.kind ?? "file" : "symlink";
+    return { kind, size: content(file).length, mode: file.mode ?? 0o644, uid: file.uid ?? 1000 };
+  }
+
+  bytes(path: string): Uint8Array | undefined {
+    const file = this.#files.get(this.real(path) ?? "");
+    if (file?.error !== undefined) throw file.error;
+    return file === undefined ? undefined : content(file);
+  }
+
+  entries(path: string): readonly DirectoryEntry[] | undefined {
+    const real = this.real(path);
+    if (real === undefined || !this.#isFolder(real)) return undefined;
+    const below = real === "/" ? "/" : `${real}/`;
+    const names = new Set(
+      [...this.#files.keys()].filter((key) => key.startsWith(below)).map((key) =>
+        key.slice(below.length).split("/", 1)[0] ?? ""
+      ),
+    );
+    return [...names].map((name) => ({ name, kind: this.status(real, join(real, name))?.kind ?? "other" }));
+  }
+
+  #isFolder(path: string): boolean {
+    const below = path === "/" ? "/" : `${path}/`;
+    return [...this.#files.keys()].some((key) => key.startsWith(below));
+  }
+}
+
+function content(file: MemoryFile): Uint8Array {
+  return file.bytes ?? new TextEncoder().encode(file.text ?? "");
+}

@@ -1,0 +1,93 @@
+import { Failure } from "../../lib/errors.ts";
+import type { AttachOptions, Outcome, ProcessCall, Processes, RunOptions } from "../../lib/host/processes.ts";
+
+/** One process that was started. */
+export interface RecordedCall {
+  readonly kind: "run" | "attach";
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Program and arguments, joined by spaces. */
+  readonly line: string;
+  /** What was written to its stdin; `undefined` when it had none or ours. */
+  readonly input: Uint8Array | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How a scripted process ends: unset parts are those of a silent success. */
+export type Ending = Partial<Outcome> | Error;
+
+/** An ending, or what decides it. */
+export type Answer = Ending | ((call: RecordedCall) => Ending | Promise<Ending>);
+
+interface Rule {
+  readonly pattern: RegExp;
+  readonly answer: Answer;
+  uses: number;
+}
+
+/** Processes that end as a test says; every start is recorded, and one that no rule expects fails. */
+export class ScriptedProcesses implements Processes {
+  readonly calls: RecordedCall[] = [];
+  readonly #rules: Rule[] = [];
+
+  /** Answers each call whose line matches; the rule added last is asked first. */
+  on(pattern: RegExp, answer: Answer): this {
+    this.#rules.unshift({ pattern, answer, uses: Infinity });
+    return this;
+  }
+
+  /** The same for the first matching call only. */
+  once(pattern: RegExp, answer: Answer): this {
+    this.#rules.unshift({ pattern, answer, uses: 1 });
+    return this;
+  }
+
+  /** Every recorded line. */
+  get lines(): readonly string[] {
+    return this.calls.map(({ line }) => line);
+  }
+
+  async run(call: ProcessCall, options: RunOptions = {}): Promise<Outcome> {
+    options.signal?.throwIfAborted();
+    const outcome = await this.#perform("run", call, options);
+    for (const stream of ["stdout", "stderr"] as const) {
+      for (const line of outcome[stream].split("\n").filter((text) => text !== "")) {
+        options.onLine?.(line, stream);
+      }
+    }
+    options.signal?.throwIfAborted();
+    return outcome;
+  }
+
+  async attach(call: ProcessCall, options: AttachOptions = {}): Promise<Outcome> {
+    options.signal?.throwIfAborted();
+    return { ...await this.#perform("attach", call, options), stdout: "", stderr: "" };
+  }
+
+  async #perform(kind: "run" | "attach", call: ProcessCall, options: RunOptions): Promise<Outcome> {
+    const { input, signal } = options;
+    if (input !== undefined && !(input instanceof Uint8Array)) {
+      throw new TypeError("streams are not scripted");
+    }
+    const recorded: RecordedCall = {
+      kind,
+      ...call,
+      line: [call.program, ...call.args].join(" "),
+      input,
+      signal,
+    };
+    this.calls.push(recorded);
+    const rule = this.#rules.find(({ pattern, uses }) => uses > 0 && pattern.test(recorded.line));
+    if (rule === undefined) throw new Error(`nothing is scripted for: ${recorded.line}`);
+    rule.uses--;
+    const ending = typeof rule.answer === "function" ? await rule.answer(recorded) : rule.answer;
+    if (ending instanceof Error) throw ending;
+    return { code: 0, signal: null, stdout: "", stderr: "", ...ending };
+  }
+}
+
+/** What the real port throws for a program that is not on PATH. */
+export function programMissing(program: string): Failure {
+  return new Failure("program-missing", `${program} is not on PATH`);
+}

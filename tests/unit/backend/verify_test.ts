@@ -1,0 +1,302 @@
+import assert from "node:assert/strict";
+import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
+import { composePlan, type DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
+import { type InspectedObject, verifyBottle } from "../../../lib/backend/docker/verify.ts";
+import { Failure } from "../../../lib/errors.ts";
+import { fakeHost } from "../../support/fake_host.ts";
+import { testInputs, testSpec } from "../../support/plan_inputs.ts";
+import { accountOf, MemoryEngine } from "./memory_engine.ts";
+
+type Json = { [key: string]: Json } & { [index: number]: Json };
+
+interface Bottle {
+  readonly plan: DockerBottlePlan;
+  readonly ids: ReadonlyMap<string, string>;
+  /** The engine's account, by role; fresh, to be changed by a test. */
+  readonly account: Readonly<Record<"agent" | "sidecar" | "internal" | "egress", Json>>;
+}
+
+const ROLES = ["agent", "sidecar", "internal", "egress"] as const;
+
+/** A bottle as an engine made it that does all it is asked. */
+async function made(): Promise<Bottle> {
+  const engine = new MemoryEngine();
+  const host = fakeHost({ processes: engine.processes });
+  const plan = composePlan(testInputs({
+    spec: testSpec({ networks: ["intra"] }),
+    joined: new Map([["intra", "joined-network-id"]]),
+  }));
+  const onEvent = (): void => {};
+  await new DockerBottleBackend({ host, context: undefined, onEvent }).launch(plan, {
+    signal: host.interrupts.signal,
+    onEvent,
+    env: new Map(),
+  });
+  const account = (role: string): Json => JSON.parse(JSON.stringify(accountOf(engine.made(role))));
+  return {
+    plan,
+    ids: new Map([
+      ["agent-image", "sha256:a11"],
+      ["sidecar-image", "sha256:b22"],
+      ...ROLES.map((role) => [role, engine.made(role).id] as const),
+    ]),
+    account: {
+      agent: account("agent"),
+      sidecar: account("sidecar"),
+      internal: account("internal"),
+      egress: account("egress"),
+    },
+  };
+}
+
+function verify({ plan, ids, account }: Bottle): void {
+  verifyBottle(plan, Object.values(account) as unknown as InspectedObject[], ids);
+}
+
+function problems(bottle: Bottle): readonly string[] {
+  try {
+    verify(bottle);
+  } catch (error) {
+    assert.ok(error instanceof Failure, String(error));
+    assert.equal(error.code, "protection-missing");
+    assert.equal(error.exit, 125);
+    assert.equal(error.message, "The engine did not do all that was asked, so the agent was not run");
+    return error.problems.map(({ message }) => message);
+  }
+  return [];
+}
+
+Deno.test("verifyBottle() passes what an engine made that does all it is asked", async () => {
+  verify(await made());
+});
+
+Deno.test("verifyBottle() takes the spellings of other engines for the same protection", async () => {
+  const bottle = await made();
+  for (const { HostConfig } of [bottle.account.agent, bottle.account.sidecar]) {
+    Object.assign(HostConfig ?? {}, {
+      CapDrop: ["CAP_ALL"],
+      SecurityOpt: ["no-new-privileges:true"],
+      CapAdd: [],
+      Binds: [],
+      Devices: null,
+      PortBindings: null,
+    });
+  }
+  bottle.account.agent["Mounts"] = [{ Type: "tmpfs", Destination: "/run/env" }] as unknown as Json;
+  verify(bottle);
+});
+
+type Role = keyof Bottle["account"];
+
+/** One deviation each: what is changed, and how it is reported. */
+const DEVIATIONS: readonly {
+  readonly role: Role;
+  /** Keys down to what is changed. */
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly problem: string;
+}[] = [
+  ...(["agent", "sidecar"] as const).flatMap((role) => {
+    const host = (key: string, value: unknown, problem: string) => ({
+      role,
+      path: ["HostConfig", key],
+      value,
+      problem: `${role} ${problem}`,
+    });
+    return [
+      host("CapDrop", null, "dropped capabilities: asked ALL, found none"),
+      host("CapDrop", ["NET_RAW"], "dropped capabilities: asked ALL, found NET_RAW"),
+      host("CapAdd", ["NET_ADMIN"], "added capabilities: asked none, found NET_ADMIN"),
+      host("SecurityOpt", null, "security options: asked no-new-privileges, found none"),
+      host(
+        "SecurityOpt",
+        ["no-new-privileges=false"],
+        "security options: asked no-new-privileges, found no-new-privileges=false",
+      ),
+      host(
+        "SecurityOpt",
+        ["no-new-privileges", "seccomp=unconfined"],
+        "security options: asked no-new-privileges, found no-new-privileges seccomp=unconfined",
+      ),
+      host("Privileged", true, "privileged: asked false, found true"),
+      host("Binds", ["/:/host"], "binds: asked none, found /:/host"),
+      host("Devices", [{}], "devices: asked 0, found 1"),
+      host("PortBindings", { "80/tcp": [] }, "published ports: asked none, found 80/tcp"),
+      host("PidMode", "host", "pid namespace: asked none, found host"),
+      host("IpcMode", "shareable", "ipc: asked private, found shareable"),
+      host("PidsLimit", null, `pids: asked ${role === "agent" ? 2048 : 64}, found 0`),
+      host("Memory", 0, `memory: asked ${role === "agent" ? 4294967296 : 268435456}, found 0`),
+      host("MemorySwap", -1, `memory and swap: asked ${role === "agent" ? 4294967296 : 268435456}, found -1`),
+      {
+        role,
+        path: ["Image"],
+        value: "sha256:other",
+        problem: `${role} image: asked sha256:${role === "agent" ? "a11" : "b22"}, found sha256:other`,
+      },
+    ];
+  }),
+  {
+    role: "agent",
+    path: ["State", "Running"],
+    value: false,
+    problem: "agent running: asked true, found false",
+  },
+  { role: "agent", path: ["Config", "User"], value: "", problem: "agent user: asked 0:0, found none" },
+  {
+    role: "agent",
+    path: ["HostConfig", "Runtime"],
+    value: "runsc",
+    problem: "agent runtime: asked runc, found runsc",
+  },
+  { role: "agent", path: ["HostConfig", "Dns"], value: [], problem: "agent dns: asked 0.0.0.0, found none" },
+  {
+    role: "agent",
+    path: ["HostConfig", "Tmpfs"],
+    value: null,
+    problem: "agent tmpfs: asked /run/env, found none",
+  },
+  {
+    role: "agent",
+    path: ["Mounts"],
+    value: [{ Type: "volume", Destination: "/data" }],
+    problem: "agent mounts: asked none, found volume /data",
+  },
+  {
+    role: "sidecar",
+    path: ["Config", "User"],
+    value: "0:0",
+    problem: "sidecar user: asked 13:14, found 0:0",
+  },
+  {
+    role: "sidecar",
+    path: ["HostConfig", "ReadonlyRootfs"],
+    value: false,
+    problem: "sidecar read-only root: asked true, found false",
+  },
+  {
+    role: "sidecar",
+    path: ["Mounts"],
+    value: [{ Type: "bind", Destination: "/config" }],
+    problem: "sidecar mounts: asked volume /config, found bind /config",
+  },
+  {
+    role: "internal",
+    path: ["Internal"],
+    value: false,
+    problem: "internal network is internal: asked true, found false",
+  },
+  {
+    role: "internal",
+    path: ["Options"],
+    value: null,
+    problem: "internal network without a host address: asked true, found none",
+  },
+  {
+    role: "internal",
+    path: ["IPAM", "Config"],
+    value: [{ Subnet: "172.18.0.0/16" }],
+    problem: "internal network subnet: asked 10.213.0.0/28, found 172.18.0.0/16",
+  },
+  {
+    role: "internal",
+    path: ["EnableIPv6"],
+    value: true,
+    problem: "internal network IPv6: asked false, found true",
+  },
+  { role: "egress", path: ["Options"], value: {}, problem: "egress network talk: asked false, found none" },
+  {
+    role: "egress",
+    path: ["IPAM", "Config"],
+    value: null,
+    problem: "egress network subnet: asked 10.213.0.16/28, found none",
+  },
+  {
+    role: "egress",
+    path: ["EnableIPv6"],
+    value: true,
+    problem: "egress network IPv6: asked false, found true",
+  },
+];
+
+function change(account: Json, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  assert.ok(key !== undefined && key in account, `the account has ${path.join(".")}`);
+  const inner = account[key];
+  if (rest.length === 0 || inner === undefined) account[key] = value as Json;
+  else change(inner, rest, value);
+}
+
+for (const { role, path, value, problem } of DEVIATIONS) {
+  Deno.test(`verifyBottle() reports ${problem}`, async () => {
+    const bottle = await made();
+    change(bottle.account[role], path, value);
+    assert.deepEqual(problems(bottle), [problem]);
+  });
+}
+
+Deno.test("verifyBottle() reports a variable that the client filled in, and not its value", async () => {
+  for (const role of ["agent", "sidecar"] as const) {
+    for (const name of ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"]) {
+      const bottle = await made();
+      const env = (bottle.account[role]["Config"]?.["Env"] ?? []) as unknown as string[];
+      const index = env.findIndex((entry) => entry.startsWith(`${name}=`));
+      env[index] = `${name}=http://user:company-password@proxy`;
+      const [problem, ...more] = problems(bottle);
+      assert.match(problem ?? "", new RegExp(`^${role} ${name}: asked ".*", found another value$`));
+      assert.deepEqual(more, []);
+    }
+  }
+});
+
+Deno.test("verifyBottle() reports a network that is missing, one too many, and another address", async () => {
+  const networks = (bottle: Bottle, role: Role): Json => {
+    const found = bottle.account[role]["NetworkSettings"]?.["Networks"];
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const extra = await made();
+  networks(extra, "agent")["bridge"] = {
+    NetworkID: "b".repeat(64),
+    IPAddress: "172.17.0.2",
+  } as unknown as Json;
+  assert.deepEqual(problems(extra), ["agent networks: asked id1-internal, found bbbbbbbbbbbb id1-internal"]);
+  const joined = await made();
+  delete networks(joined, "sidecar")["network-2"];
+  assert.equal(problems(joined).length, 1);
+  assert.match(problems(joined)[0] ?? "", /^sidecar networks: asked .*joined-netwo, found /);
+  for (const role of ["agent", "sidecar"] as const) {
+    const moved = await made();
+    for (const network of Object.values(networks(moved, role))) {
+      if (network["NetworkID"] as unknown === "id1-internal") {
+        network["IPAddress"] = "10.213.0.9" as unknown as Json;
+      }
+    }
+    const address = role === "agent" ? "10.213.0.3" : "10.213.0.2";
+    assert.deepEqual(problems(moved), [`${role} address: asked ${address}, found 10.213.0.9`]);
+  }
+});
+
+Deno.test("verifyBottle() reports everything that differs, not only the first", async () => {
+  const bottle = await made();
+  change(bottle.account.agent, ["HostConfig", "Privileged"], true);
+  change(bottle.account.egress, ["EnableIPv6"], true);
+  assert.deepEqual(problems(bottle), [
+    "agent privileged: asked false, found true",
+    "egress network IPv6: asked false, found true",
+  ]);
+});
+
+Deno.test("verifyBottle() says first of all that the sidecar has ended", async () => {
+  const bottle = await made();
+  change(bottle.account.sidecar, ["State", "Running"], false);
+  change(bottle.account.agent, ["HostConfig", "Privileged"], true);
+  assert.throws(() => verify(bottle), { code: "sidecar-ended", exit: 125 });
+});
+
+Deno.test("verifyBottle() fails when any part is not in the engine's answer", async () => {
+  for (const role of ROLES) {
+    const bottle = await made();
+    const account = { ...bottle.account, [role]: { Id: "other" } as unknown as Json };
+    assert.throws(() => verify({ ...bottle, account }), { code: "object-gone", exit: 125 });
+  }
+});

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  ENV_ENTRY_LIMIT,
+  missingHostVariables,
+  requireHostVariables,
+  resolveEnv,
+  Secret,
+} from "../../../lib/bottle/env.ts";
+import { Failure } from "../../../lib/errors.ts";
+import type { EnvSource } from "../../../lib/manifest/model.ts";
+import { environmentOf } from "../../support/fake_host.ts";
+
+function noQuestion(): Promise<undefined> {
+  return Promise.reject(new Error("nothing is to be asked"));
+}
+
+Deno.test("Secret shows its value to whoever reveals it and to nobody else", () => {
+  const secret = new Secret("hunter2");
+  assert.equal(secret.reveal(), "hunter2");
+  assert.equal(String(secret), "***");
+  assert.equal(`${secret}`, "***");
+  assert.equal("" + secret, "***");
+  assert.equal(JSON.stringify({ secret, list: [secret] }), '{"secret":"***","list":["***"]}');
+  assert.equal(Deno.inspect(secret), "Secret(***)");
+  assert.equal(
+    Deno.inspect({ a: [secret], b: new Map([["k", secret]]) }, { depth: 9 }).includes("hunter2"),
+    false,
+  );
+  assert.deepEqual(Object.entries(secret), []);
+  assert.deepEqual(Reflect.ownKeys(secret), []);
+});
+
+Deno.test("Secret never prints, whatever its value", () => {
+  fc.assert(fc.property(fc.uuid(), (value) => {
+    const secret = new Secret(value);
+    const failure = new Failure("x", `of ${secret}`, { cause: secret });
+    const printed = [String(secret), JSON.stringify([secret]), Deno.inspect([secret, failure])].join();
+    assert.equal(printed.includes(value), false);
+  }));
+});
+
+Deno.test("resolveEnv() keeps the manifest's order and asks in it", async () => {
+  const env = new Map<string, EnvSource>([
+    ["Z", { kind: "prompt", text: "first?" }],
+    ["A", { kind: "literal", value: "${NOT_A_WHOLE}x" }],
+    ["M", { kind: "host", variable: "GH_PAT" }],
+    ["B", { kind: "prompt", text: "" }],
+  ]);
+  const asked: string[] = [];
+  const resolved = await resolveEnv(env, {
+    environment: environmentOf({ GH_PAT: "from\nthe host" }),
+    ask: (question) => Promise.resolve(`answer ${asked.push(question)}`),
+  });
+  assert.deepEqual([...resolved].map(([name, value]) => [name, value.reveal()]), [
+    ["Z", "answer 1"],
+    ["A", "${NOT_A_WHOLE}x"],
+    ["M", "from\nthe host"],
+    ["B", "answer 2"],
+  ]);
+  assert.deepEqual(asked, ["first?", "Value of B"]);
+});
+
+const WANTING = new Map<string, EnvSource>([
+  ["A", { kind: "host", variable: "ONE" }],
+  ["B", { kind: "prompt", text: "?" }],
+  ["C", { kind: "host", variable: "EMPTY" }],
+  ["D", { kind: "host", variable: "TWO" }],
+]);
+
+Deno.test("requireHostVariables() names every missing one; an empty variable is set", () => {
+  const environment = environmentOf({ EMPTY: "" });
+  assert.deepEqual(missingHostVariables(WANTING, environment), [
+    { name: "A", variable: "ONE" },
+    { name: "D", variable: "TWO" },
+  ]);
+  assert.throws(() => requireHostVariables(WANTING, environment), {
+    code: "env-unset",
+    message: "The host does not set what the bottle's env takes from it: A (from ONE), D (from TWO)",
+    hints: ["Set ONE, TWO, or give a literal in the manifest"],
+  });
+  requireHostVariables(WANTING, environmentOf({ EMPTY: "", ONE: "1", TWO: "2" }));
+});
+
+Deno.test("resolveEnv() asks nothing when a host variable is missing", async () => {
+  await assert.rejects(resolveEnv(WANTING, { environment: environmentOf({}), ask: noQuestion }), {
+    code: "env-unset",
+  });
+});
+
+Deno.test("resolveEnv() fails when a question is not answered; an empty answer is one", async () => {
+  const env = new Map<string, EnvSource>([["T", { kind: "prompt", text: "token" }]]);
+  const environment = environmentOf({});
+  await assert.rejects(resolveEnv(env, { environment, ask: () => Promise.resolve(undefined) }), {
+    code: "env-unanswered",
+    message: "No value was given for T",
+  });
+  const resolved = await resolveEnv(env, { environment, ask: () => Promise.resolve("") });
+  assert.equal(resolved.get("T")?.reveal(), "");
+});
+
+Deno.test("resolveEnv() takes values up to the bytes that Linux allows", async () => {
+  assert.equal(ENV_ENTRY_LIMIT, 131_071);
+  const resolve = (value: string): Promise<unknown> =>
+    resolveEnv(new Map([["N", { kind: "literal", value }]]), {
+      environment: environmentOf({}),
+      ask: noQuestion,
+    });
+  await resolve("x".repeat(131_069));
+  const tooLong = {
+    code: "env-invalid",
+    message: "The value of N is longer than the 131071 bytes Linux allows",
+  };
+  await assert.rejects(resolve("x".repeat(131_070)), tooLong);
+  await assert.rejects(resolve("é".repeat(65_535)), tooLong);
+  await resolve("é".repeat(65_534));
+});
+
+Deno.test("resolveEnv() refuses a NUL byte without showing the value", async () => {
+  const env = new Map<string, EnvSource>([["N", { kind: "literal", value: "hunter2\0" }]]);
+  await assert.rejects(resolveEnv(env, { environment: environmentOf({}), ask: noQuestion }), {
+    code: "env-invalid",
+    message: "The value of N contains a NUL byte, which no environment can hold",
+  });
+});
+
+Deno.test("resolveEnv() refuses sources that are not there yet", async () => {
+  const sources: readonly EnvSource[] = [{ kind: "command", argv: ["op"] }, { kind: "file", path: "~/x" }];
+  for (const source of sources) {
+    const resolving = resolveEnv(new Map([["N", source]]), {
+      environment: environmentOf({}),
+      ask: noQuestion,
+    });
+    await assert.rejects(resolving, {
+      code: "not-available-yet",
+      message: `env N: a secret from a ${source.kind} is not available yet`,
+    });
+  }
+});

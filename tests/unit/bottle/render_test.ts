@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import type { BottlePlan } from "../../../lib/bottle/plan.ts";
+import { grantedNames, planJson, preflightText, stepsText } from "../../../lib/bottle/render.ts";
+import type { BottleSpec } from "../../../lib/bottle/spec.ts";
+import { testSpec } from "../../support/plan_inputs.ts";
+
+function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {}): BottlePlan {
+  return {
+    spec: testSpec(changes),
+    runId: "abcdefghijklm",
+    containerName: "claude-bottle-code-reviewer",
+    image: "claude-bottle:aaaaaaaaaaaa",
+    runtime: "runc",
+    steps: [{
+      id: "agent-files",
+      after: ["agent-create"],
+      invocation: {
+        program: "docker",
+        args: ["container", "cp", "-", { ref: "agent", name: "claude-bottle-code-reviewer", suffix: ":/" }],
+        input: {
+          kind: "tar",
+          files: [
+            { path: "usr/a", mode: 0o755, uid: 0, gid: 0, text: "é" },
+            { path: "home/b", mode: 0o600, uid: 1, gid: 1, text: "four" },
+          ],
+        },
+        why: "files",
+      },
+    }],
+    agentSteps: [{
+      id: "agent",
+      after: [],
+      invocation: {
+        program: "docker",
+        args: ["container", "exec", { ref: "agent", name: "claude-bottle-code-reviewer" }, "claude", "it's"],
+        input: { kind: "environment", names: ["HOME", "GITHUB_TOKEN"] },
+        why: "the agent",
+      },
+    }],
+    teardownSteps: [],
+    notices: [],
+    ...more,
+  };
+}
+
+Deno.test("preflightText() says what is granted, by names", () => {
+  assert.equal(
+    preflightText(plan()),
+    `
+agent          : Code Reviewer
+command        : claude --dangerously-skip-permissions --print 'say it'\\''s fine'
+image          : claude-bottle:aaaaaaaaaaaa
+container      : claude-bottle-code-reviewer
+env            : GIT_AUTHOR_NAME GITHUB_TOKEN GITEA_TOKEN
+skills         : (none)
+prompt         : You review.…
+bottle         : dev
+  runtime      : runc
+  proxy        : squid
+  egress       : 2 hosts allowed (api.anthropic.com, intra.example)
+remote-control : disabled
+
+`,
+  );
+});
+
+Deno.test("preflightText() says everything that there may be", () => {
+  const text = preflightText(plan({
+    env: new Map(),
+    forwardOauthToken: true,
+    prompt: "",
+    networks: ["one", "two"],
+    remoteControl: true,
+    policy: {
+      hosts: [],
+      ssh: [
+        { host: "git.example.com", port: 22, private: false },
+        { host: "git.example.com", port: 2222, private: false },
+        { host: "10.0.0.7", port: 22, private: true },
+      ],
+    },
+    egressSummary: "2 hosts allowed (10.0.0.7, git.example.com)",
+    ca:
+      "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nB\n-----END CERTIFICATE-----\n",
+  }, { runtime: "runsc", notices: ["first", "second"] }));
+  assert.equal(
+    text,
+    `
+agent          : Code Reviewer
+command        : claude --dangerously-skip-permissions --print 'say it'\\''s fine'
+image          : claude-bottle:aaaaaaaaaaaa
+container      : claude-bottle-code-reviewer
+env            : CLAUDE_CODE_OAUTH_TOKEN
+skills         : (none)
+prompt         : (none)
+bottle         : dev
+  runtime      : runsc (gVisor)
+  proxy        : squid
+  ssh hosts    : git.example.com, 10.0.0.7
+  egress       : 2 hosts allowed (10.0.0.7, git.example.com)
+  networks     : one, two
+  extra CAs    : 2
+remote-control : enabled
+note           : first
+note           : second
+
+`,
+  );
+});
+
+Deno.test("preflightText() lets no foreign string break a line or reach the terminal as a control sequence", () => {
+  const evil = "a\x1b[2J\x9b1m\r\nproxy : none\u202e";
+  const text = preflightText(
+    plan({ prompt: `${evil} and more`, command: ["claude", evil] }, { notices: [evil] }),
+  );
+  // deno-lint-ignore no-control-regex -- control characters are what this is about
+  assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
+  assert.equal(text.split("\n").filter((line) => line.startsWith("proxy")).length, 0);
+  assert.ok(text.includes("command        : claude 'a·[2J·1m··proxy : none·'\n"));
+});
+
+Deno.test("preflightText() shows the first 60 characters of a prompt's first line", () => {
+  const shown = (prompt: string): string | undefined =>
+    /^prompt +: (.*)$/m.exec(preflightText(plan({ prompt })))?.[1];
+  assert.equal(shown("short"), "short");
+  assert.equal(shown("  \n short \n"), "short");
+  assert.equal(shown("é".repeat(60)), "é".repeat(60));
+  assert.equal(shown("😀".repeat(61)), `${"😀".repeat(60)}…`);
+  assert.equal(shown(" \n\t"), "(none)");
+});
+
+Deno.test("grantedNames() adds the forwarded token once", () => {
+  const name = "CLAUDE_CODE_OAUTH_TOKEN";
+  const env = new Map(
+    [["A", { kind: "literal", value: "1" }], [name, { kind: "literal", value: "2" }]] as const,
+  );
+  assert.deepEqual(grantedNames(testSpec({ env, forwardOauthToken: true })), ["A", name]);
+  assert.deepEqual(grantedNames(testSpec({ env: new Map(), forwardOauthToken: true })), [name]);
+  assert.deepEqual(grantedNames(testSpec({ env: new Map() })), []);
+});
+
+Deno.test("planJson() has the original's keys first and in its order", () => {
+  assert.deepEqual(Object.keys(planJson(plan())), [
+    "agent",
+    "bottle",
+    "container_name",
+    "image",
+    "derived_image",
+    "stage_dir",
+    "runtime",
+    "env_names",
+    "skills",
+    "ssh_hosts",
+    "egress",
+    "prompt",
+    "remote_control",
+    "command",
+    "mode",
+    "run_id",
+    "notices",
+    "manifest",
+    "steps",
+    "agent_steps",
+    "teardown_steps",
+  ]);
+});
+
+Deno.test("planJson() tells names, sizes and steps", () => {
+  const spec = {
+    policy: { ...testSpec().policy, ssh: [{ host: "git.example.com", port: 22, private: false }] },
+  };
+  assert.deepEqual(planJson(plan(spec, { notices: ["mind this"] })), {
+    agent: "Code Reviewer",
+    bottle: "dev",
+    container_name: "claude-bottle-code-reviewer",
+    image: "claude-bottle:aaaaaaaaaaaa",
+    derived_image: "",
+    stage_dir: "",
+    runtime: "runc",
+    env_names: ["GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
+    skills: [],
+    ssh_hosts: ["git.example.com"],
+    egress: {
+      proxy: "squid",
+      hosts: ["api.anthropic.com", "intra.example"],
+      private: ["intra.example"],
+      networks: [],
+      summary: "2 hosts allowed (api.anthropic.com, intra.example)",
+    },
+    prompt: { present: true, characters: 19 },
+    remote_control: false,
+    command: ["claude", "--dangerously-skip-permissions", "--print", "say it's fine"],
+    mode: "headless",
+    run_id: "abcdefghijklm",
+    notices: ["mind this"],
+    manifest: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
+    steps: [{
+      id: "agent-files",
+      after: ["agent-create"],
+      argv: ["docker", "container", "cp", "-", "claude-bottle-code-reviewer:/"],
+      stdin: { kind: "tar", entries: ["usr/a", "home/b"], bytes: 6 },
+      why: "files",
+    }],
+    agent_steps: [{
+      id: "agent",
+      after: [],
+      argv: ["docker", "container", "exec", "claude-bottle-code-reviewer", "claude", "it's"],
+      stdin: { kind: "environment", entries: ["HOME", "GITHUB_TOKEN"], bytes: null },
+      why: "the agent",
+    }],
+    teardown_steps: [],
+  });
+});
+
+Deno.test("no rendering of a plan holds a value of a variable or the prompt's text", () => {
+  const texts = [preflightText(plan()), JSON.stringify(planJson(plan())), stepsText(plan())];
+  for (const text of texts) {
+    assert.equal(text.includes("literal-value-93"), false);
+    assert.equal(text.includes("Kindly"), false);
+  }
+});
+
+Deno.test("stepsText() shows each step as a person could type it", () => {
+  assert.equal(
+    stepsText(plan()),
+    `# launch
+# agent-files: files
+docker container cp - claude-bottle-code-reviewer:/  # stdin: tar of usr/a home/b
+
+# agent
+# agent: the agent
+docker container exec claude-bottle-code-reviewer claude 'it'\\''s'  # stdin: environment of HOME GITHUB_TOKEN
+
+# teardown
+`,
+  );
+});
+
+Deno.test("stepsText() lets no control sequence reach the terminal", () => {
+  const [step] = plan().agentSteps;
+  assert.ok(step !== undefined);
+  const evil = { ...step, invocation: { ...step.invocation, args: ["exec", "a\x1b]0;x\x07\x9b"] } };
+  assert.ok(stepsText(plan({}, { agentSteps: [evil] })).includes("docker exec 'a·]0;x··'"));
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../lib/errors.ts";
+import { refuseUnavailable } from "../../../lib/manifest/available.ts";
+import { parseManifest } from "../../../lib/manifest/load.ts";
+import type { ProxyName } from "../../../lib/manifest/model.ts";
+
+const YAML = `bottles:
+  base: {}
+  good:
+    env: { A: x, B: "\${B}", C: "?" }
+    egress: { proxy: squid, allowlist: [x.lan], private: [x.lan], networks: [n] }
+    resources: { cpus: 1, memory: 1g, pids: 100 }
+    image: { ca: ~/ca.pem }
+    runtime: runsc
+  all:
+    extends: base
+    env:
+      A: { secret: { command: [a] } }
+      B: { secret: { file: b } }
+    ssh:
+      - { Host: h, IdentityFile: k }
+      - { Host: i, IdentityFile: k }
+    git: { identity: host }
+    egress:
+      proxy: pipelock
+      allowlist:
+        - { host: a.de, http: true }
+        - host: b.de
+          allow: [GET /]
+          inject: { env: A, secret: "?", as: bearer }
+    resources: { disk: 1g }
+    image: { base: b, dockerfile: d, packages: [git] }
+agents:
+  good: { bottle: good }
+  bare: { bottle: base }
+  all: { bottle: all, skills: [s] }
+`;
+
+async function refusal(agent: string, proxy?: ProxyName): Promise<readonly string[]> {
+  const manifest = await parseManifest([{ path: "m", bytes: new TextEncoder().encode(YAML) }]);
+  try {
+    refuseUnavailable(manifest, agent, { proxy });
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.exit, 2);
+    if (error.code !== "not-available-yet") return [error.code, ...error.hints];
+    return error.problems.map(({ message, where }) => `${where?.line}:${where?.column}: ${message}`);
+  }
+}
+
+Deno.test("refuseUnavailable() lets an agent start that asks for what is there", async () => {
+  assert.deepEqual(await refusal("good"), []);
+});
+
+Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
+  assert.deepEqual(await refusal("all"), [
+    "10:14: bottles.all.extends: extending a bottle is not available yet",
+    "12:7: bottles.all.env.A: a secret from a command or file is not available yet",
+    "13:7: bottles.all.env.B: a secret from a command or file is not available yet",
+    "15:9: bottles.all.ssh[0]: ssh is not available yet",
+    "16:9: bottles.all.ssh[1]: ssh is not available yet",
+    "17:22: bottles.all.git.identity: git identity is not available yet",
+    "21:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
+    "23:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
+    "24:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
+    "25:24: bottles.all.resources.disk: a disk limit is not available yet",
+    "26:20: bottles.all.image.base: another base image is not available yet",
+    "26:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
+    "26:38: bottles.all.image.packages: installing packages is not available yet",
+    "30:23: agents.all.skills: copying skills is not available yet",
+    "19:14: bottles.all.egress.proxy: the egress proxy `pipelock` is not available yet",
+  ]);
+});
+
+Deno.test("refuseUnavailable() refuses an unset proxy unless one is named elsewhere", async () => {
+  assert.deepEqual(await refusal("bare"), [
+    "2:3: bottles.base.egress.proxy: is not set, and the default `pipelock` is not available yet",
+  ]);
+  assert.deepEqual(await refusal("bare", "squid"), []);
+  assert.equal((await refusal("good", "pipelock")).length, 1);
+});
+
+Deno.test("refuseUnavailable() knows the agents there are", async () => {
+  assert.deepEqual(await refusal("god"), [
+    "agent-unknown",
+    "Did you mean `good`?",
+    "The agents are good, bare, all",
+  ]);
+});
