@@ -100,6 +100,7 @@ sub run {
     my ($entries, $ip, $port, $directory, @command) = @_;
     for my $entry (@$entries) {
         my ($name, $value) = split(/=/, $entry, 2);
+        fail('the environment is malformed') unless defined $value;
         $ENV{$name} = $value;
     }
     join_authorities();

@@ -145,6 +145,8 @@ export class Reporter {
     }
     for (const line of tails) this.line(this.#paint("faint", printable(line)));
     this.line(`${this.#paint("error", "error:")} ${printable(failure.message)}`);
+    const alone = failure.problems.length === 0 && failure.where !== undefined;
+    if (alone) this.line(indented(renderProblem({ message: failure.message, where: failure.where })));
     for (const problem of failure.problems) this.line(indented(renderProblem(problem)));
     if (failure.hints.length > 0) this.line("");
     for (const hint of failure.hints) this.line(`${this.#paint("hint", "hint:")} ${printable(hint)}`);

@@ -68,6 +68,12 @@ export function proxyEnvironment(proxy: string, noProxy: string): Readonly<Recor
   return variables;
 }
 
+/**
+ * Limits of both containers' processes. A core file would hold the environment. Open files are enough for
+ * watchers and compilers, and below what an engine without CAP_SYS_RESOURCE can give.
+ */
+export const ULIMITS: readonly string[] = ["core=0:0", "nofile=16384:16384"];
+
 /** What both containers have in common. */
 interface ContainerOptions {
   readonly name: string;
@@ -102,12 +108,7 @@ function hardening(options: ContainerOptions, role: string): readonly Argument[]
     String(options.memory),
     "--memory-swap",
     String(options.memory),
-    // A core file would hold the environment.
-    "--ulimit",
-    "core=0:0",
-    // Enough for watchers and compilers, and below what an engine without CAP_SYS_RESOURCE can give.
-    "--ulimit",
-    "nofile=16384:16384",
+    ...ULIMITS.flatMap((limit) => ["--ulimit", limit]),
     "--restart",
     "no",
     "--pull",
@@ -126,6 +127,11 @@ function hardening(options: ContainerOptions, role: string): readonly Argument[]
 /** The private tmpfs that an environment passes through. Larger than an environment can be, for the CA bundle beside it. */
 export const ENV_DIRECTORY = "/run/env";
 
+/** Its mount options: the agent's alone, and nothing in it can be run. */
+export function envTmpfsOptions(user: { readonly uid: number; readonly gid: number }): string {
+  return `uid=${user.uid},gid=${user.gid},mode=0700,size=4m,noexec,nosuid,nodev`;
+}
+
 /** `docker container create` of the agent container. PID 1 is root without capabilities, so the agent cannot end it. */
 export function agentContainerArguments(
   options: ContainerOptions & {
@@ -138,7 +144,6 @@ export function agentContainerArguments(
     readonly image: Argument;
   },
 ): readonly Argument[] {
-  const tmpfs = `uid=${options.uid},gid=${options.gid},mode=0700,size=4m,noexec,nosuid,nodev`;
   return [
     ...hardening(options, "agent"),
     ...(options.cpus === undefined ? [] : ["--cpus", String(options.cpus)]),
@@ -157,7 +162,7 @@ export function agentContainerArguments(
     "--add-host",
     `sidecar:${options.sidecarAddress}`,
     "--tmpfs",
-    `${ENV_DIRECTORY}:${tmpfs}`,
+    `${ENV_DIRECTORY}:${envTmpfsOptions(options)}`,
     "--workdir",
     options.home,
     "--entrypoint",
@@ -183,15 +188,18 @@ export function sidecarContainerArguments(
       `${path}:${owner},mode=${mode.toString(8).padStart(4, "0")},size=${sizeMiB}m,noexec,nosuid,nodev`,
     ]),
     "--mount",
-    ["type=volume", "dst=/config", ...volumeLabels(options.run)].join(","),
+    ["type=volume", "dst=/config", ...volumeLabels(options.run)].map(csvField).join(","),
     options.image,
     ...program.command,
   ];
 }
 
-/** `volume-label` settings of an anonymous volume: in CSV, so only values that need no quoting. */
+/** `volume-label` settings of an anonymous volume. */
 function volumeLabels(run: RunLabels): readonly string[] {
-  return Object.entries(labelsOf(run, "config"))
-    .filter(([, value]) => /^[A-Za-z0-9._/:-]+$/.test(value))
-    .map(([key, value]) => `volume-label=${key}=${value}`);
+  return Object.entries(labelsOf(run, "config")).map(([key, value]) => `volume-label=${key}=${value}`);
+}
+
+/** `--mount` is read as one record of CSV. */
+function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

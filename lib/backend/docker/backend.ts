@@ -43,11 +43,12 @@ export class DockerBottleBackend implements BottleBackend {
     if (!isDockerPlan(plan)) throw new TypeError("A plan of another backend");
     let subnetAttempts = 0;
     for (let current = plan;;) {
+      const ids = knownIds(current.inputs);
       try {
-        return await this.#launchOnce(current, options);
+        return await this.#launchOnce(current, { options, ids });
       } catch (error) {
         if (error instanceof Failure && error.code === "subnet-taken") subnetAttempts++;
-        const next = this.#decideAgain(current.inputs, error, subnetAttempts);
+        const next = this.#decideAgain(withImages(current.inputs, ids), error, subnetAttempts);
         if (next === undefined) throw worded(error, current.inputs);
         current = composePlan(next);
         options.onEvent({ kind: "notice", text: retryNotice(error, current) });
@@ -56,8 +57,10 @@ export class DockerBottleBackend implements BottleBackend {
   }
 
   /** One attempt; whatever it created is gone when it throws. */
-  async #launchOnce(plan: DockerBottlePlan, options: LaunchOptions): Promise<Bottle> {
-    const ids = knownIds(plan.inputs);
+  async #launchOnce(
+    plan: DockerBottlePlan,
+    { options, ids }: { readonly options: LaunchOptions; readonly ids: Map<string, string> },
+  ): Promise<Bottle> {
     try {
       const outputs = await executeSteps(plan.steps, { ...options, client: this.#client, ids });
       const objects = inspected<InspectedObject>(
@@ -158,6 +161,18 @@ function knownIds(inputs: PlanInputs): Map<string, string> {
   if (sidecar.id !== undefined) ids.set(REF.sidecarImage, sidecar.id);
   [...inputs.joined.values()].forEach((id, index) => ids.set(`joined-${index + 1}`, id));
   return ids;
+}
+
+/** The same decisions with the images that an attempt built, so that the next one does not build them again. */
+function withImages(inputs: PlanInputs, ids: ReadonlyMap<string, string>): PlanInputs {
+  const { agent, sidecar } = inputs.images;
+  return {
+    ...inputs,
+    images: {
+      agent: { ...agent, id: ids.get(REF.agentImage) ?? agent.id },
+      sidecar: { ...sidecar, id: ids.get(REF.sidecarImage) ?? sidecar.id },
+    },
+  };
 }
 
 function retryNotice(error: unknown, next: DockerBottlePlan): string {

@@ -33,7 +33,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const { host, client, signal } = ports;
   const { environment } = host;
   requireHostVariables(spec.env, environment);
-  const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS"));
+  const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);
   const pinnedName = pinned(environment);

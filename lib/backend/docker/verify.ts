@@ -2,6 +2,7 @@ import { EXIT, Failure } from "../../errors.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { rangeText } from "./addresses.ts";
+import { ENV_DIRECTORY, envTmpfsOptions, ULIMITS } from "./arguments.ts";
 
 /** The part of `docker container inspect` that a plan is compared with. */
 export interface InspectedContainer {
@@ -28,6 +29,14 @@ export interface InspectedContainer {
     readonly ReadonlyRootfs?: boolean;
     readonly Dns?: readonly string[] | null;
     readonly Tmpfs?: Readonly<Record<string, string>> | null;
+    readonly Ulimits?:
+      | readonly { readonly Name: string; readonly Hard: number; readonly Soft: number }[]
+      | null;
+    readonly RestartPolicy?: { readonly Name?: string } | null;
+    readonly LogConfig?:
+      | { readonly Type?: string; readonly Config?: Readonly<Record<string, string>> | null }
+      | null;
+    readonly NanoCpus?: number;
   };
   readonly Mounts?: readonly { readonly Type: string; readonly Destination: string }[] | null;
   readonly NetworkSettings: {
@@ -128,7 +137,8 @@ function agentDifferences(
     ...differing("agent user", "0:0", agent.Config.User ?? ""),
     ...differing("agent runtime", inputs.runtime, host.Runtime ?? ""),
     ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
-    ...differing("agent tmpfs", "/run/env", Object.keys(host.Tmpfs ?? {}).join(" ")),
+    ...differing("agent tmpfs", `${ENV_DIRECTORY}:${envTmpfsOptions(inputs.user)}`, tmpfsOf(agent)),
+    ...differing("agent cpus", String(inputs.spec.resources.cpus ?? 0), String((host.NanoCpus ?? 0) / 1e9)),
     ...differing("agent mounts", "", mountsOf(agent)),
   ];
 }
@@ -138,6 +148,7 @@ function sidecarDifferences(
   sidecar: InspectedContainer,
   ids: ReadonlyMap<string, string>,
 ): readonly Difference[] {
+  const { inputs } = plan;
   const { sidecarProgram: program, sidecarAddress, sidecarEnv } = plan.expected;
   const networks = new Map<string, string | undefined>([
     [ids.get(REF.internal) ?? "", sidecarAddress],
@@ -153,6 +164,11 @@ function sidecarDifferences(
       env: sidecarEnv,
       networks,
     }),
+    ...differing(
+      "sidecar runtime",
+      inputs.engine.runtimes.includes("runc") ? "runc" : "",
+      runtimeOf(sidecar, inputs),
+    ),
     ...differing("sidecar user", `${program.uid}:${program.gid}`, sidecar.Config.User ?? ""),
     ...differing("sidecar read-only root", "true", String(sidecar.HostConfig.ReadonlyRootfs ?? false)),
     ...differing("sidecar mounts", "volume /config", mountsOf(sidecar)),
@@ -192,6 +208,10 @@ function commonDifferences(container: InspectedContainer, common: Common): reado
     ...differing(`${whose} published ports`, "", Object.keys(host.PortBindings ?? {}).join(" ")),
     ...differing(`${whose} pid namespace`, "", host.PidMode ?? ""),
     ...differing(`${whose} ipc`, "private", host.IpcMode ?? ""),
+    ...differing(`${whose} user namespace`, "", host.UsernsMode ?? ""),
+    ...differing(`${whose} restart policy`, "no", host.RestartPolicy?.Name ?? ""),
+    ...differing(`${whose} limits`, ULIMITS.join(" "), ulimitsOf(container)),
+    ...differing(`${whose} log`, "local 10m", logOf(container)),
     ...differing(`${whose} memory`, String(common.memory), String(host.Memory ?? 0)),
     ...differing(`${whose} memory and swap`, String(common.memory), String(host.MemorySwap ?? 0)),
     ...differing(`${whose} pids`, String(common.pids), String(host.PidsLimit ?? 0)),
@@ -234,6 +254,27 @@ function networkDifferences(container: InspectedContainer, common: Common): read
 function mountsOf(container: InspectedContainer): string {
   return (container.Mounts ?? []).filter(({ Type }) => Type !== "tmpfs")
     .map(({ Type, Destination }) => `${Type} ${Destination}`).join(" ");
+}
+
+function tmpfsOf(container: InspectedContainer): string {
+  return Object.entries(container.HostConfig.Tmpfs ?? {}).map(([path, options]) => `${path}:${options}`).join(
+    " ",
+  );
+}
+
+function ulimitsOf(container: InspectedContainer): string {
+  return (container.HostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).sort()
+    .join(" ");
+}
+
+function logOf(container: InspectedContainer): string {
+  const { Type = "", Config } = container.HostConfig.LogConfig ?? {};
+  return `${Type} ${Config?.["max-size"] ?? ""}`;
+}
+
+/** Nothing to compare where the engine does not list the runtime that it uses by default. */
+function runtimeOf(container: InspectedContainer, inputs: DockerBottlePlan["inputs"]): string {
+  return inputs.engine.runtimes.includes("runc") ? container.HostConfig.Runtime ?? "" : "";
 }
 
 function differing(what: string, asked: string, found: string): readonly Difference[] {

@@ -184,6 +184,13 @@ function containerAccount(object: MadeObject): Readonly<Record<string, unknown>>
       ReadonlyRootfs: options.has("--read-only"),
       Dns: all("--dns"),
       Tmpfs: pairs(all("--tmpfs"), ":"),
+      Ulimits: all("--ulimit").map((limit) => {
+        const [name, soft, hard] = limit.split(/[=:]/);
+        return { Name: name, Hard: Number(hard), Soft: Number(soft) };
+      }),
+      RestartPolicy: { Name: all("--restart")[0], MaximumRetryCount: 0 },
+      LogConfig: { Type: all("--log-driver")[0], Config: pairs(all("--log-opt"), "=") },
+      NanoCpus: number("--cpus") * 1e9,
     },
     Mounts: mounts,
     NetworkSettings: {

@@ -153,7 +153,51 @@ const DEVIATIONS: readonly {
     role: "agent",
     path: ["HostConfig", "Tmpfs"],
     value: null,
-    problem: "agent tmpfs: asked /run/env, found none",
+    problem:
+      "agent tmpfs: asked /run/env:uid=47291,gid=47291,mode=0700,size=4m,noexec,nosuid,nodev, found none",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "Tmpfs"],
+    value: { "/run/env": "mode=0777" },
+    problem:
+      "agent tmpfs: asked /run/env:uid=47291,gid=47291,mode=0700,size=4m,noexec,nosuid,nodev, found /run/env:mode=0777",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "Ulimits"],
+    value: null,
+    problem: "agent limits: asked core=0:0 nofile=16384:16384, found none",
+  },
+  {
+    role: "sidecar",
+    path: ["HostConfig", "RestartPolicy"],
+    value: { Name: "always" },
+    problem: "sidecar restart policy: asked no, found always",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "LogConfig"],
+    value: { Type: "json-file", Config: {} },
+    problem: "agent log: asked local 10m, found json-file ",
+  },
+  {
+    role: "sidecar",
+    path: ["HostConfig", "UsernsMode"],
+    value: "host",
+    problem: "sidecar user namespace: asked none, found host",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "NanoCpus"],
+    value: 1e9,
+    problem: "agent cpus: asked 0, found 1",
+  },
+  {
+    role: "sidecar",
+    path: ["HostConfig", "Runtime"],
+    value: "crun",
+    problem: "sidecar runtime: asked runc, found crun",
   },
   {
     role: "agent",
