@@ -68,3 +68,11 @@ const UNPRINTABLE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, "·");
 }
+
+/** JSON leaves some control characters as they are; escaped they mean the same and a terminal obeys none. */
+export function asciiControls(json: string): string {
+  return json.replaceAll(
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -3,7 +3,9 @@
 #
 #   put NAME                      frames on stdin -> /run/env/NAME (a private tmpfs)
 #   attached NAME IP PORT DIR CMD…  reads and unlinks /run/env/NAME, keeps stdin (the terminal)
-#   headless IP PORT DIR CMD…       frames on stdin, then stdin is /dev/null
+#   headless NAME IP PORT DIR CMD…  frames on stdin, then stdin is /dev/null
+#
+# /run/env/NAME.began says that the agent's command was reached: its code is then its own.
 #
 # A frame is LENGTH ":" BYTES ","; the bytes are NAME=VALUE; a frame of length 0 ends them.
 use strict;
@@ -97,15 +99,17 @@ sub await_sidecar {
 }
 
 sub run {
-    my ($entries, $ip, $port, $directory, @command) = @_;
+    my ($name, $entries, $ip, $port, $directory, @command) = @_;
     for my $entry (@$entries) {
-        my ($name, $value) = split(/=/, $entry, 2);
+        my ($variable, $value) = split(/=/, $entry, 2);
         fail('the environment is malformed') unless defined $value;
-        $ENV{$name} = $value;
+        $ENV{$variable} = $value;
     }
     join_authorities();
     await_sidecar($ip, $port);
     chdir($directory) or fail("cannot enter $directory: $!");
+    open(my $began, '>', "$DIRECTORY/$name.began") or fail("cannot begin: $!");
+    close($began);
     no warnings 'exec';
     exec { $command[0] } @command;
     my $missing = $!{ENOENT};
@@ -117,11 +121,12 @@ my $mode = shift @ARGV;
 put(@ARGV) if $mode eq 'put';
 if ($mode eq 'attached') {
     my $name = shift @ARGV;
-    run([take($name)], @ARGV);
+    run($name, [take($name)], @ARGV);
 }
 if ($mode eq 'headless') {
+    my $name = shift @ARGV;
     my @entries = read_frames(\*STDIN);
     open(STDIN, '<', '/dev/null') or fail("cannot open /dev/null: $!");
-    run(\@entries, @ARGV);
+    run($name, \@entries, @ARGV);
 }
 fail("unknown mode '$mode'");

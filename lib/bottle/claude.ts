@@ -9,6 +9,11 @@ export interface HomeFile {
   readonly text: string;
 }
 
+/** Where the agent's system prompt stands, by its home. */
+export function promptFile(home: string): string {
+  return `${home}/.claude-bottle-prompt.txt`;
+}
+
 /**
  * Keeps Claude Code from hosts that the bottle does not grant: telemetry, its updater and the release notes by
  * the first, the marketplace of plugins (github.com, downloads.claude.ai) by the second. A manifest's env wins.

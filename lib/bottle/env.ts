@@ -37,6 +37,9 @@ export type ResolvedEnv = ReadonlyMap<string, Secret>;
  */
 export const ENV_ENTRY_LIMIT = 131_071;
 
+/** The most bytes of an agent's whole environment: with a command line it must fit what Linux gives a program. */
+export const ENV_LIMIT = 1_000_000;
+
 /** Asks the person for one value. */
 export type Ask = (question: string) => Promise<string | undefined>;
 
@@ -74,7 +77,24 @@ export async function resolveEnv(
   for (const [name, source] of env) {
     resolved.set(name, new Secret(checkedValue(name, await valueOf(name, source, ports))));
   }
+  const bytes = [...resolved].reduce(
+    (sum, [name, value]) => sum + byteLength(`${name}=${value.reveal()}`),
+    0,
+  );
+  if (bytes > ENV_LIMIT) {
+    throw new Failure(
+      "env-invalid",
+      `The bottle's env has ${bytes} bytes, more than the ${ENV_LIMIT} it may have`,
+      {
+        hints: ["Put large values into files of the image instead"],
+      },
+    );
+  }
   return resolved;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 async function valueOf(
@@ -88,7 +108,9 @@ async function valueOf(
     case "host":
       return ports.environment.get(source.variable) ?? "";
     case "prompt": {
-      const answer = await ports.ask(source.text === "" ? `Value of ${name}` : source.text);
+      const answer = await ports.ask(
+        source.text === "" ? `value of ${name}` : `value of ${name} (${source.text})`,
+      );
       if (answer === undefined) {
         throw new Failure("env-unanswered", `No value was given for ${name}`, {
           hints: ["Answer the question, or take the value from a host variable with ${NAME}"],
@@ -107,14 +129,15 @@ async function valueOf(
   }
 }
 
-function checkedValue(name: string, value: string): string {
+/** A value that a process can be given. @throws Failure `env-invalid` */
+export function checkedValue(name: string, value: string): string {
   if (value.includes("\0")) {
     throw new Failure(
       "env-invalid",
       `The value of ${name} contains a NUL byte, which no environment can hold`,
     );
   }
-  if (new TextEncoder().encode(`${name}=${value}`).length > ENV_ENTRY_LIMIT) {
+  if (byteLength(`${name}=${value}`) > ENV_ENTRY_LIMIT) {
     throw new Failure(
       "env-invalid",
       `The value of ${name} is longer than the ${ENV_ENTRY_LIMIT} bytes Linux allows`,

@@ -65,10 +65,18 @@ export function executedArguments(
   });
 }
 
-/** A command line as a person could type it, quoted for a POSIX shell where needed. */
+/** A command line as a person could type it, on one line, quoted for bash and its kin where needed. */
 export function shellQuoted(words: readonly string[]): string {
-  return words.map((word) =>
-    /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  )
-    .join(" ");
+  return words.map(quoted).join(" ");
+}
+
+// deno-lint-ignore no-control-regex -- they are what must not reach a terminal as they are
+const CONTROLS = /[\u0000-\u001f\u007f]/g;
+
+function quoted(word: string): string {
+  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
+  if (word.search(CONTROLS) < 0) return `'${word.replaceAll("'", "'\\''")}'`;
+  const escaped = word.replaceAll(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\t", "\\t")
+    .replaceAll(CONTROLS, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return `$'${escaped}'`;
 }

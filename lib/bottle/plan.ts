@@ -11,6 +11,8 @@ export interface BottlePlan {
   readonly steps: readonly Step[];
   readonly agentSteps: readonly Step[];
   readonly teardownSteps: readonly Step[];
+  /** The bounds of the agent container, e.g. `4 GiB memory, 2048 processes`. */
+  readonly limits: string;
   /** What the user should know before saying yes, a line each. */
   readonly notices: readonly string[];
 }

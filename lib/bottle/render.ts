@@ -25,15 +25,18 @@ export function preflightText(plan: BottlePlan): string {
     ["command", shellQuoted(spec.command)],
     ["image", plan.image],
     ["container", plan.containerName],
-    ["env", names.length === 0 ? "(none)" : names.join(" ")],
+    ["env", names.length === 0 ? "(none)" : names.map((name) => envText(name, spec)).join(", ")],
     ["skills", "(none)"],
     ["prompt", promptHint(spec.prompt)],
     ["bottle", spec.bottle],
     ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
     ["  proxy", spec.proxy.name],
-    sshHosts.length === 0 ? undefined : ["  ssh hosts", sshHosts.join(", ")],
+    listRow("  ssh hosts", sshHosts),
     ["  egress", spec.egressSummary],
-    spec.networks.length === 0 ? undefined : ["  networks", spec.networks.join(", ")],
+    listRow("  granted", spec.namedHosts),
+    listRow("  private", privateHosts(spec)),
+    ["  limits", plan.limits],
+    listRow("  networks", spec.networks),
     spec.ca === undefined
       ? undefined
       : ["  extra CAs", String(spec.ca.split("-----BEGIN CERTIFICATE-----").length - 1)],
@@ -43,6 +46,34 @@ export function preflightText(plan: BottlePlan): string {
   const lines = rows.filter((row) => row !== undefined)
     .map(([label, value]) => `${label.padEnd(14)} : ${oneLine(value)}`);
   return ["", ...lines, ""].join("\n") + "\n";
+}
+
+function listRow(label: string, values: readonly string[]): readonly [string, string] | undefined {
+  return values.length === 0 ? undefined : [label, values.join(", ")];
+}
+
+function privateHosts({ policy }: BottleSpec): readonly string[] {
+  const rules = [...policy.hosts, ...policy.ssh].filter((rule) => rule.private);
+  return [...new Set(rules.map(({ host }) => host))];
+}
+
+/** A variable and where its value comes from; never the value. */
+function envText(name: string, spec: BottleSpec): string {
+  const source = spec.env.get(name);
+  if (source === undefined) return `${name} (from CLAUDE_BOTTLE_OAUTH_TOKEN)`;
+  switch (source.kind) {
+    case "literal":
+      return name;
+    case "host":
+      return `${name} (from ${source.variable})`;
+    case "prompt":
+      return `${name} (asked)`;
+    case "command":
+    case "file":
+      return `${name} (from a ${source.kind})`;
+    default:
+      return source satisfies never;
+  }
 }
 
 function promptHint(prompt: string): string {
@@ -65,7 +96,7 @@ export function stepsText(plan: BottlePlan): string {
   ] as const;
   return groups.flatMap(([title, steps]) => [
     `# ${title}`,
-    ...steps.flatMap((step) => [`# ${step.id}: ${step.invocation.why}`, printable(stepLine(step))]),
+    ...steps.flatMap((step) => [oneLine(`# ${step.id}: ${step.invocation.why}`), oneLine(stepLine(step))]),
     "",
   ]).join("\n");
 }
@@ -120,7 +151,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     egress: {
       proxy: spec.proxy.name,
       hosts: spec.policy.hosts.map(({ host }) => host),
-      private: spec.policy.hosts.filter((rule) => rule.private).map(({ host }) => host),
+      private: privateHosts(spec),
       networks: spec.networks,
       summary: spec.egressSummary,
     },

@@ -25,6 +25,8 @@ export interface BottleSpec {
   readonly forwardOauthToken: boolean;
   readonly proxy: EgressProxy;
   readonly policy: EgressPolicy;
+  /** Allowed hosts that are not defaults: those that the manifest grants. */
+  readonly namedHosts: readonly string[];
   /** `policy` in a few words. */
   readonly egressSummary: string;
   /** Existing networks that the sidecar joins. */

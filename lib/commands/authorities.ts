@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 const HOST_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] as const;
 
 /** Larger than any system's whole bundle. */
-const LIMIT = 4 * 1024 * 1024;
+const LIMIT = 1024 * 1024;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 

@@ -1,18 +1,23 @@
-import { claudeArguments } from "../bottle/claude.ts";
+import { dirname, resolve } from "node:path";
+import { claudeArguments, promptFile } from "../bottle/claude.ts";
 import type { AgentMode, BottleSpec } from "../bottle/spec.ts";
-import { allowlistSummary, egressPolicy } from "../egress/allowlist.ts";
+import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
 import { squid } from "../egress/squid/squid.ts";
 import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
-import type { Agent, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
+import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { extraAuthorities } from "./authorities.ts";
 
-/** The longest prompt an argument can carry (MAX_ARG_STRLEN, its terminator included). */
-const PROMPT_LIMIT = 131_071;
+/** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
+const ARGUMENT_LIMIT = 131_071;
+/** The most bytes of a whole command, well below what the docker CLI's own command line may have. */
+const COMMAND_LIMIT = 1_000_000;
 
 const DEFAULT_HOME = "/home/node";
+/** What leaves room for a file's name below it in a tar entry. */
+const HOME_LIMIT = 64;
 
 export interface SpecOptions {
   readonly agent: string;
@@ -37,25 +42,35 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     bottle: bottle.name,
     manifestFiles: manifest.files,
     mode,
-    command: commandOf(agent, { ...options, home }),
+    command: checkedCommand(commandOf(agent, { ...options, home })),
     prompt: agent.prompt,
     remoteControl: options.remoteControl,
     env: bottle.env,
     forwardOauthToken: Boolean(host.environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
     proxy: proxyNamed(options.proxy),
     policy,
+    namedHosts: policy.hosts.map(({ host }) => host).filter((host) => !DEFAULT_HOSTS.includes(host)),
     egressSummary: allowlistSummary(policy),
     networks: bottle.egress.networks,
     runtime: options.runtime ?? bottle.runtime,
     resources: bottle.resources,
-    ca: await extraAuthorities(host, bottle.image.ca),
+    ca: await extraAuthorities(host, caFile(manifest, bottle)),
     home,
     workdir: home,
   };
 }
 
+/** `image.ca`, a relative one from the folder of the manifest that names it. */
+function caFile(manifest: Manifest, { name, image: { ca } }: Bottle): string | undefined {
+  if (ca === undefined || ca.startsWith("~/")) return ca;
+  const file = manifest.where(["bottles", name, "image", "ca"])?.file;
+  return file === undefined ? ca : resolve(dirname(file), ca);
+}
+
 function homeOf(path: string): string {
-  if (/^(\/[A-Za-z0-9._-]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)) return path;
+  if (path.length <= HOME_LIMIT && /^(\/[A-Za-z0-9._-]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)) {
+    return path;
+  }
   throw new Failure(
     "home-invalid",
     `CLAUDE_BOTTLE_CONTAINER_HOME is not an absolute path: ${JSON.stringify(path)}`,
@@ -87,22 +102,28 @@ function commandOf(agent: Agent, options: SpecOptions & { readonly home: string 
     ]);
     return [...agent.command, ...args];
   }
-  if (prompt !== undefined && new TextEncoder().encode(prompt).length > PROMPT_LIMIT) {
-    throw new Failure(
-      "prompt-too-long",
-      `The prompt is longer than the ${PROMPT_LIMIT} bytes an argument can have`,
-      {
-        exit: EXIT.usage,
-      },
-    );
-  }
   const tail = claudeArguments({
     args,
     remoteControl,
     ...(prompt === undefined ? {} : { prompt }),
-    ...(agent.prompt === "" ? {} : { systemPromptFile: `${options.home}/.claude-bottle-prompt.txt` }),
+    ...(agent.prompt === "" ? {} : { systemPromptFile: promptFile(options.home) }),
   });
   return [...agent.command, ...tail];
+}
+
+/** A word that no process can be given would fail only after the launch, in words that nobody understands. */
+function checkedCommand(command: readonly string[]): readonly string[] {
+  const lengths = command.map((word) => new TextEncoder().encode(word).length);
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  if (longest > ARGUMENT_LIMIT || lengths.reduce((sum, length) => sum + length, 0) > COMMAND_LIMIT) {
+    throw new Failure("command-too-long", `The agent's command is too long: one word has ${longest} bytes`, {
+      hints: [
+        `A word may have ${ARGUMENT_LIMIT} bytes, a prompt among them, and all together ${COMMAND_LIMIT}`,
+      ],
+      exit: EXIT.usage,
+    });
+  }
+  return command;
 }
 
 function requireClaudeFor(agent: Agent, wants: readonly string[]): void {

@@ -4,7 +4,7 @@ import type { BottlePlan } from "../bottle/plan.ts";
 import { planJson, preflightText, stepsText } from "../bottle/render.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
 import type { EgressEvent } from "../egress/proxy.ts";
-import { EXIT, Failure } from "../errors.ts";
+import { asciiControls, EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import { loadManifest } from "../manifest/load.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
@@ -103,7 +103,13 @@ async function chosenAgent(
   const names = [...manifest.agents.keys()];
   if (name !== undefined) return name;
   const [only] = names;
-  if (names.length === 1 && only !== undefined) return only;
+  if (only === undefined) {
+    throw new Failure("agent-missing", "The manifest defines no agents", {
+      hints: ["Add one below `agents:`, e.g. `me: { bottle: dev }`"],
+      exit: EXIT.usage,
+    });
+  }
+  if (names.length === 1) return only;
   reporter.info("several agents are available:");
   const choice = await choose(host.terminal, {
     question: "which one?",
@@ -123,7 +129,7 @@ function showDryRun(
 ): void {
   const { host, reporter } = options.ports;
   if (options.json) {
-    host.terminal.out(`${JSON.stringify(planJson(plan), undefined, 2)}\n`);
+    host.terminal.out(`${asciiControls(JSON.stringify(planJson(plan), undefined, 2))}\n`);
     return;
   }
   host.terminal.err(preflightText(plan));
@@ -148,14 +154,19 @@ async function run({ spec, backend, plan }: Prepared, { host, reporter }: Comman
     ask: (question) => askSecret(host.terminal, { question, signal }),
   });
   const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
+  let ended: number;
   try {
     reporter.quiet();
     const { code } = await bottle.attach();
     reportRefusals(await refusals(bottle), reporter.info.bind(reporter));
-    return code;
+    ended = code;
   } finally {
     await bottle[Symbol.asyncDispose]();
+    reporter.quiet();
   }
+  // A signal that came during the teardown counts like one before it.
+  signal.throwIfAborted();
+  return ended;
 }
 
 /** What was refused must not keep the agent's own result from its user. */
@@ -167,16 +178,21 @@ async function refusals(bottle: Bottle): Promise<readonly EgressEvent[]> {
   }
 }
 
+/** How many refused targets are told: an agent can try as many as it likes. */
+const REFUSALS_SHOWN = 10;
+
 /** One line for each target that was refused: the usual reason why an agent could not do its work. */
 function reportRefusals(events: readonly EgressEvent[], say: (text: string) => void): void {
   const targets = new Map<string, { readonly event: EgressEvent; times: number }>();
   for (const event of events) {
-    const key = `${event.host}:${event.port}`;
+    const key = event.port === 0 ? event.host : `${event.host}:${event.port}`;
     const known = targets.get(key);
     if (known === undefined) targets.set(key, { event, times: 1 });
     else known.times++;
   }
-  for (const [target, { event, times }] of targets) {
+  for (const [target, { event, times }] of [...targets].slice(0, REFUSALS_SHOWN)) {
     say(`refused ${target}${times > 1 ? ` (${times} times)` : ""}: ${event.reason}`);
   }
+  const more = targets.size - REFUSALS_SHOWN;
+  if (more > 0) say(`refused ${more} more targets`);
 }

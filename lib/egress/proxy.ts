@@ -39,9 +39,18 @@ export interface EgressEvent {
   readonly time: number;
   readonly verdict: "allowed" | "refused";
   readonly host: string;
+  /** 0 where the proxy does not tell it. */
   readonly port: number;
   /** Why it was refused, in words; empty when allowed. */
   readonly reason: string;
+}
+
+/** Where a sidecar stands. */
+export interface SidecarPlace {
+  /** Its address on the internal network, the only one that it listens on. */
+  readonly listen: string;
+  /** The range of its egress network, `a.b.c.d/n`: the host has an address there, which no name may lead to. */
+  readonly egressSubnet: string;
 }
 
 /** What runs in the sidecar. Pure: configuration out, log lines in. */
@@ -49,8 +58,7 @@ export interface EgressProxy {
   readonly name: ProxyName;
   /** What a policy can ask that this proxy cannot enforce, a line each for the preflight. */
   limits(policy: EgressPolicy): readonly string[];
-  /** `listen` is the sidecar's internal address. */
-  program(policy: EgressPolicy, listen: string): SidecarProgram;
+  program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram;
   /** Sent to PID 1 after the files of `/config` were replaced. */
   readonly reloadSignal: "HUP";
   /** One line of the sidecar's log; `undefined` for what says nothing about egress. Never throws. */

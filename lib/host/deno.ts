@@ -62,7 +62,9 @@ function denoInterrupts(): Interrupts {
   function on(by: InterruptSignal): void {
     if (!controller.signal.aborted) controller.abort(new Interrupted(by));
   }
-  const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((by) => [by, () => on(by)] as const);
+  const handlers = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((by) =>
+    [by, () => on(by)] as const
+  );
   for (const [by, handler] of handlers) Deno.addSignalListener(by, handler);
   return {
     signal: controller.signal,
@@ -72,6 +74,9 @@ function denoInterrupts(): Interrupts {
     },
   };
 }
+
+/** How long a child's output is awaited after its own end. */
+const STREAM_PATIENCE_MS = 1000;
 
 function denoProcesses(): Processes {
   return { run: runProcess, attach: attachProcess };
@@ -107,12 +112,18 @@ async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<
   });
   const deadline = options.deadlineMs === undefined ? undefined : AbortSignal.timeout(options.deadlineMs);
   using _stop = endOnAbort(child, [options.signal, deadline]);
-  const [status, stdout, stderr] = await Promise.all([
-    child.status,
-    collect(child.stdout, (line) => options.onLine?.(line, "stdout")),
-    collect(child.stderr, (line) => options.onLine?.(line, "stderr")),
-    feed(child, options.input),
+  const given = new AbortController();
+  const output = Promise.all([
+    collect(child.stdout, { signal: given.signal, onLine: (line) => options.onLine?.(line, "stdout") }),
+    collect(child.stderr, { signal: given.signal, onLine: (line) => options.onLine?.(line, "stderr") }),
+    fedOrEnded(child, options.input),
   ]);
+  output.catch(() => {});
+  const status = await child.status;
+  // What the child started may hold its streams open for as long as it likes.
+  const patience = setTimeout(() => given.abort(), STREAM_PATIENCE_MS);
+  const [stdout, stderr] = await output;
+  clearTimeout(patience);
   if (deadline?.aborted && options.signal?.aborted !== true) {
     const words = [call.program, ...call.args].slice(0, 4).join(" ");
     throw new Failure("timed-out", `\`${words} …\` did not end within ${(options.deadlineMs ?? 0) / 1000} s`);
@@ -129,7 +140,7 @@ async function attachProcess(call: ProcessCall, options: AttachOptions = {}): Pr
     stderr: "inherit",
   });
   using _stop = endOnAbort(child, [options.signal]);
-  const [status] = await Promise.all([child.status, feed(child, options.input)]);
+  const [status] = await Promise.all([child.status, fedOrEnded(child, options.input)]);
   return { code: status.code, signal: status.signal, stdout: "", stderr: "" };
 }
 
@@ -156,6 +167,11 @@ function endOnAbort(child: Deno.ChildProcess, signals: readonly (AbortSignal | u
   };
 }
 
+/** Nobody waits for input that the child left unread: what it started may hold that pipe open too. */
+async function fedOrEnded(child: Deno.ChildProcess, input: RunOptions["input"]): Promise<void> {
+  await Promise.race([feed(child, input), child.status]);
+}
+
 async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promise<void> {
   if (input === undefined) return;
   try {
@@ -167,10 +183,13 @@ async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promi
   }
 }
 
-async function collect(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<string> {
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  { signal, onLine }: { readonly signal: AbortSignal; readonly onLine: (line: string) => void },
+): Promise<string> {
   let kept = "";
   let partial = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+  for await (const text of untilAborted(stream, signal)) {
     kept += text;
     if (kept.length > OUTPUT_LIMIT) kept = kept.slice(-OUTPUT_LIMIT);
     const lines = (partial + text).split(/\r\n|\n|\r/);
@@ -179,6 +198,25 @@ async function collect(stream: ReadableStream<Uint8Array>, onLine: (line: string
   }
   if (partial !== "") onLine(partial);
   return kept;
+}
+
+/** The stream's text; an abort ends it as its own end would. */
+async function* untilAborted(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  const stop = (): void => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    yield decoder.decode(value, { stream: true });
+  }
+  signal.removeEventListener("abort", stop);
+  const rest = decoder.decode();
+  if (rest !== "") yield rest;
 }
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): FileStatus["kind"] {

@@ -1,5 +1,5 @@
 /** The signals after which everything is torn down and the program ends as by that signal. */
-export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+export type InterruptSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGQUIT";
 
 /** The reason that {@link Interrupts.signal} is aborted with. */
 export class Interrupted extends Error {

@@ -37,8 +37,8 @@ export async function askSecret(
     what: options.question,
     hint: "Take the value from a host variable instead: `NAME: ${NAME}` in the bottle's env",
   });
-  // A manifest's own words: one line of them, so that they cannot pass for ours.
-  terminal.err(`${printable(options.question).replaceAll("\n", "·")}: `);
+  // A manifest's own words: one line of them behind our name, so that they cannot pass for another program's.
+  terminal.err(`claude-bottle: ${printable(options.question).replaceAll("\n", "·")}: `);
   return await terminal.readSecret(options.signal);
 }
 

@@ -1,5 +1,5 @@
 import type { BottleEvent, OnEvent } from "../bottle/events.ts";
-import { type Failure, printable } from "../errors.ts";
+import { asciiControls, type Failure, printable } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 import { renderProblem } from "../manifest/diagnostics.ts";
 import type { Paint } from "./style.ts";
@@ -160,14 +160,6 @@ export function errorEnvelope(failure: Failure): unknown {
   return {
     error: { code: failure.code, message: failure.message, hints: failure.hints, ...where, ...problems },
   };
-}
-
-/** JSON leaves some control characters as they are; escaped they mean the same and a terminal obeys none. */
-function asciiControls(json: string): string {
-  return json.replaceAll(
-    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 function indented(text: string): string {

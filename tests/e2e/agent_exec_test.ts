@@ -137,7 +137,7 @@ Deno.test("headless brings every value in, byte for byte", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();
   const env = frames(`A=${MULTILINE}`, joined("B=", BINARY), "C=", "D=x=y=z", "REPLACED=after");
-  const run = ["headless", "127.0.0.1", port, wrapper.folder, ...SHOW];
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, ...SHOW];
   const { code, out, err } = await wrapper.run(
     [...run, "A", "B", "C", "D", "REPLACED", "INHERITED", "E"],
     env,
@@ -152,7 +152,7 @@ Deno.test("headless takes an environment as large as Linux allows one variable",
   const port = await wrapper.sidecar();
   const value = "é".repeat(65_534);
   const command = ["perl", "-e", 'print length($ENV{A}), " ", length($ENV{B})'];
-  const run = ["headless", "127.0.0.1", port, wrapper.folder, ...command];
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, ...command];
   const { code, out } = await wrapper.run(run, frames(`A=${value}`, `B=${value}`));
   assert.deepEqual({ code, out }, { code: 0, out: "131068 131068" });
 });
@@ -164,6 +164,7 @@ Deno.test("headless gives the command an empty stdin and the directory it names"
   const command = ["sh", "-c", "cat; pwd"];
   const { code, out } = await wrapper.run([
     "headless",
+    "token",
     "127.0.0.1",
     port,
     `${wrapper.folder}/work`,
@@ -197,7 +198,7 @@ Deno.test("attached has unlinked the file when the command runs, and leaves stdi
   const command = ["sh", "-c", `ls -A '${wrapper.folder}/env'; cat`];
   const run = ["attached", "token", "127.0.0.1", port, wrapper.folder, ...command];
   const { code, out } = await wrapper.run(run, "typed\n0:,");
-  assert.deepEqual({ code, out }, { code: 0, out: "typed\n0:," });
+  assert.deepEqual({ code, out }, { code: 0, out: "token.began\ntyped\n0:," });
 });
 
 Deno.test("attached removes the file even when the command never runs", async () => {
@@ -227,7 +228,7 @@ for (
     await using wrapper = await Wrapper.made();
     // Nobody listens: what is wrong is found before anything is waited for.
     const run = ["127.0.0.1", "1", wrapper.folder, "echo", "ran"];
-    const headless = await wrapper.run(["headless", ...run], input);
+    const headless = await wrapper.run(["headless", "token", ...run], input);
     assert.deepEqual([headless.code, headless.out, headless.err], [125, "", `claude-bottle: ${said}\n`]);
     const put = await wrapper.run(["put", "token"], input);
     assert.deepEqual([put.code, put.out, put.err], [125, "", `claude-bottle: ${said}\n`]);
@@ -235,11 +236,45 @@ for (
   });
 }
 
+Deno.test("an entry without a value runs nothing and exits 125", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = ["token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const input = "3:A=1,1:B,0:,";
+  const expected = [125, "", "claude-bottle: the environment is malformed\n"];
+  const headless = await wrapper.run(["headless", ...run], input);
+  assert.deepEqual([headless.code, headless.out, headless.err], expected);
+  await wrapper.run(["put", "token"], input);
+  const attached = await wrapper.run(["attached", ...run]);
+  assert.deepEqual([attached.code, attached.out, attached.err], expected);
+  assert.deepEqual(await wrapper.entries(), []);
+});
+
+Deno.test("the wrapper says that it handed over, before the command is there and even if it is not", async () => {
+  for (const [command, code] of [["sh", 3], ["no-such-command-of-ours", 127]] as const) {
+    await using wrapper = await Wrapper.made();
+    const port = await wrapper.sidecar();
+    const look = ["-c", `test -e '${wrapper.folder}/env/mark7.began' && exit 3`];
+    const run = ["headless", "mark7", "127.0.0.1", port, wrapper.folder, command, ...look];
+    assert.equal((await wrapper.run(run, frames())).code, code);
+    assert.deepEqual(await wrapper.entries(), ["mark7.began"]);
+  }
+});
+
+Deno.test("the wrapper runs nothing when it cannot say so", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  await Deno.mkdir(`${wrapper.folder}/env/token.began`);
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const { code, out, err } = await wrapper.run(run, frames());
+  assert.deepEqual([code, out, err], [125, "", "claude-bottle: cannot begin: Is a directory\n"]);
+});
+
 Deno.test("the command's own exit code and signal pass through", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();
   const run = (...command: readonly string[]): Promise<Ended> =>
-    wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, ...command], frames());
+    wrapper.run(["headless", "token", "127.0.0.1", port, wrapper.folder, ...command], frames());
   assert.equal((await run("sh", "-c", "exit 0")).code, 0);
   assert.equal((await run("sh", "-c", "exit 7")).code, 7);
   assert.equal((await run("sh", "-c", "exit 255")).code, 255);
@@ -249,7 +284,7 @@ Deno.test("the command's own exit code and signal pass through", async () => {
 Deno.test("a command is one word each, never read by a shell", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();
-  const run = ["headless", "127.0.0.1", port, wrapper.folder];
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder];
   const { out } = await wrapper.run([...run, "printf", "%s|", "$(id)", "a b", "", "it's;"], frames());
   assert.equal(out, "$(id)|a b||it's;|");
   const alone = await wrapper.run([...run, "echo $HOME; true"], frames());
@@ -262,7 +297,7 @@ Deno.test("a missing command exits 127 and one that cannot be run 126, in words"
   const plain = `${wrapper.folder}/plain`;
   await Deno.writeTextFile(plain, "#!/bin/sh\n", { mode: 0o644 });
   const run = (command: string): Promise<Ended> =>
-    wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, command], frames());
+    wrapper.run(["headless", "token", "127.0.0.1", port, wrapper.folder, command], frames());
   const missing = await run("no-such-command-of-ours");
   assert.deepEqual([missing.code, missing.out], [127, ""]);
   assert.equal(
@@ -279,23 +314,27 @@ Deno.test("PATH of the environment brought in decides what is run", async () => 
   const port = await wrapper.sidecar();
   await Deno.writeTextFile(`${wrapper.folder}/work/tool`, "#!/bin/sh\necho mine\n", { mode: 0o755 });
   const env = frames(`PATH=${wrapper.folder}/work:${Deno.env.get("PATH") ?? ""}`);
-  const { out } = await wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, "tool"], env);
+  const { out } = await wrapper.run(["headless", "token", "127.0.0.1", port, wrapper.folder, "tool"], env);
   assert.equal(out, "mine\n");
 });
 
 Deno.test("a sidecar that never answers keeps the command from running: 125, in words", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.deadPort();
-  const run = ["headless", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
   const { code, out, err } = await wrapper.run(run, frames("A=1"));
   assert.deepEqual([code, out], [125, ""]);
   assert.equal(err, `claude-bottle: the sidecar did not answer at 127.0.0.1:${port} within 1 s\n`);
+  assert.deepEqual(await wrapper.entries(), []);
 });
 
 Deno.test("a sidecar that starts later is waited for", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.deadPort();
-  const running = wrapper.run(["headless", "127.0.0.1", port, wrapper.folder, "echo", "ran"], frames("A=1"));
+  const running = wrapper.run(
+    ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"],
+    frames("A=1"),
+  );
   assert.equal(await wrapper.sidecar(Number(port)), port);
   const { code, out } = await running;
   assert.deepEqual([code, out], [0, "ran\n"]);
@@ -305,9 +344,13 @@ Deno.test("a directory that cannot be entered keeps the command from running", a
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();
   const missing = `${wrapper.folder}/missing`;
-  const { code, err } = await wrapper.run(["headless", "127.0.0.1", port, missing, "true"], frames());
+  const { code, err } = await wrapper.run(
+    ["headless", "token", "127.0.0.1", port, missing, "true"],
+    frames(),
+  );
   assert.equal(code, 125);
   assert.equal(err, `claude-bottle: cannot enter ${missing}: No such file or directory\n`);
+  assert.deepEqual(await wrapper.entries(), []);
 });
 
 Deno.test("an unknown mode exits 125", async () => {
@@ -329,20 +372,21 @@ Deno.test({
     assert.match(cmdline ?? "", /^sh -c /);
     assert.equal(cmdline?.includes("value-that-nobody-sees"), false);
     assert.deepEqual(value, ["value-that-nobody-sees"]);
-    assert.deepEqual(await wrapper.entries(), []);
+    assert.deepEqual(await wrapper.entries(), ["token.began"]);
+    assert.equal(await Deno.readTextFile(`${wrapper.folder}/env/token.began`), "");
   },
 });
 
 Deno.test("extra certificate authorities are joined to the image's own, once", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();
-  const run = ["headless", "127.0.0.1", port, wrapper.folder, "true"];
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "true"];
   await wrapper.run(run, frames());
-  assert.deepEqual(await wrapper.entries(), [], "no bundle without extra authorities");
+  assert.deepEqual(await wrapper.entries(), ["token.began"], "no bundle without extra authorities");
   await Deno.writeTextFile(`${wrapper.folder}/system.pem`, "SYSTEM");
   await Deno.writeTextFile(`${wrapper.folder}/extra.pem`, "EXTRA\n");
   assert.equal((await wrapper.run(run, frames())).code, 0);
-  assert.deepEqual(await wrapper.entries(), ["ca-bundle.pem"]);
+  assert.deepEqual([...await wrapper.entries()].sort(), ["ca-bundle.pem", "token.began"]);
   const bundle = `${wrapper.folder}/env/ca-bundle.pem`;
   assert.equal(await Deno.readTextFile(bundle), "SYSTEM\nEXTRA\n\n");
   await Deno.writeTextFile(bundle, "kept");

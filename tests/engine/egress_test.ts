@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { startScriptedApi } from "../../scripts/scripted_api.ts";
-import { builtImages, docker, engineRuntimes, Workbench } from "../support/engine.ts";
+import { builtImages, docker, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
 
 const runtimes = await engineRuntimes();
 
@@ -148,5 +148,45 @@ Deno.test({
     assert.equal(stdout, "403", stderr);
     assert.match(stderr, /refused api\.test:443.*private/);
     assert.deepEqual(await api.requests(), []);
+  },
+});
+
+Deno.test({
+  name: "a bottle joins no other bottle's network, neither by name nor by a part of its id",
+  ignore: runtimes.length === 0,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using victim = await Workbench.create();
+    await victim.manifest({ agent: { command: ["sleep", "1234"] } });
+    const child = victim.spawn(["start", victim.agent, "--manifest", victim.manifestFile, "--yes"]);
+    const filter = [
+      "--filter",
+      `label=claude-bottle.agent=${victim.agent}`,
+      "--filter",
+      "label=claude-bottle.role=internal",
+    ];
+    const [id = "", name = ""] = await eventually("the network is there", async () => {
+      const line = await docker("network", "ls", ...filter, "--no-trunc", "--format", "{{.ID}} {{.Name}}");
+      return line === "" ? undefined : line.split(" ");
+    });
+    await using bench = await Workbench.create();
+
+    for (
+      const { network, said } of [
+        { network: name, said: /cannot be joined: it is part of a bottle/ },
+        { network: id, said: /does not exist/ },
+        { network: id.slice(0, 6), said: /does not exist/ },
+        { network: "bridge", said: undefined },
+      ]
+    ) {
+      await bench.manifest({ bottle: { egress: { networks: [network] } }, agent: { command: ["true"] } });
+      const { code, stderr } = await bench.start(["--runtime", "runc"]);
+      assert.equal(code, said === undefined ? 0 : 1, stderr);
+      if (said !== undefined) assert.match(stderr, said);
+    }
+
+    child.kill("SIGTERM");
+    await ended(child);
+    assert.deepEqual([...await victim.leftovers(), ...await bench.leftovers()], []);
   },
 });

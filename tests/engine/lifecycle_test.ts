@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { LABEL } from "../../lib/backend/docker/labels.ts";
-import { builtImages, docker, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
+import {
+  builtImages,
+  docker,
+  ended,
+  engineRuntimes,
+  eventually,
+  programPath,
+  Workbench,
+} from "../support/engine.ts";
 
 const runtimes = await engineRuntimes();
 const ignore = runtimes.length === 0;
@@ -256,7 +264,34 @@ Deno.test({
   async fn(): Promise<void> {
     await builtImages();
     await using bench = await Workbench.create();
-    await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+    await bench.manifest({ agent: { command: ["true"] } });
+    // The real client, but for the sidecar's configuration, which gets lost on the way.
+    const path = await bench.onPath(
+      "docker",
+      `case "$*" in *":/config") cat >/dev/null; exit 0;; esac\nexec ${await programPath("docker")} "$@"`,
+    );
+
+    const result = await bench.start(["--runtime", "runc"], { PATH: path });
+
+    assert.equal(result.code, 125, result.stderr);
+    assert.match(result.stderr, /error: The sidecar \(squid\) did not stay up; the end of its log:/);
+    assert.match(result.stderr, /Can't open perl script "\/config\/supervisor\.pl"/);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "without its sidecar an agent reaches nothing, and its user is told",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    const ask =
+      'curl --silent --max-time 5 --output /dev/null --write-out "%{http_connect}" https://unlisted.test/';
+    // The sidecar's refusal before, and nothing at all after.
+    await bench.manifest({
+      agent: { command: ["sh", "-c", `${ask}; sleep 1234; echo; ${ask}; exit 3`] },
+    });
     const child = bench.spawn([
       "start",
       bench.agent,
@@ -266,23 +301,21 @@ Deno.test({
       "--runtime",
       "runc",
     ]);
+    const id = await agentRuns(bench);
     const filter = [
       "--filter",
       `label=${LABEL.agent}=${bench.agent}`,
       "--filter",
       `label=${LABEL.role}=sidecar`,
     ];
-    await eventually("the sidecar runs", async () => {
-      const id = await docker("ps", "--quiet", ...filter);
-      if (id === "") return undefined;
-      await docker("kill", id).catch(() => {});
-      return true;
-    });
+    await docker("kill", await docker("ps", "--quiet", ...filter));
+    await docker("exec", "--user", "47291:47291", id, "pkill", "sleep");
 
     const result = await ended(child);
 
-    assert.equal(result.code, 125, result.stderr);
-    assert.match(result.stderr, /sidecar/);
+    assert.equal(result.code, 3, result.stderr);
+    assert.match(result.stdout, /^403\n000$/);
+    assert.match(result.stderr, /The sidecar \(squid\) ended while the agent ran/);
     assert.deepEqual(await bench.leftovers(), []);
   },
 });

@@ -142,7 +142,7 @@ Deno.test({
     await terminal.shows(/launch this agent\? \[y\/N\]/);
     await terminal.type("y");
     await terminal.press("Enter");
-    await terminal.shows(/Type the word:/);
+    await terminal.shows(/Type the word\):/);
     await terminal.type("swordfish");
     await terminal.press("Enter");
     const screen = await terminal.shows(/ended with 0[\s\S]*settled/);
@@ -168,7 +168,7 @@ Deno.test({
     await bench.manifest({ bottle: { env: { ASKED: "?Type the word" } }, agent: { command: ["true"] } });
     await using terminal = new TmuxTerminal();
     await terminal.run(onTerminal(bench, ["start", bench.agent, "--manifest", bench.manifestFile, "--yes"]));
-    await terminal.shows(/Type the word:/);
+    await terminal.shows(/Type the word\):/);
     await terminal.press("C-c");
     await terminal.shows(/ended with 130[\s\S]*settled/);
 
@@ -203,8 +203,7 @@ Deno.test({
   async fn(): Promise<void> {
     await builtImages();
     await using bench = await Workbench.create();
-    const script =
-      "stty raw -echo; echo re\"\"ady; head -c 3 | od -An -tx1; stty sane; exit 5";
+    const script = 'stty raw -echo; echo re""ady; head -c 3 | od -An -tx1; stty sane; exit 5';
     await bench.manifest({ bottle: { runtime: "runc" }, agent: { command: ["bash", "-c", script] } });
     await using terminal = new TmuxTerminal();
     await terminal.run(onTerminal(bench, ["start", bench.agent, "--manifest", bench.manifestFile, "--yes"]));

@@ -148,7 +148,12 @@ const MACHINE = [
 export function scriptedEngine(): ScriptedProcesses {
   const image = (id: string): string =>
     JSON.stringify([{ Id: `sha256:${id}`, Config: { Env: [], User: "47291", Labels: {} } }]);
-  const info = { ServerVersion: "20.10.24", Runtimes: { runc: {} }, MemTotal: 8 * 1024 ** 3, NCPU: 2 };
+  const info = {
+    ServerVersion: "20.10.24",
+    Runtimes: { runc: {} },
+    MemTotal: 8 * 1024 ** 3,
+    SwapLimit: true,
+  };
   return new ScriptedProcesses()
     .on(/^sh -c /, { stdout: MACHINE })
     .on(/^docker info /, { stdout: JSON.stringify(info) })

@@ -47,6 +47,13 @@ export async function hasProgram(name: string): Promise<boolean> {
   return success;
 }
 
+/** Where a program stands. @throws Error when it is not on PATH */
+export async function programPath(name: string): Promise<string> {
+  const { success, stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${name}`] }).output();
+  if (!success) throw new Error(`${name} is not on PATH`);
+  return DECODER.decode(stdout).trim();
+}
+
 /** A folder of one test with a home, a temp folder and a manifest in it, and the agent's name that only this test uses. */
 export class Workbench implements AsyncDisposable {
   readonly folder: string;
@@ -82,6 +89,14 @@ export class Workbench implements AsyncDisposable {
     const path = join(this.folder, name);
     await Deno.writeTextFile(path, text);
     return path;
+  }
+
+  /** A PATH on which `name` is a shell script of this test. */
+  async onPath(name: string, script: string): Promise<string> {
+    const folder = join(this.folder, "bin");
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeTextFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return `${folder}:${Deno.env.get("PATH") ?? ""}`;
   }
 
   /** The environment that the program gets: this test's own home and temp folder, the engine of the caller. */
@@ -149,13 +164,18 @@ function egressOf(bottle: object | undefined): object {
     : {};
 }
 
-/** Waits for a child and reads all that it said. */
+/** No test waits longer for a program. */
+const DEADLINE_MS = 180_000;
+
+/** Waits for a child and reads all that it said; one that does not end in time is killed. */
 export async function ended(child: Deno.ChildProcess): Promise<Ended> {
+  const deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
   const [status, stdout, stderr] = await Promise.all([
     child.status,
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
+  clearTimeout(deadline);
   return { code: status.code, signal: status.signal, stdout, stderr };
 }
 

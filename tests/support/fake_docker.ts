@@ -4,7 +4,15 @@ import { eventually } from "./engine.ts";
 const SCRIPT = new URL("../testdata/e2e/fake_docker.pl", import.meta.url).pathname;
 
 /** What the fake does instead of answering. The last three happen after the work was done. */
-export type Fault = "exit1" | "exit125" | "conflict" | "overlap" | "empty" | "bad-json" | "truncated";
+export type Fault =
+  | "exit1"
+  | "exit125"
+  | "gone"
+  | "conflict"
+  | "overlap"
+  | "empty"
+  | "bad-json"
+  | "truncated";
 
 /** What the fake is told before the program runs; everything else is an engine that has the images and nothing else. */
 export interface FakeSettings {
@@ -15,6 +23,10 @@ export interface FakeSettings {
   readonly agentWaits?: boolean;
   readonly agentSays?: readonly string[];
   readonly agentCode?: number;
+  /** The wrapper never hands over to the agent. */
+  readonly agentUnstarted?: boolean;
+  /** Roles of containers that stop while the agent runs. */
+  readonly stops?: readonly ("agent" | "sidecar")[];
   /** Lines of the sidecar's log. */
   readonly log?: readonly string[];
   /** Runtimes besides runc. */
@@ -143,6 +155,8 @@ function settingLines(settings: FakeSettings): readonly string[] {
     ...lines("agent-waits", settings.agentWaits ? [1] : []),
     ...lines("agent-says", settings.agentSays),
     ...lines("agent-code", settings.agentCode === undefined ? [] : [settings.agentCode]),
+    ...lines("agent-unstarted", settings.agentUnstarted ? [1] : []),
+    ...lines("stops", settings.stops),
     ...lines("log", settings.log),
     ...lines("runtime", settings.runtimes),
     ...lines("container", settings.containers),

@@ -36,7 +36,7 @@ export function stepsOf(plan: PrintedPlan): readonly PrintedStep[] {
 
 /** The calls that do a plan's steps: without the probes, the question how the bottle is, and the log. */
 export function stepCalls(calls: readonly DockerRecord[]): readonly DockerRecord[] {
-  return calls.filter(({ kind }) => !/^(info|ps|find-.*|explain|logs|list-.*)$/.test(kind));
+  return calls.filter(({ kind }) => !/^(info|ps|find-.*|explain|began|logs|list-.*)$/.test(kind));
 }
 
 /** Command lines with every full id written as the name of what it belongs to, as the recorded creates tell. */
@@ -44,10 +44,10 @@ export function withNames(calls: readonly DockerRecord[]): readonly (readonly st
   const names = new Map<string, string>();
   for (const { kind, args, stdout } of calls) {
     const last = args.at(-1) ?? "";
-    if (kind === "find-agent-image" || kind === "find-sidecar-image") {
-      const id = /sha256:[0-9a-f]{64}/.exec(stdout)?.[0];
+    if (/^find-((agent|sidecar)-image|network)$/.test(kind)) {
+      const id = /(sha256:)?[0-9a-f]{64}/.exec(stdout)?.[0];
       if (id !== undefined) names.set(id, last);
-    } else if (kind === "find-network" || kind.endsWith("-network") || /^(agent|sidecar)-image$/.test(kind)) {
+    } else if (kind.endsWith("-network") || /^(agent|sidecar)-image$/.test(kind)) {
       names.set(stdout.trim(), last);
     } else if (kind.endsWith("-create")) {
       names.set(stdout.trim(), args[args.indexOf("--name") + 1] ?? "");
@@ -60,7 +60,7 @@ export function withNames(calls: readonly DockerRecord[]): readonly (readonly st
 
 /**
  * Command lines of one run with everything that is drawn anew for each run replaced by its name: the run id, the
- * owner, both subnets and both addresses, and the file an attached agent's environment waits in.
+ * owner, both subnets and both addresses, and the name of the agent's environment.
  */
 export function withoutChance(lines: readonly (readonly string[])[]): readonly (readonly string[])[] {
   const replacements = [
@@ -70,7 +70,8 @@ export function withoutChance(lines: readonly (readonly string[])[]): readonly (
     ["EGRESS", option(lines, { when: "com.docker.network.bridge.enable_icc=false", name: "--subnet" })],
     ["SIDECAR", option(lines, { when: "connect", name: "--ip" })],
     ["AGENT", option(lines, { when: "--init", name: "--ip" })],
-    ["TOKEN", option(lines, { when: "exec", name: "put" })],
+    ["TOKEN", option(lines, { when: "exec", name: "headless" })],
+    ["TOKEN", option(lines, { when: "exec", name: "attached" })],
   ] as const;
   return lines.map((words) =>
     words.map((word) =>
@@ -87,14 +88,13 @@ function valueAfter(lines: readonly (readonly string[])[], pattern: RegExp): str
   return "";
 }
 
-/** The word behind `name` in the first line that contains `when`. */
+/** The word behind `name` in the first line that contains both. */
 function option(
   lines: readonly (readonly string[])[],
   { when, name }: { readonly when: string; readonly name: string },
 ): string {
-  const line = lines.find((words) => words.includes(when)) ?? [];
-  const index = line.indexOf(name);
-  return index < 0 ? "" : line[index + 1] ?? "";
+  const line = lines.find((words) => words.includes(when) && words.includes(name)) ?? [];
+  return line[line.indexOf(name) + 1] ?? "";
 }
 
 /** The files of a tar stream: names and sizes in bytes. */

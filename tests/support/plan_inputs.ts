@@ -6,7 +6,7 @@ import type { PlanInputs } from "../../lib/backend/docker/plan.ts";
 export const TEST_PROXY: EgressProxy = {
   name: "squid",
   limits: (policy) => policy.ssh.map(({ host, port }) => `${host}:${port} is not checked`),
-  program: (policy, listen) => ({
+  program: (policy, { listen }) => ({
     uid: 13,
     gid: 14,
     command: ["proxy", "--listen", listen],
@@ -46,6 +46,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
       hosts: [{ host: "api.anthropic.com", private: false }, { host: "intra.example", private: true }],
       ssh: [],
     },
+    namedHosts: ["intra.example"],
     egressSummary: "2 hosts allowed (api.anthropic.com, intra.example)",
     networks: [],
     runtime: "auto",
@@ -61,7 +62,13 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
 export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
   return {
     spec: testSpec(),
-    engine: { version: "20.10.24", major: 20, runtimes: ["runc", "runsc"], memory: 8 * 1024 ** 3, cpus: 2 },
+    engine: {
+      version: "20.10.24",
+      major: 20,
+      runtimes: ["runc", "runsc"],
+      memory: 8 * 1024 ** 3,
+      swapLimit: true,
+    },
     runtime: "runc",
     images: {
       agent: { name: "claude-bottle:aaaaaaaaaaaa", id: "sha256:a11", build: undefined },

@@ -12,6 +12,8 @@ export interface RecordedCall {
   /** What was written to its stdin; `undefined` when it had none or ours. */
   readonly input: Uint8Array | undefined;
   readonly signal: AbortSignal | undefined;
+  /** How long it was given; `undefined` for as long as it takes. */
+  readonly deadlineMs: number | undefined;
 }
 
 /** How a scripted process ends: unset parts are those of a silent success. */
@@ -66,7 +68,7 @@ export class ScriptedProcesses implements Processes {
   }
 
   async #perform(kind: "run" | "attach", call: ProcessCall, options: RunOptions): Promise<Outcome> {
-    const { input, signal } = options;
+    const { input, signal, deadlineMs } = options;
     if (input !== undefined && !(input instanceof Uint8Array)) {
       throw new TypeError("streams are not scripted");
     }
@@ -76,6 +78,7 @@ export class ScriptedProcesses implements Processes {
       line: [call.program, ...call.args].join(" "),
       input,
       signal,
+      deadlineMs,
     };
     this.calls.push(recorded);
     const rule = this.#rules.find(({ pattern, uses }) => uses > 0 && pattern.test(recorded.line));
@@ -85,6 +88,11 @@ export class ScriptedProcesses implements Processes {
     if (ending instanceof Error) throw ending;
     return { code: 0, signal: null, stdout: "", stderr: "", ...ending };
   }
+}
+
+/** What the real port throws for a program that took too long. */
+export function timedOut(words: string, seconds: number): Failure {
+  return new Failure("timed-out", `\`${words} …\` did not end within ${seconds} s`);
 }
 
 /** What the real port throws for a program that is not on PATH. */

@@ -13,7 +13,7 @@ import { imageRecipes } from "./images.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
-import { newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
+import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { sidecarFailure } from "./sidecar_log.ts";
 import { removeRun } from "./teardown.ts";
 import { type InspectedObject, verifyBottle } from "./verify.ts";
@@ -71,7 +71,7 @@ export class DockerBottleBackend implements BottleBackend {
       return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
-      const leftover = await removeRun({ client: this.#client, sleep: this.#host.sleep }, plan.runId);
+      const leftover = await removeRun({ ...this.#host, client: this.#client }, plan.runId);
       if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }
@@ -143,10 +143,10 @@ export class DockerBottleBackend implements BottleBackend {
   }
 }
 
-/** A pinned name that was taken since the plan was made: in the same words as before it. */
-function worded(error: unknown, { pinnedName }: PlanInputs): unknown {
-  const taken = error instanceof Failure && error.code === "name-taken";
-  return taken && pinnedName !== undefined ? pinnedNameTaken(pinnedName) : error;
+/** A name that was taken since the plan was made: in the same words as before it. */
+function worded(error: unknown, { pinnedName, slug }: PlanInputs): unknown {
+  if (!(error instanceof Failure) || error.code !== "name-taken") return error;
+  return pinnedName === undefined ? namesTaken(slug) : pinnedNameTaken(pinnedName);
 }
 
 function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {

@@ -1,23 +1,15 @@
 import type { AgentOutcome, Bottle, LaunchOptions } from "../../bottle/backend.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
-import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { explainEnd } from "./agent_end.ts";
 import type { DockerClient } from "./client.ts";
-import { inspected } from "./engine.ts";
-import { engineFailure } from "./failures.ts";
 import { environmentFrames } from "./frames.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { agentEnvironment } from "./provision/env.ts";
-import { sidecarFailure, sidecarLog } from "./sidecar_log.ts";
+import { sidecarLog } from "./sidecar_log.ts";
 import { tearDown } from "./teardown.ts";
-import type { InspectedContainer } from "./verify.ts";
-
-/** What the client reports of a process that SIGKILL ended. */
-const KILLED = 137;
-/** How long the engine is given to notice that a container is dead. */
-const SETTLE_MS = 300;
 
 /** A running bottle on a docker engine. */
 export class DockerBottle implements Bottle {
@@ -80,39 +72,18 @@ export class DockerBottle implements Bottle {
     return executedArguments(step.invocation, this.#ids).slice(this.#client.globalArguments.length);
   }
 
-  /**
-   * Tells the agent's own code from a bottle that failed under it: the client's code alone does not.
-   *
-   * @throws Failure when the sidecar kept the agent from running or the agent container is gone
-   */
+  /** @throws Failure as {@link explainEnd} */
   async #explain(code: number): Promise<void> {
-    // An exec dies a moment before its container counts as dead.
-    if (code === KILLED) await this.#host.sleep(SETTLE_MS);
-    const what = "asking how the bottle is";
-    const args = ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)];
-    const outcome = await this.#client.outcome({ what, args });
-    if (outcome.code !== 0 && !/no such (container|object)/i.test(outcome.stderr)) {
-      throw engineFailure(what, outcome);
-    }
-    const containers = inspected<InspectedContainer>(what, outcome.stdout);
-    const agent = containers.find(({ Id }) => Id === this.#id(REF.agent));
-    const sidecar = containers.find(({ Id }) => Id === this.#id(REF.sidecar));
-    if (agent?.State.Running !== true) {
-      throw new Failure("bottle-ended", "The bottle was stopped or removed while the agent ran", {
-        hints: [
-          agent?.State.OOMKilled === true
-            ? "It ran out of memory: raise resources.memory in the manifest"
-            : "`docker events` may tell who did it",
-        ],
-        exit: code,
-      });
-    }
-    if (code === EXIT.beforeAgent && sidecar?.State.Running !== true) {
-      throw await sidecarFailure(this.#client, {
-        id: this.#id(REF.sidecar),
-        proxy: this.#plan.spec.proxy.name,
-      });
-    }
+    const { spec, inputs } = this.#plan;
+    const ports = { client: this.#client, onEvent: this.#options.onEvent, sleep: this.#host.sleep };
+    await explainEnd({
+      code,
+      agentId: this.#id(REF.agent),
+      sidecarId: this.#id(REF.sidecar),
+      proxy: spec.proxy.name,
+      user: `${inputs.user.uid}:${inputs.user.gid}`,
+      envToken: inputs.envToken,
+    }, ports);
   }
 
   async egressEvents(): Promise<readonly EgressEvent[]> {
@@ -130,12 +101,15 @@ export class DockerBottle implements Bottle {
   }
 
   async #dispose(): Promise<void> {
-    const ports = { client: this.#client, sleep: this.#host.sleep };
+    const { onEvent } = this.#options;
+    onEvent({ kind: "started", id: "teardown", title: "removing the bottle", slow: false });
+    const ports = { ...this.#host, client: this.#client };
     const leftover = await tearDown(ports, {
       id: this.#plan.runId,
       steps: this.#plan.teardownSteps,
       ids: this.#ids,
     });
-    if (leftover !== "") this.#options.onEvent({ kind: "notice", text: leftover });
+    onEvent({ kind: "finished", id: "teardown" });
+    if (leftover !== "") onEvent({ kind: "notice", text: leftover });
   }
 }

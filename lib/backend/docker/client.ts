@@ -1,4 +1,4 @@
-import { Failure } from "../../errors.ts";
+import { EXIT, Failure } from "../../errors.ts";
 import type { Environment } from "../../host/environment.ts";
 import type { Outcome, ProcessCall, Processes } from "../../host/processes.ts";
 import type { OnEvent } from "../../bottle/events.ts";
@@ -42,6 +42,8 @@ export interface DockerCall {
   readonly args: readonly string[];
   readonly input?: Uint8Array;
   readonly signal?: AbortSignal;
+  /** Milliseconds until it counts as failed; {@link CALL_DEADLINE_MS} unless told. */
+  readonly deadlineMs?: number;
   /** Without a deadline, its output passed on line by line. */
   readonly onLine?: (line: string) => void;
 }
@@ -77,7 +79,9 @@ export class DockerClient {
       return await this.#processes.run(this.#call(call.args), {
         ...(call.input === undefined ? {} : { input: call.input }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
-        ...(onLine === undefined ? { deadlineMs: CALL_DEADLINE_MS } : { onLine: (line) => onLine(line) }),
+        ...(onLine === undefined
+          ? { deadlineMs: call.deadlineMs ?? CALL_DEADLINE_MS }
+          : { onLine: (line) => onLine(line) }),
       });
     } catch (error) {
       throw withClientHints(error);
@@ -111,9 +115,19 @@ export class DockerClient {
 }
 
 function withClientHints(error: unknown): unknown {
-  if (!(error instanceof Failure) || error.code !== "program-missing") return error;
-  return new Failure("docker-missing", "The docker CLI is not on PATH", {
-    hints: ["Install the docker CLI and an engine, then run again"],
-    exit: 125,
-  });
+  if (!(error instanceof Failure)) return error;
+  switch (error.code) {
+    case "program-missing":
+      return new Failure("docker-missing", "The docker CLI is not on PATH", {
+        hints: ["Install the docker CLI and an engine, then run again"],
+        exit: EXIT.beforeAgent,
+      });
+    case "timed-out":
+      return new Failure("engine-slow", error.message, {
+        hints: ["`docker version` shows whether the engine answers; restart it if it does not"],
+        exit: EXIT.beforeAgent,
+      });
+    default:
+      return error;
+  }
 }

@@ -1,7 +1,9 @@
-import { EXIT, Failure } from "../../errors.ts";
+import { Failure } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
-import { engineFailure } from "./failures.ts";
+import { engineFailure, unreadableAnswer } from "./failures.ts";
 import { type ImageFacts, imageFacts } from "./images.ts";
+import { LABEL } from "./labels.ts";
+import { EGRESS_PREFIX } from "./names.ts";
 
 /** What the engine says of itself, as far as a plan depends on it. */
 export interface EngineFacts {
@@ -11,14 +13,15 @@ export interface EngineFacts {
   readonly runtimes: readonly string[];
   /** Bytes of memory it can give. */
   readonly memory: number;
-  readonly cpus: number;
+  /** Whether it can bound swap. */
+  readonly swapLimit: boolean;
 }
 
 interface Info {
   readonly ServerVersion?: string;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
   readonly MemTotal?: number;
-  readonly NCPU?: number;
+  readonly SwapLimit?: boolean;
   readonly ServerErrors?: readonly string[];
 }
 
@@ -38,7 +41,7 @@ export async function engineFacts(client: DockerClient, signal: AbortSignal): Pr
     major: Number(/^\d+/.exec(version)?.[0] ?? 0),
     runtimes: Object.keys(info.Runtimes ?? {}),
     memory: info.MemTotal ?? 0,
-    cpus: info.NCPU ?? 0,
+    swapLimit: info.SwapLimit !== false,
   };
 }
 
@@ -54,10 +57,7 @@ function parsed<T>(text: string): T | undefined {
 export function inspected<T>(what: string, stdout: string): readonly T[] {
   const elements = parsed<readonly T[]>(stdout);
   if (!Array.isArray(elements)) {
-    throw new Failure("engine-failed", `The engine's answer could not be read at ${what}`, {
-      hints: ["Run again with `-v` to see each call"],
-      exit: EXIT.beforeAgent,
-    });
+    throw unreadableAnswer(what);
   }
   return elements;
 }
@@ -76,7 +76,8 @@ export async function findImages(
       throw engineFailure(what, outcome);
     }
     const [image] = inspected<Parameters<typeof imageFacts>[0]>(what, outcome.stdout);
-    return image === undefined ? undefined : [name, imageFacts(image)] as const;
+    if (typeof image?.Id !== "string") throw unreadableAnswer(what);
+    return [name, imageFacts(image)] as const;
   }));
   return new Map(found.filter((pair) => pair !== undefined));
 }
@@ -86,35 +87,74 @@ export async function containerNames(
   client: DockerClient,
   options: { readonly prefix: string; readonly signal: AbortSignal },
 ): Promise<ReadonlySet<string>> {
+  const what = "listing the containers";
   const stdout = await client.run({
-    what: "listing the containers",
+    what,
     args: ["ps", "--all", "--filter", `name=^/?${options.prefix}`, "--format", "{{json .Names}}"],
     signal: options.signal,
   });
-  return new Set(
-    stdout.split("\n").filter((line) => line !== "").map((line) => String(parsed<string>(line))),
-  );
+  const names = stdout.split("\n").filter((line) => line !== "").map((line) => parsed<unknown>(line));
+  if (!names.every((name) => typeof name === "string")) throw unreadableAnswer(what);
+  return new Set(names);
 }
 
-/** Ids of the networks that `names` mean. @throws Failure `network-missing` naming the first that is not there */
+interface InspectedNetwork {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Driver?: string;
+  readonly Internal?: boolean;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+}
+
+/**
+ * Ids of the networks that a manifest names, for the sidecar to join.
+ *
+ * @throws Failure `network-missing`, `network-refused`
+ */
 export async function networkIds(
   client: DockerClient,
   options: { readonly names: readonly string[]; readonly signal: AbortSignal },
 ): Promise<ReadonlyMap<string, string>> {
   const ids = await Promise.all(options.names.map(async (name) => {
-    const outcome = await client.outcome({
-      what: `looking for the network ${name}`,
-      args: ["network", "inspect", "--format", "{{.Id}}", name],
-      signal: options.signal,
-    });
-    if (outcome.code === 0) return [name, outcome.stdout.trim()] as const;
-    if (!/no such network|network .* not found/i.test(outcome.stderr)) {
-      throw engineFailure(`looking for the network ${name}`, outcome);
-    }
-    throw new Failure("network-missing", `The network '${name}' of egress.networks does not exist`, {
-      hints: ["`docker network ls` lists the networks; a compose project makes its own when it is up"],
-      exit: EXIT.failed,
-    });
+    const what = `looking for the network ${name}`;
+    const args = ["network", "inspect", name];
+    const outcome = await client.outcome({ what, args, signal: options.signal });
+    if (outcome.code !== 0 && !MISSING_NETWORK.test(outcome.stderr)) throw engineFailure(what, outcome);
+    const [network] = outcome.code === 0 ? inspected<InspectedNetwork>(what, outcome.stdout) : [];
+    const { Id } = checkedNetwork(name, network);
+    if (typeof Id !== "string") throw unreadableAnswer(what);
+    return [name, Id] as const;
   }));
   return new Map(ids);
+}
+
+const MISSING_NETWORK = /no such network|network .* not found/i;
+
+/** The engine takes a part of an id for a name as well: one digit could mean another bottle's network. */
+function checkedNetwork(name: string, network: InspectedNetwork | undefined): InspectedNetwork {
+  if (network?.Name !== name) {
+    throw new Failure("network-missing", `The network '${name}' of egress.networks does not exist`, {
+      hints: ["`docker network ls` lists the networks; a compose project makes its own when it is up"],
+    });
+  }
+  const why = refusal(network);
+  if (why === undefined) return network;
+  throw new Failure("network-refused", `The network '${name}' of egress.networks cannot be joined: ${why}`, {
+    hints: ["Make a network of its own for what the bottle may reach: `docker network create NAME`"],
+  });
+}
+
+function refusal(network: InspectedNetwork): string | undefined {
+  if (network.Labels?.[LABEL.run] !== undefined) return "it is part of a bottle";
+  if (network.Driver === "host" || network.Driver === "null") {
+    return `it is the engine's ${network.Driver} network`;
+  }
+  // An engine routes through the first network by name that leads out; behind our own prefix that is anybody's guess.
+  const how = network.Name.startsWith(EGRESS_PREFIX)
+    ? "begins with"
+    : network.Name < EGRESS_PREFIX
+    ? "sorts before"
+    : undefined;
+  if (network.Internal === true || how === undefined) return undefined;
+  return `by its name the engine would send all egress through it (it ${how} ${EGRESS_PREFIX})`;
 }

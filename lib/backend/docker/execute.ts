@@ -1,6 +1,7 @@
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { DockerClient } from "./client.ts";
+import { unreadableAnswer } from "./failures.ts";
 import { tarOf } from "./tar.ts";
 
 /** Titles of what is worth telling while it lasts. */
@@ -65,12 +66,18 @@ async function executeStep(step: Step, { client, ids, signal, onEvent }: Execute
       ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
       : {}),
   });
-  if (step.creates !== undefined) ids.set(step.creates, createdId(stdout));
+  if (step.creates !== undefined) ids.set(step.creates, createdId(title, stdout));
   onEvent({ kind: "finished", id: step.id });
   return stdout;
 }
 
-/** Warnings may come before it; the id is the last line. */
-function createdId(stdout: string): string {
-  return stdout.trimEnd().split("\n").at(-1)?.trim() ?? "";
+/**
+ * Warnings may come before it; the id is the last line.
+ *
+ * @throws Failure for anything else: an empty `--network` would be the engine's default one.
+ */
+function createdId(what: string, stdout: string): string {
+  const id = stdout.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  if (/^(sha256:)?[0-9a-f]{64}$/.test(id)) return id;
+  throw unreadableAnswer(what);
 }

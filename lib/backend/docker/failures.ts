@@ -43,7 +43,7 @@ const KNOWN: readonly Known[] = [
     hints: ["`docker context ls` lists the contexts"],
   },
   {
-    pattern: /is already in use by container|is already in use/i,
+    pattern: /container name .* is already in use/i,
     code: "name-taken",
     message: (said) => said,
     hints: [],
@@ -99,6 +99,14 @@ export function engineFailure(
     return new Failure(known.code, known.message(said), { hints: known.hints, exit: EXIT.beforeAgent });
   }
   return new Failure("engine-failed", `The engine failed at ${what}: ${said}`, {
+    hints: ["Run again with `-v` to see each call"],
+    exit: EXIT.beforeAgent,
+  });
+}
+
+/** The failure of a call that succeeded and whose answer makes no sense. */
+export function unreadableAnswer(what: string): Failure {
+  return new Failure("engine-failed", `The engine's answer could not be read at ${what}`, {
     hints: ["Run again with `-v` to see each call"],
     exit: EXIT.beforeAgent,
   });

@@ -24,16 +24,22 @@ export function containerName(slug: string, attempt: number): string {
   return attempt < 2 ? `${NAME_PREFIX}${slug}` : `${NAME_PREFIX}${slug}-${attempt}`;
 }
 
+/** How the name of every egress network begins: an engine routes through the first network by name that leads out. */
+export const EGRESS_PREFIX = "0-claude-bottle-";
+
 /** The names of one run's other objects. They carry the run id, so parallel launches never meet. */
 export interface RunNames {
   readonly sidecar: string;
   readonly internal: string;
-  /** Begins with `0-`: an engine routes through the first network by name, and a joined one must not win. */
   readonly egress: string;
 }
 
 /** The run's names. */
 export function runNames(slug: string, runId: string): RunNames {
   const stem = `${NAME_PREFIX}${slug}-${runId}`;
-  return { sidecar: `${stem}-sidecar`, internal: `${stem}-internal`, egress: `0-${stem}-egress` };
+  return {
+    sidecar: `${stem}-sidecar`,
+    internal: `${stem}-internal`,
+    egress: `${EGRESS_PREFIX}${slug}-${runId}-egress`,
+  };
 }

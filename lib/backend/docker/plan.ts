@@ -1,7 +1,8 @@
+import { specNotices } from "../../bottle/notices.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
-import { addressIn, type Range, type Subnets } from "./addresses.ts";
+import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
 import { proxyEnvironment } from "./arguments.ts";
 import type { EngineFacts } from "./engine.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
@@ -102,8 +103,20 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
     teardownSteps: teardownSteps(names, step),
-    notices: spec.proxy.limits(spec.policy),
+    limits: limitsText(expected, spec.resources.cpus),
+    notices: [
+      ...specNotices(spec),
+      ...spec.proxy.limits(spec.policy),
+      ...(inputs.engine.swapLimit
+        ? []
+        : ["the engine cannot bound swap: what the agent holds may reach its disk"]),
+    ],
   };
+}
+
+function limitsText({ memory, pids }: Expected, cpus: number | undefined): string {
+  const gib = Number((memory / 1024 ** 3).toFixed(2));
+  return `${gib} GiB memory, ${pids} processes${cpus === undefined ? "" : `, ${cpus} cpus`}`;
 }
 
 function expectedOf({ spec, engine, subnets }: PlanInputs): Expected {
@@ -116,6 +129,9 @@ function expectedOf({ spec, engine, subnets }: PlanInputs): Expected {
     pids: spec.resources.pids ?? DEFAULT_PIDS,
     agentEnv: proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
     sidecarEnv: proxyEnvironment("", ""),
-    sidecarProgram: spec.proxy.program(spec.policy, sidecarAddress),
+    sidecarProgram: spec.proxy.program(spec.policy, {
+      listen: sidecarAddress,
+      egressSubnet: rangeText(subnets.egress),
+    }),
   };
 }

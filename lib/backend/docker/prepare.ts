@@ -113,7 +113,12 @@ function freeName(
   for (let attempt = 1; attempt <= LAST_SUFFIX; attempt++) {
     if (!taken.has(containerName(slug, attempt))) return attempt;
   }
-  throw new Failure(
+  throw namesTaken(slug);
+}
+
+/** In the seed's words. */
+export function namesTaken(slug: string): Failure {
+  return new Failure(
     "name-taken",
     `could not find a free container name after ${containerName(slug, LAST_SUFFIX)}; ` +
       `clean up old containers with 'docker rm -f <name>'`,

@@ -175,7 +175,7 @@ export function agentSteps(
   const { spec, user, envNames, envToken } = inputs;
   const asAgent = ["--user", `${user.uid}:${user.gid}`];
   const wrapper = ["/usr/bin/perl", AGENT_EXEC];
-  const run = [expected.sidecarAddress, String(PROXY_PORT), spec.workdir, ...spec.command];
+  const run = [envToken, expected.sidecarAddress, String(PROXY_PORT), spec.workdir, ...spec.command];
   const input = { kind: "environment", names: envNames } as const;
   if (spec.mode === "headless") {
     return [step("agent", {
@@ -203,7 +203,6 @@ export function agentSteps(
         names.agent,
         ...wrapper,
         "attached",
-        envToken,
         ...run,
       ],
       why: "the agent, on your terminal",

@@ -1,16 +1,21 @@
 import type { Step } from "../../bottle/invocation.ts";
-import { executedArguments } from "../../bottle/invocation.ts";
+import { executedArguments, shellQuoted } from "../../bottle/invocation.ts";
 import type { DockerClient } from "./client.ts";
 import { saidBy } from "./failures.ts";
 import { LABEL } from "./labels.ts";
 
 /** How often a run's objects are looked for before giving up: an engine may still be creating what a dead client asked for. */
 const ROUNDS = 6;
+/** Milliseconds of one call, and after which no further round begins: a person is waiting to get the shell back. */
+const CALL_MS = 15_000;
+const BUDGET_MS = 30_000;
 
 /** What the teardown needs of the machine. */
 export interface TeardownPorts {
   readonly client: DockerClient;
   sleep(ms: number): Promise<void>;
+  /** Milliseconds since the epoch. */
+  now(): number;
 }
 
 /** What could not be removed, in a sentence; empty when nothing is left. */
@@ -27,7 +32,7 @@ export async function tearDown(
   try {
     for (const { invocation } of run.steps) {
       const args = executedArguments(invocation, run.ids).slice(ports.client.globalArguments.length);
-      await ports.client.run({ what: "removing the bottle", args });
+      await ports.client.run({ what: "removing the bottle", args, deadlineMs: CALL_MS });
     }
     return "";
   } catch {
@@ -38,9 +43,10 @@ export async function tearDown(
 
 /** Removes everything that carries the run's label. Never throws. */
 export async function removeRun(ports: TeardownPorts, runId: string): Promise<Leftover> {
+  const end = ports.now() + BUDGET_MS;
   let last = "";
   let empty = 0;
-  for (let round = 0; round < ROUNDS && empty < 2; round++) {
+  for (let round = 0; round < ROUNDS && empty < 2 && ports.now() < end; round++) {
     if (round > 0) await ports.sleep(250);
     try {
       empty = await removeListed(ports.client, runId) ? empty + 1 : 0;
@@ -49,37 +55,53 @@ export async function removeRun(ports: TeardownPorts, runId: string): Promise<Le
     }
   }
   if (empty >= 2) return "";
-  const filter = `--filter label=${LABEL.run}=${runId}`;
-  const remedy =
-    `docker rm -fv $(docker ps -aq ${filter}); docker network rm $(docker network ls -q ${filter})`;
-  return `The bottle could not be removed${last === "" ? "" : `: ${last}`}; \`${remedy}\` finishes it`;
+  return `The bottle could not be removed${last === "" ? "" : `: ${last}`}; \`${
+    remedy(ports.client, runId)
+  }\` finishes it`;
 }
 
-/** One round; whether there was nothing to remove. */
+/** What a person can type instead, for the same engine. */
+function remedy({ globalArguments }: DockerClient, runId: string): string {
+  const docker = shellQuoted(["docker", ...globalArguments]);
+  const filter = `--filter label=${LABEL.run}=${runId}`;
+  return `${docker} rm -fv $(${docker} ps -aq ${filter}); ${docker} network rm $(${docker} network ls -q ${filter})`;
+}
+
+/** One round over all kinds, whatever becomes of one; whether there was nothing to remove. */
 async function removeListed(client: DockerClient, runId: string): Promise<boolean> {
   const filter = ["--filter", `label=${LABEL.run}=${runId}`];
-  const [containers, networks, volumes] = await Promise.all([
-    list(client, ["container", "ls", "--all", "--no-trunc", ...filter, "--format", "{{.ID}}"]),
-    list(client, ["network", "ls", "--no-trunc", ...filter, "--format", "{{.ID}}"]),
-    list(client, ["volume", "ls", ...filter, "--format", "{{.Name}}"]),
-  ]);
-  const removals = [
-    { ids: containers, args: ["container", "rm", "--force", "--volumes"] },
-    { ids: networks, args: ["network", "rm"] },
-    { ids: volumes, args: ["volume", "rm", "--force"] },
+  const kinds = [
+    {
+      list: ["container", "ls", "--all", "--no-trunc", ...filter, "--format", "{{.ID}}"],
+      remove: ["container", "rm", "--force", "--volumes"],
+    },
+    { list: ["network", "ls", "--no-trunc", ...filter, "--format", "{{.ID}}"], remove: ["network", "rm"] },
+    { list: ["volume", "ls", ...filter, "--format", "{{.Name}}"], remove: ["volume", "rm", "--force"] },
   ];
-  for (const { ids, args } of removals) {
-    if (ids.length === 0) continue;
-    const outcome = await client.outcome({ what: "removing the bottle", args: [...args, ...ids] });
-    // What a neighbour removed meanwhile is as good as removed by us; the next listing tells.
-    if (outcome.code !== 0 && !/no such|not found|already in progress/i.test(outcome.stderr)) {
-      throw new Error(saidBy(outcome.stderr));
+  const complaints: unknown[] = [];
+  const listed = await Promise.all(
+    kinds.map(({ list }) => listedIds(client, list).catch((error) => void complaints.push(error))),
+  );
+  // In this order: a network is held by its containers.
+  for (const [index, { remove }] of kinds.entries()) {
+    const ids = listed[index] ?? [];
+    if (ids.length > 0) {
+      await removed(client, [...remove, ...ids]).catch((error) => void complaints.push(error));
     }
   }
-  return containers.length + networks.length + volumes.length === 0;
+  if (complaints.length > 0) throw complaints[0];
+  return listed.every((ids) => ids?.length === 0);
 }
 
-async function list(client: DockerClient, args: readonly string[]): Promise<readonly string[]> {
-  const stdout = await client.run({ what: "listing what is left of the bottle", args });
+/** @throws Error with what the engine said against it */
+async function removed(client: DockerClient, args: readonly string[]): Promise<void> {
+  const outcome = await client.outcome({ what: "removing the bottle", args, deadlineMs: CALL_MS });
+  // What a neighbour removed meanwhile is as good as removed by us; the next listing tells.
+  const harmless = outcome.code === 0 || /no such|not found|already in progress/i.test(outcome.stderr);
+  if (!harmless) throw new Error(saidBy(outcome.stderr));
+}
+
+async function listedIds(client: DockerClient, args: readonly string[]): Promise<readonly string[]> {
+  const stdout = await client.run({ what: "listing what is left of the bottle", args, deadlineMs: CALL_MS });
   return stdout.split("\n").filter((line) => line !== "");
 }

@@ -130,6 +130,7 @@ function agentDifferences(
       whose: "agent",
       image: ids.get(REF.agentImage),
       memory: expected.memory,
+      swapLimit: inputs.engine.swapLimit,
       pids: expected.pids,
       env: expected.agentEnv,
       networks: new Map([[ids.get(REF.internal) ?? "", expected.agentAddress]]),
@@ -160,6 +161,7 @@ function sidecarDifferences(
       whose: "sidecar",
       image: ids.get(REF.sidecarImage),
       memory: program.memoryMiB * 1024 ** 2,
+      swapLimit: inputs.engine.swapLimit,
       pids: program.pids,
       env: sidecarEnv,
       networks,
@@ -179,6 +181,8 @@ interface Common {
   readonly whose: string;
   readonly image: string | undefined;
   readonly memory: number;
+  /** An engine that says it cannot bound swap is no liar; the plan says so before. */
+  readonly swapLimit: boolean;
   readonly pids: number;
   readonly env: Readonly<Record<string, string>>;
   /** Addresses by network id; `undefined` for any address. */
@@ -213,7 +217,9 @@ function commonDifferences(container: InspectedContainer, common: Common): reado
     ...differing(`${whose} limits`, ULIMITS.join(" "), ulimitsOf(container)),
     ...differing(`${whose} log`, "local 10m", logOf(container)),
     ...differing(`${whose} memory`, String(common.memory), String(host.Memory ?? 0)),
-    ...differing(`${whose} memory and swap`, String(common.memory), String(host.MemorySwap ?? 0)),
+    ...(common.swapLimit
+      ? differing(`${whose} memory and swap`, String(common.memory), String(host.MemorySwap ?? 0))
+      : []),
     ...differing(`${whose} pids`, String(common.pids), String(host.PidsLimit ?? 0)),
     ...environmentDifferences(container, common),
     ...networkDifferences(container, common),

@@ -1,6 +1,6 @@
 import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
 import type { EgressPolicy, HostRule } from "../policy.ts";
-import { PROXY_PORT } from "../proxy.ts";
+import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
@@ -12,11 +12,11 @@ export const BACK_PORT = 3128;
  * The front's configuration: it listens on the internal address, refuses readably and hands everything that the
  * rules allow to the back.
  */
-export function frontConfiguration(policy: EgressPolicy, listen: string): string {
+export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): string {
   const lines = [
     "# Front: takes the bottle's requests, refuses in words, hands the rest to the back.",
     ...QUIET,
-    `http_port ${checkedAddress(listen)}:${PROXY_PORT} tcpkeepalive=60,30,4`,
+    `http_port ${checkedAddress(place.listen)}:${PROXY_PORT} tcpkeepalive=60,30,4`,
     `cache_peer 127.0.0.1 parent ${BACK_PORT} 0 no-query no-digest no-netdb-exchange default connect-fail-limit=1000000`,
     "never_direct allow all",
     "# A reloading back does not listen for some milliseconds: try again, 50 ms apart, before giving up.",
@@ -25,7 +25,7 @@ export function frontConfiguration(policy: EgressPolicy, listen: string): string
     "reply_header_access Content-Type deny all",
     "reply_header_replace Content-Type text/plain; charset=utf-8",
     "",
-    ...rules(policy, listen),
+    ...rules(policy, place),
     "",
     "# What it hands over is logged by the back, once TLS has been judged.",
     "acl refused note why",
@@ -36,15 +36,15 @@ export function frontConfiguration(policy: EgressPolicy, listen: string): string
 }
 
 /** The back's configuration: it listens on loopback, judges TLS without opening it, and dials. */
-export function backConfiguration(policy: EgressPolicy, listen: string): string {
-  checkedAddress(listen);
+export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): string {
+  checkedAddress(place.listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);
   const lines = [
     "# Back: the front's only parent; checks what TLS names, resolves, dials.",
     ...QUIET,
     `http_port 127.0.0.1:${BACK_PORT} ssl-bump tls-cert=/etc/squid/dummy.pem generate-host-certificates=off`,
     "",
-    ...rules(policy, listen),
+    ...rules(policy, place),
     "",
     "# A TLS connection passes untouched when it names the host that was asked for; ssh entries are not TLS.",
     "external_acl_type sni ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
@@ -69,7 +69,7 @@ export function backConfiguration(policy: EgressPolicy, listen: string): string 
  * Both processes carry all of this: the back's enforce, the front's explain. Names and ports are judged before
  * any `dst` rule, since a `dst` rule resolves the name and a query can carry data out.
  */
-function rules(policy: EgressPolicy, listen: string): readonly string[] {
+function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
   const allowed = allowedHosts(policy);
   const deny = (condition: string, cause: keyof typeof CAUSES): string =>
     `http_access deny ${condition} why_${cause}`;
@@ -82,7 +82,7 @@ function rules(policy: EgressPolicy, listen: string): readonly string[] {
     "acl connect method CONNECT",
     "acl in_tunnel connections_encrypted",
     "acl resolved dst all",
-    ...[...NEVER, listen].map((range) => `acl never dst ${range}`),
+    ...[...NEVER, place.listen, place.egressSubnet].map((range) => `acl never dst ${range}`),
     // Squid keeps IPv4 addresses in their IPv6-mapped form, so mapped answers are judged by the IPv4 ranges.
     ...PRIVATE.map((range) => `acl private dst ${range}`),
     "",

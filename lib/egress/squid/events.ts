@@ -1,5 +1,6 @@
 import { eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
+import { REASON } from "../reasons.ts";
 import { CAUSES } from "./refusals.ts";
 
 /** Longer lines are not ours: squid cuts every field off. */
@@ -38,11 +39,11 @@ export function readEvent(line: string): EgressEvent | undefined {
 
 function refusal({ by, why, bump, sni, error }: Transaction): string | undefined {
   if (why !== "-") {
-    return Object.entries(CAUSES).find(([cause]) => cause === why)?.[1].reason ?? "refused by the sidecar";
+    return Object.entries(CAUSES).find(([cause]) => cause === why)?.[1].reason ?? REASON.unknown;
   }
   if (by !== "back") return undefined;
   if (bump === "terminate") {
-    return sni === "-" ? "TLS that names no host" : `TLS that names another host: ${sni}`;
+    return sni === "-" ? "TLS that names no host" : `${REASON.otherName}: ${sni}`;
   }
   if (bump === "peek" && error !== "-" && error !== "ERR_CLIENT_GONE") return "not TLS";
   return undefined;

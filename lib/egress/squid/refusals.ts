@@ -1,4 +1,5 @@
 import type { ConfigFile } from "../proxy.ts";
+import { REASON } from "../reasons.ts";
 
 /** Why one rule refuses: what the agent is told (`page`), and what an event says (`reason`). */
 export interface Cause {
@@ -19,7 +20,7 @@ export const CAUSES = {
   host: {
     status: 403,
     page: "refused %H:%p: the manifest does not list this host in the bottle's egress.allowlist",
-    reason: "not an allowed host",
+    reason: REASON.host,
   },
   port: {
     status: 403,
@@ -30,18 +31,18 @@ export const CAUSES = {
   unresolved: {
     status: 503,
     page: "cannot reach %H:%p: the host is allowed, but its name does not resolve",
-    reason: "name does not resolve",
+    reason: REASON.unresolved,
   },
   never: {
     status: 403,
     page: "refused %H:%p: its name resolves to a loopback, link-local, metadata or multicast address",
-    reason: "resolves to an address that is never reachable",
+    reason: REASON.never,
   },
   private: {
     status: 403,
     page:
       "refused %H:%p: its name resolves to a private address, and the manifest does not list it in the bottle's egress.private",
-    reason: "resolves to a private address",
+    reason: REASON.private,
   },
 } as const satisfies Readonly<Record<string, Cause>>;
 

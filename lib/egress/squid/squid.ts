@@ -1,7 +1,7 @@
 import sniCheck from "../../assets/squid_sni_check.pl" with { type: "text" };
 import supervisor from "../../assets/squid_supervisor.pl" with { type: "text" };
 import type { EgressPolicy } from "../policy.ts";
-import type { EgressProxy, SidecarProgram } from "../proxy.ts";
+import type { EgressProxy, SidecarPlace, SidecarProgram } from "../proxy.ts";
 import { backConfiguration, frontConfiguration } from "./configuration.ts";
 import { readEvent } from "./events.ts";
 import { covers } from "../hosts.ts";
@@ -25,7 +25,7 @@ function limits(policy: EgressPolicy): readonly string[] {
     .map((entry) => `${entry.host}:443 is an ssh entry, so what its TLS names is not checked`);
 }
 
-function program(policy: EgressPolicy, listen: string): SidecarProgram {
+function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
   return {
     uid: PROXY_ID,
     gid: PROXY_ID,
@@ -33,8 +33,8 @@ function program(policy: EgressPolicy, listen: string): SidecarProgram {
     files: [
       { path: "supervisor.pl", mode: 0o644, text: supervisor },
       { path: "sni.pl", mode: 0o644, text: sniCheck },
-      { path: "front.conf", mode: 0o644, text: frontConfiguration(policy, listen) },
-      { path: "back.conf", mode: 0o644, text: backConfiguration(policy, listen) },
+      { path: "front.conf", mode: 0o644, text: frontConfiguration(policy, place) },
+      { path: "back.conf", mode: 0o644, text: backConfiguration(policy, place) },
       ...refusalPages(),
     ],
     tmpfs: [],

@@ -61,6 +61,7 @@ sub kind_of {
     return $last =~ m{:/config$} ? 'sidecar-config' : 'agent-files' if $command eq 'container cp';
     return role_of(argv_of($last)) . '-start' if $command eq 'container start';
     return option('--ip') ? 'sidecar-connect' : 'sidecar-join' if $command eq 'network connect';
+    return 'began' if $command eq 'container exec' && grep { $_ eq 'test' } @words[ 0 .. 4 ];
     return (grep { $_ eq 'put' } @words) ? 'agent-env' : 'agent' if $command eq 'container exec';
     return 'explain' if $command eq 'container inspect';
     return 'logs' if $command eq 'container logs';
@@ -93,6 +94,8 @@ sub perform {
     wait_for("$state/release-$kind") if grep { $_ eq $kind } @{ $settings{hold} // [] };
     return refuse(1, 'Error response from daemon: injected fault') if $fault eq 'exit1';
     return refuse(125, 'docker: injected fault') if $fault eq 'exit125';
+    return refuse(1, 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?')
+        if $fault eq 'gone';
     return refuse(1, "Error response from daemon: Conflict. The container name \"/" . option('--name')
             . '" is already in use by container "0123". You have to remove (or rename) that container to be able '
             . 'to reuse that name.') if $fault eq 'conflict';
@@ -141,7 +144,7 @@ sub answer {
 sub answer_info {
     my %runtimes = map { $_ => { path => $_ } } 'runc', @{ $settings{runtime} // [] };
     $out = json({
-        ServerVersion => '20.10.24', Runtimes => \%runtimes, MemTotal => \'8589934592', NCPU => \'2', ID => 'FAKE',
+        ServerVersion => '20.10.24', Runtimes => \%runtimes, MemTotal => \'8589934592', SwapLimit => \'true', ID => 'FAKE',
     }) . "\n";
     return 0;
 }
@@ -176,7 +179,9 @@ sub answer_network {
     if ($command eq 'network inspect') {
         my ($id) = map { /^\Q$words[-1]\E (.*)$/ ? $1 : () } @{ $settings{network} // [] };
         return refuse(1, "Error: No such network: $words[-1]") unless $id;
-        $out = "$id\n";
+        $out = option('--format') ? "$id\n" : json([{
+            Id => $id, Name => $words[-1], Driver => 'bridge', Internal => \'false', Labels => {},
+        }]) . "\n";
         return 0;
     }
     if ($command eq 'network connect') {
@@ -216,6 +221,11 @@ sub answer_container {
 
 sub run_agent {
     return 0 if $kind eq 'agent-env';
+    return -e "$state/" . basename($words[-1]) ? 0 : 1 if $kind eq 'began';
+    # The wrapper's first word is how it is run, its second names the environment.
+    my ($at) = grep { $words[$_] =~ /^(headless|attached)$/ } 0 .. $#words;
+    spew("$state/$words[ $at + 1 ].began", '') unless $settings{'agent-unstarted'};
+    for my $id (stopped_meanwhile()) { unlink "$state/objects/$id/running" }
     if ($settings{'agent-waits'}) {
         # CLI 28 ends with code 0 on SIGTERM.
         $SIG{TERM} = sub { spew("$folder/terminated", ''); exit 0 };
@@ -224,6 +234,12 @@ sub run_agent {
     }
     $out = "$_\n" for join "\n", @{ $settings{'agent-says'} // [] };
     return ($settings{'agent-code'} // [0])->[0];
+}
+
+# Ids of the containers of the roles that the test lets stop while the agent runs.
+sub stopped_meanwhile {
+    my %roles = map { $_ => 1 } @{ $settings{'stops'} // [] };
+    return grep { $roles{ role_of(argv_of($_)) } } map { basename($_) } glob("$state/objects/*");
 }
 
 # ---------------------------------------------------------------- objects
@@ -290,6 +306,8 @@ sub inspection {
     my %networks = map { basename($_) =~ /^network-(.*)$/; $1 => { NetworkID => $1, IPAddress => slurp($_) } }
         glob("$object/network-*");
     my %tmpfs = map { split /:/, $_, 2 } @{ $asked{'--tmpfs'} // [] };
+    my %log = map { split /=/, $_, 2 } @{ $asked{'--log-opt'} // [] };
+    my @ulimits = map { /^(.*)=(.*):(.*)$/ ? { Name => $1, Soft => \"$2", Hard => \"$3" } : () } @{ $asked{'--ulimit'} // [] };
     my $readonly = grep { $_ eq '--read-only' } @words;
     my @mounts = map { /dst=([^,]+)/ ? { Type => 'volume', Destination => $1 } : () } @{ $asked{'--mount'} // [] };
     my ($image) = grep { /^sha256:/ } @words;
@@ -302,7 +320,9 @@ sub inspection {
             Privileged => \'false', IpcMode => option('--ipc'), Runtime => option('--runtime') || 'runc',
             Memory => \option('--memory'), MemorySwap => \option('--memory-swap'),
             PidsLimit => \option('--pids-limit'), ReadonlyRootfs => \($readonly ? 'true' : 'false'),
-            Dns => $asked{'--dns'} // [], Tmpfs => \%tmpfs,
+            Dns => $asked{'--dns'} // [], Tmpfs => \%tmpfs, RestartPolicy => { Name => option('--restart') },
+            Ulimits => \@ulimits, NanoCpus => \sprintf('%d', 1e9 * (option('--cpus') || 0)),
+            LogConfig => { Type => option('--log-driver'), Config => \%log },
         },
         Mounts => \@mounts, NetworkSettings => { Networks => \%networks },
     };

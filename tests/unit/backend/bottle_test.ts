@@ -4,10 +4,12 @@ import { composePlan } from "../../../lib/backend/docker/plan.ts";
 import type { Bottle } from "../../../lib/bottle/backend.ts";
 import { Secret } from "../../../lib/bottle/env.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
+import type { BottleEvent } from "../../../lib/bottle/events.ts";
 import { Failure } from "../../../lib/errors.ts";
 import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
 import { testInputs, testSpec } from "../../support/plan_inputs.ts";
-import { accountOf, MemoryEngine } from "./memory_engine.ts";
+import { timedOut } from "../../support/scripted_processes.ts";
+import { accountOf, BEGAN, MemoryEngine } from "./memory_engine.ts";
 
 interface Running {
   readonly bottle: Bottle;
@@ -15,13 +17,18 @@ interface Running {
   readonly engine: MemoryEngine;
   /** Lines since the launch. */
   lines(): readonly string[];
+  /** Notices since the launch. */
+  readonly notices: readonly string[];
 }
 
 async function running(changes: Partial<BottleSpec> = {}): Promise<Running> {
   const engine = new MemoryEngine();
   const env = { PATH: "/usr/bin", CLAUDE_BOTTLE_OAUTH_TOKEN: "token-53", TERM: "xterm-256color" };
   const host = fakeHost({ processes: engine.processes, env });
-  const onEvent = (): void => {};
+  const notices: string[] = [];
+  const onEvent = (event: BottleEvent): void => {
+    if (event.kind === "notice") notices.push(event.text);
+  };
   const plan = composePlan(testInputs({ spec: testSpec(changes) }));
   const bottle = await new DockerBottleBackend({ host, context: undefined, onEvent }).launch(plan, {
     signal: host.interrupts.signal,
@@ -29,21 +36,25 @@ async function running(changes: Partial<BottleSpec> = {}): Promise<Running> {
     env: new Map([["GITHUB_TOKEN", new Secret("line 1\nline 2")]]),
   });
   const before = host.processes.lines.length;
-  return { bottle, host, engine, lines: () => host.processes.lines.slice(before) };
+  return { bottle, host, engine, notices, lines: () => host.processes.lines.slice(before) };
 }
 
-/** Lets the agent end with `code`, and the engine tell of its containers what a test says. */
+/** Lets the client end with `code`, and the engine tell of its containers what a test says. */
 function ends(
   { engine }: Running,
   code: number,
-  told: { readonly agent?: unknown; readonly sidecar?: unknown } = {},
+  told: { readonly agent?: unknown; readonly sidecar?: unknown; readonly began?: boolean } = {},
 ): void {
-  engine.processes.on(/^docker container exec /, { code }).on(/^docker container inspect /, () => ({
-    stdout: JSON.stringify((["agent", "sidecar"] as const).map((role) => {
-      const account = accountOf(engine.made(role));
-      return told[role] === undefined ? account : { ...account, State: told[role] };
-    })),
-  }));
+  engine.began = told.began ?? true;
+  engine.processes.on(/^docker container exec .* (headless|attached|put) /, { code }).on(
+    /^docker container inspect /,
+    () => ({
+      stdout: JSON.stringify((["agent", "sidecar"] as const).map((role) => {
+        const account = accountOf(engine.made(role));
+        return told[role] === undefined ? account : { ...account, State: told[role] };
+      })),
+    }),
+  );
 }
 
 Deno.test("attach() gives a headless agent its environment over stdin, and nothing of it in the argv", async () => {
@@ -63,6 +74,7 @@ Deno.test("attach() gives a headless agent its environment over stdin, and nothi
     "/usr/bin/perl",
     "/usr/local/bin/claude-bottle-exec",
     "headless",
+    "nopqrstuvwxyz",
     "10.213.0.2",
     "8888",
     "/home/node",
@@ -119,43 +131,91 @@ Deno.test("attach() asks nothing after code 0, and passes the agent's own code o
   ends(zero, 0);
   await zero.bottle.attach();
   assert.equal(zero.lines().length, 1);
-  for (const code of [1, 2, 125, 130, 137]) {
+  for (const code of [1, 2, 125, 126, 127, 130, 137]) {
     const now = await running();
     ends(now, code);
     assert.deepEqual(await now.bottle.attach(), { code });
-    assert.equal(
-      now.lines()[1],
-      `docker container inspect ${now.engine.made("agent").id} ${now.engine.made("sidecar").id}`,
-    );
-    assert.equal(now.lines().length, 2);
+    const agent = now.engine.made("agent").id;
+    assert.deepEqual(now.lines().slice(1), [
+      `docker container inspect ${agent} ${now.engine.made("sidecar").id}`,
+      `docker container exec --user 47291:47291 ${agent} test -e /run/env/nopqrstuvwxyz.began`,
+    ]);
+    assert.deepEqual(now.notices, []);
   }
 });
 
+const DEAD = { Running: false, ExitCode: 1 };
+
 Deno.test("attach() shows the log's end of a sidecar that died before the agent could run", async () => {
-  const now = await running();
-  ends(now, 125, { sidecar: { Running: false, ExitCode: 1 } });
-  now.engine.processes.on(/^docker container logs /, {
-    stdout: "starting\n",
-    stderr: "FATAL: \x1b]0;evil\x07 bad configuration\n",
-  });
-  await assert.rejects(now.bottle.attach(), (error: unknown) => {
-    assert.ok(error instanceof Failure);
-    assert.equal(error.code, "sidecar-failed");
-    assert.equal(error.message, "The sidecar (squid) did not stay up; the end of its log:");
-    assert.equal(error.exit, 125);
-    assert.deepEqual(error.problems, [
-      { message: "starting" },
-      { message: "FATAL: ·]0;evil· bad configuration" },
-    ]);
-    return true;
-  });
-  assert.equal(now.lines().at(-1), `docker container logs --tail 10 ${now.engine.made("sidecar").id}`);
+  for (const code of [1, 125, 127]) {
+    const now = await running();
+    ends(now, code, { sidecar: DEAD, began: false });
+    now.engine.processes.on(/^docker container logs /, {
+      stdout: "starting\n",
+      stderr: "FATAL: \x1b]0;evil\x07 bad configuration\n",
+    });
+    await assert.rejects(now.bottle.attach(), (error: unknown) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.code, "sidecar-failed");
+      assert.equal(error.message, "The sidecar (squid) did not stay up; the end of its log:");
+      assert.equal(error.exit, 125);
+      assert.deepEqual(error.problems, [
+        { message: "starting" },
+        { message: "FATAL: ·]0;evil· bad configuration" },
+      ]);
+      return true;
+    });
+    assert.equal(now.lines().at(-1), `docker container logs --tail 10 ${now.engine.made("sidecar").id}`);
+    assert.deepEqual(now.notices, []);
+  }
 });
 
-Deno.test("attach() leaves the agent's own code alone when only the sidecar died meanwhile", async () => {
+Deno.test("attach() takes a sidecar that is gone for one that died", async () => {
   const now = await running();
-  ends(now, 3, { sidecar: { Running: false, ExitCode: 1 } });
-  assert.deepEqual(await now.bottle.attach(), { code: 3 });
+  now.engine.began = false;
+  now.engine.processes.on(/^docker container exec .* headless /, { code: 125 });
+  now.engine.objects.delete(now.engine.made("sidecar").id);
+  now.engine.processes.on(/^docker container logs /, { code: 1, stderr: "Error: No such container: x\n" });
+  await assert.rejects(now.bottle.attach(), { code: "sidecar-failed", exit: 125, problems: [] });
+});
+
+Deno.test("attach() keeps the agent's own code when the sidecar died while it ran, and says so", async () => {
+  for (const code of [3, 125]) {
+    const now = await running();
+    ends(now, code, { sidecar: DEAD });
+    assert.deepEqual(await now.bottle.attach(), { code });
+    assert.deepEqual(now.notices, ["The sidecar (squid) ended while the agent ran"]);
+    assert.equal(now.lines().length, 3, "its log is not read for that");
+  }
+});
+
+Deno.test("attach() leaves the wrapper's own refusal as it is", async () => {
+  const now = await running();
+  ends(now, 125, { began: false });
+  assert.deepEqual(await now.bottle.attach(), { code: 125 });
+  assert.deepEqual(now.notices, []);
+});
+
+Deno.test("attach() does not take the client's code of a command that never ran for the agent's", async () => {
+  for (const code of [1, 2, 126, 127, 130, 255]) {
+    const now = await running();
+    ends(now, code, { began: false });
+    await assert.rejects(now.bottle.attach(), {
+      code: "agent-not-started",
+      message: "The engine could not start the agent's command in the bottle",
+      hints: ["The agent image needs perl in /usr/bin; the engine's own words are above"],
+      exit: 125,
+    });
+  }
+});
+
+Deno.test("attach() takes a bottle in which nothing can be run for one whose agent never ran", async () => {
+  for (const code of [126, 127]) {
+    const now = await running();
+    ends(now, 127);
+    now.engine.processes.on(BEGAN, { code, stderr: "OCI runtime exec failed: exec failed: …\n" });
+    await assert.rejects(now.bottle.attach(), { code: "agent-not-started", exit: 125 });
+  }
 });
 
 Deno.test("attach() tells a bottle that ran out of memory from one that was stopped or removed", async () => {
@@ -187,15 +247,51 @@ Deno.test("attach() gives the engine a moment to notice a death only after SIGKI
   }
 });
 
-Deno.test("attach() does not take an engine that is gone for a removed bottle", async () => {
-  const now = await running();
-  ends(now, 1);
-  now.engine.processes.on(/^docker container inspect /, {
+Deno.test("attach() keeps the agent's code, with a notice, when the engine cannot be asked", async () => {
+  const unreachable = {
     code: 1,
     stderr:
       'error during connect: Get "http://box:2375/x": dial tcp: lookup box on 10.0.0.53:53: no such host\n',
-  });
-  await assert.rejects(now.bottle.attach(), { code: "engine-unreachable", exit: 125 });
+  };
+  const account = "lookup box on 10.0.0.53:53: no such host";
+  const rows = [
+    {
+      answer: unreachable,
+      notice:
+        `The engine does not answer: error during connect: Get "http://box:2375/x": dial tcp: ${account}`,
+    },
+    {
+      answer: { code: 1, stderr: "Error response from daemon: something broke\n" },
+      notice: /^The engine failed at asking .*: something broke$/,
+    },
+    {
+      answer: timedOut("docker container x", 60),
+      notice: "`docker container x …` did not end within 60 s",
+    },
+  ];
+  for (const question of [/^docker container inspect /, BEGAN]) {
+    for (const code of [1, 125, 137]) {
+      for (const { answer, notice } of rows) {
+        const now = await running();
+        ends(now, code);
+        now.engine.processes.on(question, answer);
+        assert.deepEqual(await now.bottle.attach(), { code });
+        assert.equal(now.notices.length, 1);
+        if (typeof notice === "string") assert.equal(now.notices[0], notice);
+        else assert.match(now.notices[0] ?? "", notice);
+      }
+    }
+  }
+});
+
+Deno.test("attach() keeps the agent's code, with a notice, when the engine's account cannot be read", async () => {
+  for (const stdout of ["", "[{", "{}"]) {
+    const now = await running();
+    ends(now, 7);
+    now.engine.processes.on(/^docker container inspect /, { stdout });
+    assert.deepEqual(await now.bottle.attach(), { code: 7 });
+    assert.deepEqual(now.notices, ["The engine's answer could not be read at asking how the bottle is"]);
+  }
 });
 
 Deno.test("attach() rejects with the interruption, whatever code the client ended with", async () => {

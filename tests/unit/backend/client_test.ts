@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { BottleEvent } from "../../../lib/bottle/events.ts";
 import { clientEnvironment, DockerClient } from "../../../lib/backend/docker/client.ts";
+import { Failure } from "../../../lib/errors.ts";
 import { environmentOf } from "../../support/fake_host.ts";
-import { programMissing, ScriptedProcesses } from "../../support/scripted_processes.ts";
+import { programMissing, ScriptedProcesses, timedOut } from "../../support/scripted_processes.ts";
 
 /** Written out: the list is what keeps a host's or a manifest's variables from steering the client. */
 const PASS_LIST = [
@@ -108,6 +109,44 @@ Deno.test("DockerClient says in words that there is no docker CLI", async () => 
   };
   await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), expected);
   await assert.rejects(client(processes).client.attach({ what: "x", args: ["exec"] }), expected);
+});
+
+Deno.test("DockerClient says that the engine is slow, and what shows it", async () => {
+  const processes = new ScriptedProcesses().on(/^docker/, timedOut("docker ps --all", 60));
+  const expected = {
+    code: "engine-slow",
+    message: "`docker ps --all …` did not end within 60 s",
+    hints: ["`docker version` shows whether the engine answers; restart it if it does not"],
+    exit: 125,
+  };
+  await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), expected);
+  await assert.rejects(client(processes).client.outcome({ what: "x", args: ["ps"] }), expected);
+});
+
+Deno.test("DockerClient passes on what else goes wrong as it is", async () => {
+  for (const error of [new TypeError("mistake"), new Failure("other", "Other")]) {
+    const processes = new ScriptedProcesses().on(/^docker/, error);
+    const thrown = (caught: unknown): boolean => caught === error;
+    await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), thrown);
+    await assert.rejects(client(processes).client.attach({ what: "x", args: ["exec"] }), thrown);
+  }
+});
+
+Deno.test("DockerClient gives a call 60 s unless told, and as long as it takes to what tells lines", async () => {
+  const processes = new ScriptedProcesses().on(/^docker/, { stdout: "one\ntwo\n", stderr: "three\n" });
+  const docker = client(processes).client;
+  const lines: string[] = [];
+  await docker.run({ what: "x", args: ["ps"] });
+  await docker.run({ what: "x", args: ["ps"], deadlineMs: 15_000 });
+  await docker.run({ what: "x", args: ["image", "pull"], onLine: (line) => lines.push(line) });
+  await docker.attach({ what: "x", args: ["exec"] });
+  assert.deepEqual(processes.calls.map(({ deadlineMs }) => deadlineMs), [
+    60_000,
+    15_000,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(lines, ["one", "two", "three"]);
 });
 
 Deno.test("DockerClient hands on input and signal", async () => {

@@ -154,10 +154,25 @@ Deno.test("executeSteps() hands ids on: printed as names, executed as ids, the l
   held.host.processes.on(/^docker cp/, {});
   const run = held.execute([step("make", [], { creates: "made" }), use]);
   await settled();
-  await held.end("make", { stdout: "WARNING: no swap limit\n0f3c\n" });
+  const id = "0f3c".repeat(16);
+  await held.end("make", { stdout: `WARNING: no swap limit\n${id}\n` });
   await run;
-  assert.deepEqual(held.host.processes.calls[1]?.args, ["cp", "0f3c:/x", "k1", "do", "use"]);
-  assert.equal(held.ids.get("made"), "0f3c");
+  assert.deepEqual(held.host.processes.calls[1]?.args, ["cp", `${id}:/x`, "k1", "do", "use"]);
+  assert.equal(held.ids.get("made"), id);
+});
+
+Deno.test("executeSteps() refuses an id that is none, and begins nothing with it", async () => {
+  for (
+    const stdout of ["", "0f3c", `{"Id": nothing`, "0f3c".repeat(16).toUpperCase(), "WARNING: no swap limit"]
+  ) {
+    const held = new Held();
+    const use = step("use", ["make"]);
+    const run = held.execute([step("make", [], { creates: "made" }), use]);
+    await settled();
+    await held.end("make", { stdout });
+    await assert.rejects(run, { code: "engine-failed", exit: 125, message: /could not be read at make/ });
+    assert.equal(held.host.processes.calls.length, 1);
+  }
 });
 
 Deno.test("executeSteps() sends files as a tar stream", async () => {

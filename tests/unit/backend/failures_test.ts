@@ -149,6 +149,15 @@ Deno.test("engineFailure() words each message that a user can act on", () => {
   }
 });
 
+Deno.test("engineFailure() takes nothing but a container's name for a taken name: another would not help", () => {
+  for (
+    const said of ["the address 10.213.0.3 is already in use", "port 80 is already in use by container 0f"]
+  ) {
+    const failure = engineFailure("x", { code: 1, stderr: `Error response from daemon: ${said}\n` });
+    assert.deepEqual([failure.code, failure.message], ["engine-failed", `The engine failed at x: ${said}`]);
+  }
+});
+
 Deno.test("engineFailure() names a next step for each way an engine cannot be used", () => {
   const actionable = MESSAGES.filter(({ code }) => !["name-taken", "object-gone"].includes(code));
   for (const { stderr } of actionable) {

@@ -173,8 +173,8 @@ for (
     /container cp - \S*:\/$/,
     /container cp - \S*:\/config$/,
     /network connect /,
-    /container start \S*-agent$/,
-    /container start \S*-sidecar$/,
+    /container start a{60}\d+$/,
+    /container start c{60}\d+$/,
     /^docker inspect /,
   ]
 ) {
@@ -190,7 +190,7 @@ for (
 Deno.test("launch() shows the last words of a sidecar that ended at once, read before it is removed", async () => {
   const launched = launcher();
   launched.engine.processes
-    .on(/container start \S*-sidecar$/, {})
+    .on(/container start c{60}\d+$/, {})
     .on(/^docker container logs /, (call) => {
       assert.ok(launched.engine.objects.has(call.args.at(-1) ?? ""));
       return { stdout: "starting\n", stderr: "FATAL: \x1b[31mbad configuration\n" };
@@ -224,7 +224,7 @@ Deno.test("launch() leaves nothing when it is interrupted", async () => {
 
 Deno.test("launch() looks by label until the engine lists nothing twice: a late create is removed too", async () => {
   const launched = launcher();
-  launched.engine.processes.on(/container start \S*-agent$/, BROKEN);
+  launched.engine.processes.on(/container start a{60}\d+$/, BROKEN);
   launched.engine.processes.once(/^docker network ls/, { stdout: "" });
   await assert.rejects(launched.launch(), { message: /: something broke$/ });
   assert.equal(launched.engine.objects.size, 0);
@@ -237,7 +237,7 @@ Deno.test("launch() looks by label until the engine lists nothing twice: a late 
 Deno.test("launch() names the command that finishes the removal when the engine will not", async () => {
   const launched = launcher();
   launched.engine.processes
-    .on(/container start \S*-agent$/, BROKEN)
+    .on(/container start a{60}\d+$/, BROKEN)
     .on(/^docker container rm /, { code: 1, stderr: "Error response from daemon: device is busy\n" });
   await assert.rejects(launched.launch(), { message: /: something broke$/ });
   assert.deepEqual(launched.notices, [

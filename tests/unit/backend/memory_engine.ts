@@ -25,6 +25,9 @@ export interface MadeObject {
   readonly networks: Map<string, string>;
 }
 
+/** The question whether the agent began. */
+export const BEGAN = /^docker container exec --user \S+ \S+ test -e \S+$/;
+
 /** Options without a value. */
 const SWITCHES: ReadonlySet<string> = new Set(["--init", "--read-only", "--internal", "--ipv6=false"]);
 
@@ -32,6 +35,8 @@ const SWITCHES: ReadonlySet<string> = new Set(["--init", "--read-only", "--inter
 export class MemoryEngine {
   readonly objects = new Map<string, MadeObject>();
   readonly processes: ScriptedProcesses;
+  /** Whether the wrapper handed over to the agent. */
+  began = true;
   #made = 0;
 
   constructor(processes: ScriptedProcesses = new ScriptedProcesses()) {
@@ -44,7 +49,8 @@ export class MemoryEngine {
       .on(/^docker (container )?inspect /, (call) => this.#inspect(call))
       .on(/^docker (container|network) rm /, (call) => this.#remove(call))
       .on(/^docker (container|network) ls /, (call) => this.#list(call))
-      .on(/^docker volume ls /, {});
+      .on(/^docker volume ls /, {})
+      .on(BEGAN, () => ({ code: this.began ? 0 : 1 }));
   }
 
   /** The object of a role. */
@@ -66,7 +72,7 @@ export class MemoryEngine {
     const isNetwork = kind === "network";
     const name = isNetwork ? words[index] ?? "" : options.get("--name")?.[0] ?? "";
     const object: MadeObject = {
-      id: `id${++this.#made}-${(options.get("--label") ?? []).map(roleIn).join("")}`,
+      id: idOf(++this.#made, (options.get("--label") ?? []).map(roleIn).join("")),
       kind: isNetwork ? "network" : "container",
       name,
       options,
@@ -119,6 +125,19 @@ export class MemoryEngine {
 
 function gone(id: string | undefined): Partial<Outcome> {
   return { code: 1, stderr: `Error response from daemon: No such container: ${id}\n` };
+}
+
+/** The first letter of an id tells the role, for patterns in tests. */
+const FIRST: ReadonlyMap<string, string> = new Map([
+  ["agent", "a"],
+  ["sidecar", "c"],
+  ["internal", "1"],
+  ["egress", "e"],
+]);
+
+/** 64 hex digits, as an engine's ids have. */
+function idOf(count: number, role: string): string {
+  return (FIRST.get(role) ?? "0").repeat(60) + String(count).padStart(4, "0");
 }
 
 function roleIn(label: string): string {

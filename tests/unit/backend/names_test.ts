@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { containerName, runIdFrom, runNames, slugify } from "../../../lib/backend/docker/names.ts";
 import { LABEL, labelsOf, ownerLabel } from "../../../lib/backend/docker/labels.ts";
+import { checkName, nameSlug } from "../../../lib/manifest/names.ts";
 import { testInputs } from "../../support/plan_inputs.ts";
 
 Deno.test("slugify() gives what a container's name can carry", () => {
@@ -8,6 +10,22 @@ Deno.test("slugify() gives what a container's name can carry", () => {
   assert.equal(slugify("Code Reviewer"), "code-reviewer");
   assert.equal(slugify("__a..B--c__"), "a-b-c");
   assert.equal(slugify("Ünïcode 2"), "n-code-2");
+});
+
+Deno.test("slugify() and the manifest's nameSlug() agree: who else is refused would be another agent", () => {
+  const letter = fc.constantFrom(..."aZ09 ._-ÄßİK\u212a\n");
+  const name = fc.oneof(fc.string({ unit: letter }), fc.string(), fc.string({ unit: "binary" }));
+  let good = 0;
+  fc.assert(
+    fc.property(name, (text) => {
+      assert.equal(slugify(text), nameSlug(text));
+      if (checkName(text).kind !== "good") return;
+      good++;
+      assert.match(slugify(text), /^[a-z0-9]+(-[a-z0-9]+)*$/);
+    }),
+    { numRuns: 2000, seed: 4711 },
+  );
+  assert.ok(good > 50, `${good} names were good`);
 });
 
 Deno.test("containerName() has no suffix at first, then -2 … -99", () => {

@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "../../../lib/backend/docker/plan.ts";
 import { executedArguments, printedArguments, type Step } from "../../../lib/bottle/invocation.ts";
 import { planJson, stepsText } from "../../../lib/bottle/render.ts";
+import type { BottleSpec } from "../../../lib/bottle/spec.ts";
+import type { EgressProxy } from "../../../lib/egress/proxy.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
-import { testInputs, testSpec } from "../../support/plan_inputs.ts";
+import { TEST_PROXY, testInputs, testSpec } from "../../support/plan_inputs.ts";
 
 /** A bottle under gVisor on a newer engine, on a terminal, with everything that changes a step. */
 const ATTACHED: PlanInputs = testInputs({
@@ -20,7 +22,13 @@ const ATTACHED: PlanInputs = testInputs({
       ssh: [{ host: "git.example.com", port: 443, private: false }],
     },
   }),
-  engine: { version: "28.5.2", major: 28, runtimes: ["runc", "runsc"], memory: 8 * 1024 ** 3, cpus: 2 },
+  engine: {
+    version: "28.5.2",
+    major: 28,
+    runtimes: ["runc", "runsc"],
+    memory: 8 * 1024 ** 3,
+    swapLimit: true,
+  },
   runtime: "runsc",
   images: {
     agent: {
@@ -93,6 +101,48 @@ Deno.test("composePlan() gives an agent at most the memory that the engine has",
   assert.equal(memory(1_000_000_000), 1_000_000_000);
   assert.equal(memory(0), 4_294_967_296);
   assert.equal(memory(1_000_000_000, 2_000_000_000), 2_000_000_000);
+});
+
+Deno.test("composePlan() says in words how the agent is bounded", () => {
+  const limits = (resources: Partial<BottleSpec["resources"]>, memory = 8 * 1024 ** 3): string =>
+    composePlan(testInputs({
+      engine: { ...testInputs().engine, memory },
+      spec: testSpec({ resources: { ...testSpec().resources, ...resources } }),
+    })).limits;
+  assert.equal(limits({}), "4 GiB memory, 2048 processes");
+  assert.equal(limits({}, 1_000_000_000), "0.93 GiB memory, 2048 processes");
+  assert.equal(
+    limits({ cpus: 1.5, memory: 536_870_912, pids: 100 }),
+    "0.5 GiB memory, 100 processes, 1.5 cpus",
+  );
+});
+
+Deno.test("composePlan() gives the sidecar its place: its own address and its egress network's range", () => {
+  const places: unknown[] = [];
+  const proxy: EgressProxy = {
+    ...TEST_PROXY,
+    program: (policy, place) => {
+      places.push(place);
+      return TEST_PROXY.program(policy, place);
+    },
+  };
+  composePlan(testInputs({ spec: testSpec({ proxy }) }));
+  assert.deepEqual(places, [{ listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" }]);
+});
+
+Deno.test("composePlan() notes what a person should know: of the spec, the proxy and the engine, in this order", () => {
+  const spec = testSpec({
+    env: new Map([["ANTHROPIC_BASE_URL", { kind: "literal", value: "https://intra.example" }]]),
+    forwardOauthToken: true,
+    policy: { hosts: [], ssh: [{ host: "git.example.com", port: 443, private: false }] },
+  });
+  const engine = { ...testInputs().engine, swapLimit: false };
+  assert.deepEqual(composePlan(testInputs({ spec, engine })).notices, [
+    "env sets ANTHROPIC_BASE_URL: your Claude token goes to that host",
+    "git.example.com:443 is not checked",
+    "the engine cannot bound swap: what the agent holds may reach its disk",
+  ]);
+  assert.deepEqual(composePlan(testInputs()).notices, []);
 });
 
 Deno.test("composePlan() names the agent container as pinned, whatever the attempt", () => {

@@ -30,7 +30,7 @@ function machine(
     ServerVersion: "20.10.24",
     Runtimes: Object.fromEntries(runtimes.map((name) => [name, {}])),
     MemTotal: 8_589_934_592,
-    NCPU: 2,
+    SwapLimit: true,
   };
   host.processes
     .on(/^sh /, { stdout: LINUX })
@@ -191,10 +191,11 @@ Deno.test("preparePlan() names every missing host variable before it asks the en
 
 Deno.test("preparePlan() joins existing networks by id and names the one that is not there", async () => {
   const host = machine();
-  host.processes.on(/network inspect .* intra$/, { stdout: "n1d\n" });
+  const intra = { Name: "intra", Id: "n1d", Driver: "bridge", Internal: false, Labels: {} };
+  host.processes.on(/network inspect intra$/, { stdout: JSON.stringify([intra]) });
   const plan = await prepare(host, { networks: ["intra"] });
   assert.deepEqual([...plan.inputs.joined], [["intra", "n1d"]]);
-  host.processes.on(/network inspect .* gone$/, { code: 1, stderr: "Error: No such network: gone\n" });
+  host.processes.on(/network inspect gone$/, { code: 1, stderr: "Error: No such network: gone\n" });
   await assert.rejects(prepare(host, { networks: ["intra", "gone"] }), {
     code: "network-missing",
     message: "The network 'gone' of egress.networks does not exist",

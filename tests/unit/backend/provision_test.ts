@@ -57,6 +57,26 @@ Deno.test("agentEnvironment() lets the manifest win and forwards the token only 
   }
 });
 
+Deno.test("agentEnvironment() refuses a token that no process can be given, without showing it", () => {
+  const spec = testSpec({ env: new Map(), forwardOauthToken: true });
+  const rows = [
+    { token: "token-53\0", message: /^The value of CLAUDE_BOTTLE_OAUTH_TOKEN contains a NUL byte/ },
+    {
+      token: "x".repeat(131_072),
+      message: /^The value of CLAUDE_BOTTLE_OAUTH_TOKEN is longer than the 131071 bytes/,
+    },
+  ];
+  for (const { token, message } of rows) {
+    const environment = environmentOf({ CLAUDE_BOTTLE_OAUTH_TOKEN: token });
+    assert.throws(() => agentEnvironment(spec, { environment, resolved: new Map() }), {
+      code: "env-invalid",
+      message,
+    });
+    const kept = agentEnvironment(testSpec({ env: new Map() }), { environment, resolved: new Map() });
+    assert.equal(kept.has("CLAUDE_CODE_OAUTH_TOKEN"), false);
+  }
+});
+
 Deno.test("agentEnvironment() takes the token from the manifest when both name it", () => {
   const name = "CLAUDE_CODE_OAUTH_TOKEN";
   const spec = testSpec({

@@ -278,6 +278,23 @@ for (const { role, path, value, problem } of DEVIATIONS) {
   });
 }
 
+Deno.test("verifyBottle() does not ask for bounded swap of an engine that said it has none, but for all else", async () => {
+  const bottle = await made();
+  const { inputs } = bottle.plan;
+  const unbounded = { ...bottle.plan, inputs: { ...inputs, engine: { ...inputs.engine, swapLimit: false } } };
+  for (const role of ["agent", "sidecar"] as const) {
+    const host = bottle.account[role]["HostConfig"] as Record<string, unknown>;
+    host["MemorySwap"] = -1;
+  }
+  assert.deepEqual(problems(bottle), [
+    "agent memory and swap: asked 4294967296, found -1",
+    "sidecar memory and swap: asked 268435456, found -1",
+  ]);
+  assert.deepEqual(problems({ ...bottle, plan: unbounded }), []);
+  (bottle.account.agent["HostConfig"] as Record<string, unknown>)["Memory"] = 0;
+  assert.deepEqual(problems({ ...bottle, plan: unbounded }), ["agent memory: asked 4294967296, found 0"]);
+});
+
 Deno.test("verifyBottle() reports a variable that the client filled in, and not its value", async () => {
   for (const role of ["agent", "sidecar"] as const) {
     for (const name of ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"]) {
@@ -303,7 +320,7 @@ Deno.test("verifyBottle() reports a network that is missing, one too many, and a
     NetworkID: "b".repeat(64),
     IPAddress: "172.17.0.2",
   } as unknown as Json;
-  assert.deepEqual(problems(extra), ["agent networks: asked id1-internal, found bbbbbbbbbbbb id1-internal"]);
+  assert.deepEqual(problems(extra), ["agent networks: asked 111111111111, found 111111111111 bbbbbbbbbbbb"]);
   const joined = await made();
   delete networks(joined, "sidecar")["network-2"];
   assert.equal(problems(joined).length, 1);
@@ -311,7 +328,7 @@ Deno.test("verifyBottle() reports a network that is missing, one too many, and a
   for (const role of ["agent", "sidecar"] as const) {
     const moved = await made();
     for (const network of Object.values(networks(moved, role))) {
-      if (network["NetworkID"] as unknown === "id1-internal") {
+      if (network["NetworkID"] as unknown === `${"1".repeat(60)}0001`) {
         network["IPAddress"] = "10.213.0.9" as unknown as Json;
       }
     }

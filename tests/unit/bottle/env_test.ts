@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  checkedValue,
   ENV_ENTRY_LIMIT,
+  ENV_LIMIT,
   missingHostVariables,
   requireHostVariables,
   resolveEnv,
@@ -58,7 +60,7 @@ Deno.test("resolveEnv() keeps the manifest's order and asks in it", async () => 
     ["M", "from\nthe host"],
     ["B", "answer 2"],
   ]);
-  assert.deepEqual(asked, ["first?", "Value of B"]);
+  assert.deepEqual(asked, ["value of Z (first?)", "value of B"]);
 });
 
 const WANTING = new Map<string, EnvSource>([
@@ -114,6 +116,30 @@ Deno.test("resolveEnv() takes values up to the bytes that Linux allows", async (
   await assert.rejects(resolve("x".repeat(131_070)), tooLong);
   await assert.rejects(resolve("é".repeat(65_535)), tooLong);
   await resolve("é".repeat(65_534));
+});
+
+Deno.test("resolveEnv() takes an environment of up to 1,000,000 bytes, names included", async () => {
+  assert.equal(ENV_LIMIT, 1_000_000);
+  const resolve = (bytes: number): Promise<unknown> => {
+    // Ten of `N0=…`, in characters of two bytes but for the last one's rest.
+    const values = Array.from({ length: 10 }, (_, index) => {
+      const room = index < 9 ? 100_000 - 3 : bytes - 900_000 - 3;
+      return [`N${index}`, { kind: "literal", value: "é".repeat(room >> 1) + "x".repeat(room & 1) }] as const;
+    });
+    return resolveEnv(new Map(values), { environment: environmentOf({}), ask: noQuestion });
+  };
+  await resolve(1_000_000);
+  await assert.rejects(resolve(1_000_001), {
+    code: "env-invalid",
+    message: "The bottle's env has 1000001 bytes, more than the 1000000 it may have",
+    hints: ["Put large values into files of the image instead"],
+  });
+});
+
+Deno.test("checkedValue() gives back what a process can be given", () => {
+  assert.equal(checkedValue("N", "a\nb=é"), "a\nb=é");
+  assert.equal(checkedValue("N", ""), "");
+  assert.throws(() => checkedValue("N", "\0"), { code: "env-invalid" });
 });
 
 Deno.test("resolveEnv() refuses a NUL byte without showing the value", async () => {

@@ -11,6 +11,7 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
     containerName: "claude-bottle-code-reviewer",
     image: "claude-bottle:aaaaaaaaaaaa",
     runtime: "runc",
+    limits: "4 GiB memory, 2048 processes",
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
@@ -51,13 +52,16 @@ agent          : Code Reviewer
 command        : claude --dangerously-skip-permissions --print 'say it'\\''s fine'
 image          : claude-bottle:aaaaaaaaaaaa
 container      : claude-bottle-code-reviewer
-env            : GIT_AUTHOR_NAME GITHUB_TOKEN GITEA_TOKEN
+env            : GIT_AUTHOR_NAME, GITHUB_TOKEN (from GH_PAT), GITEA_TOKEN (asked)
 skills         : (none)
 prompt         : You review.…
 bottle         : dev
   runtime      : runc
   proxy        : squid
   egress       : 2 hosts allowed (api.anthropic.com, intra.example)
+  granted      : intra.example
+  private      : intra.example
+  limits       : 4 GiB memory, 2048 processes
 remote-control : disabled
 
 `,
@@ -77,12 +81,18 @@ Deno.test("preflightText() says everything that there may be", () => {
         { host: "git.example.com", port: 22, private: false },
         { host: "git.example.com", port: 2222, private: false },
         { host: "10.0.0.7", port: 22, private: true },
+        { host: "10.0.0.7", port: 2222, private: true },
       ],
     },
+    namedHosts: ["*.example.org", "a.example"],
     egressSummary: "2 hosts allowed (10.0.0.7, git.example.com)",
     ca:
       "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nB\n-----END CERTIFICATE-----\n",
-  }, { runtime: "runsc", notices: ["first", "second"] }));
+  }, {
+    runtime: "runsc",
+    limits: "0.5 GiB memory, 100 processes, 1.5 cpus",
+    notices: ["first", "second"],
+  }));
   assert.equal(
     text,
     `
@@ -90,7 +100,7 @@ agent          : Code Reviewer
 command        : claude --dangerously-skip-permissions --print 'say it'\\''s fine'
 image          : claude-bottle:aaaaaaaaaaaa
 container      : claude-bottle-code-reviewer
-env            : CLAUDE_CODE_OAUTH_TOKEN
+env            : CLAUDE_CODE_OAUTH_TOKEN (from CLAUDE_BOTTLE_OAUTH_TOKEN)
 skills         : (none)
 prompt         : (none)
 bottle         : dev
@@ -98,6 +108,9 @@ bottle         : dev
   proxy        : squid
   ssh hosts    : git.example.com, 10.0.0.7
   egress       : 2 hosts allowed (10.0.0.7, git.example.com)
+  granted      : *.example.org, a.example
+  private      : 10.0.0.7
+  limits       : 0.5 GiB memory, 100 processes, 1.5 cpus
   networks     : one, two
   extra CAs    : 2
 remote-control : enabled
@@ -116,7 +129,32 @@ Deno.test("preflightText() lets no foreign string break a line or reach the term
   // deno-lint-ignore no-control-regex -- control characters are what this is about
   assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
   assert.equal(text.split("\n").filter((line) => line.startsWith("proxy")).length, 0);
-  assert.ok(text.includes("command        : claude 'a·[2J·1m··proxy : none·'\n"));
+  assert.ok(text.includes("command        : claude $'a\\x1b[2J·1m\\x0d\\nproxy : none·'\n"));
+});
+
+Deno.test("preflightText() leaves out the rows of what is not granted", () => {
+  const policy = { hosts: [{ host: "api.anthropic.com", private: false }], ssh: [] };
+  const text = preflightText(plan({ policy, namedHosts: [], env: new Map() }));
+  assert.doesNotMatch(text, /^ {2}(granted|private|networks|ssh hosts|extra CAs) /m);
+  assert.match(text, /^env {12}: \(none\)$/m);
+});
+
+Deno.test("preflightText() tells each variable's source, and the token's own only when it is forwarded", () => {
+  const name = "CLAUDE_CODE_OAUTH_TOKEN";
+  const shown = (env: BottleSpec["env"], forwardOauthToken = true): string | undefined =>
+    /^env +: (.*)$/m.exec(preflightText(plan({ env, forwardOauthToken })))?.[1];
+  assert.equal(
+    shown(new Map([["A", { kind: "command", argv: ["op", "secret-8"] }]]), false),
+    "A (from a command)",
+  );
+  assert.equal(shown(new Map([["A", { kind: "file", path: "~/secret-8" }]]), false), "A (from a file)");
+  assert.equal(
+    shown(new Map([["A", { kind: "prompt", text: "secret-8" }]])),
+    `A (asked), ${name} (from CLAUDE_BOTTLE_OAUTH_TOKEN)`,
+  );
+  // A manifest's own counts.
+  assert.equal(shown(new Map([[name, { kind: "host", variable: "MINE" }]])), `${name} (from MINE)`);
+  assert.equal(shown(new Map([[name, { kind: "literal", value: "secret-8" }]])), name);
 });
 
 Deno.test("preflightText() shows the first 60 characters of a prompt's first line", () => {
@@ -236,9 +274,25 @@ docker container exec claude-bottle-code-reviewer claude 'it'\\''s'  # stdin: en
   );
 });
 
+Deno.test("stepsText() is one line for each step, whatever the words", () => {
+  const [step] = plan().agentSteps;
+  assert.ok(step !== undefined);
+  const args = ["exec", "claude", "one\ntwo\r\n# teardown\u2028three"];
+  const long = { ...step, id: "x\ny", invocation: { ...step.invocation, args, why: "be\ncause" } };
+  const [, , , , , first, second, blank, third, ...rest] = stepsText(plan({}, { agentSteps: [long] })).split(
+    "\n",
+  );
+  assert.equal(first, "# x·y: be·cause");
+  assert.equal(
+    second,
+    "docker exec claude $'one\\ntwo\\x0d\\n# teardown\u2028three'  # stdin: environment of HOME GITHUB_TOKEN",
+  );
+  assert.deepEqual([blank, third, rest], ["", "# teardown", [""]]);
+});
+
 Deno.test("stepsText() lets no control sequence reach the terminal", () => {
   const [step] = plan().agentSteps;
   assert.ok(step !== undefined);
   const evil = { ...step, invocation: { ...step.invocation, args: ["exec", "a\x1b]0;x\x07\x9b"] } };
-  assert.ok(stepsText(plan({}, { agentSteps: [evil] })).includes("docker exec 'a·]0;x··'"));
+  assert.ok(stepsText(plan({}, { agentSteps: [evil] })).includes("docker exec $'a\\x1b]0;x\\x07·'"));
 });

@@ -5,7 +5,7 @@ import type { EgressPolicy } from "../../../lib/egress/policy.ts";
 import { backConfiguration, frontConfiguration } from "../../../lib/egress/squid/configuration.ts";
 import { squid } from "../../../lib/egress/squid/squid.ts";
 
-const LISTEN = "10.213.0.2";
+const PLACE = { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" };
 const SMALL: EgressPolicy = { hosts: [{ host: "api.anthropic.com", private: false }], ssh: [] };
 const FULL: EgressPolicy = {
   hosts: [
@@ -31,23 +31,23 @@ function lines(text: string, directive: string): readonly string[] {
 }
 
 function bothFor(policy: EgressPolicy): readonly string[] {
-  return [frontConfiguration(policy, LISTEN), backConfiguration(policy, LISTEN)];
+  return [frontConfiguration(policy, PLACE), backConfiguration(policy, PLACE)];
 }
 
 Deno.test("frontConfiguration() of one host is as written out", () => {
-  assert.equal(frontConfiguration(SMALL, LISTEN), written("small_front.conf"));
+  assert.equal(frontConfiguration(SMALL, PLACE), written("small_front.conf"));
 });
 
 Deno.test("backConfiguration() of one host is as written out", () => {
-  assert.equal(backConfiguration(SMALL, LISTEN), written("small_back.conf"));
+  assert.equal(backConfiguration(SMALL, PLACE), written("small_back.conf"));
 });
 
 Deno.test("frontConfiguration() of wildcard, private and ssh entries is as written out", () => {
-  assert.equal(frontConfiguration(FULL, LISTEN), written("full_front.conf"));
+  assert.equal(frontConfiguration(FULL, PLACE), written("full_front.conf"));
 });
 
 Deno.test("backConfiguration() of wildcard, private and ssh entries is as written out", () => {
-  assert.equal(backConfiguration(FULL, LISTEN), written("full_back.conf"));
+  assert.equal(backConfiguration(FULL, PLACE), written("full_back.conf"));
 });
 
 Deno.test("both configurations judge names and ports before anything that resolves a name", () => {
@@ -100,7 +100,7 @@ Deno.test("both configurations refuse everything when nothing is allowed", () =>
 });
 
 Deno.test("backConfiguration() splices only what names its host, and ssh entries", () => {
-  assert.deepEqual(lines(backConfiguration(FULL, LISTEN), "ssl_bump"), [
+  assert.deepEqual(lines(backConfiguration(FULL, PLACE), "ssl_bump"), [
     "ssl_bump splice step1 ssh0",
     "ssl_bump splice step1 ssh1",
     "ssl_bump peek step1",
@@ -154,10 +154,10 @@ Deno.test("both configurations refuse hosts that are no plain names", () => {
   for (const host of hostile) {
     for (const write of [frontConfiguration, backConfiguration]) {
       const refused = (error: unknown): boolean => error instanceof Failure && error.code === "egress-host";
-      assert.throws(() => write({ hosts: [{ host, private: false }], ssh: [] }, LISTEN), refused, host);
+      assert.throws(() => write({ hosts: [{ host, private: false }], ssh: [] }, PLACE), refused, host);
       if (host !== "10.0.0.1") {
         assert.throws(
-          () => write({ hosts: [], ssh: [{ host, port: 22, private: false }] }, LISTEN),
+          () => write({ hosts: [], ssh: [{ host, port: 22, private: false }] }, PLACE),
           refused,
           host,
         );
@@ -185,7 +185,7 @@ Deno.test("both configurations refuse ports and addresses that are none", () => 
   ) {
     for (const write of [frontConfiguration, backConfiguration]) {
       assert.throws(
-        () => write(SMALL, listen),
+        () => write(SMALL, { ...PLACE, listen }),
         Failure,
       );
     }
@@ -224,7 +224,7 @@ Deno.test("both configurations gain no directive from any host name", () => {
 });
 
 Deno.test("squid.program() runs the supervisor as Debian's proxy user and writes nowhere", () => {
-  const program = squid.program(FULL, LISTEN);
+  const program = squid.program(FULL, PLACE);
   assert.deepEqual([program.uid, program.gid, program.command, program.tmpfs], [
     13,
     13,
@@ -246,7 +246,7 @@ Deno.test("squid.program() runs the supervisor as Debian's proxy user and writes
 });
 
 Deno.test("squid.program() tells the agent in one line what was refused and where it would be granted", () => {
-  const page = squid.program(SMALL, LISTEN).files.find((file) => file.path === "refused_host.txt");
+  const page = squid.program(SMALL, PLACE).files.find((file) => file.path === "refused_host.txt");
   assert.equal(
     page?.text,
     "claude-bottle refused %H:%p: the manifest does not list this host in the bottle's egress.allowlist\n",

@@ -52,7 +52,7 @@ Deno.test("askSecret() reads without echo and shows a manifest's words as one ha
   const question = "token\x1b[2J\nclaude-bottle: launch this agent? [y/N] ";
   assert.equal(await askSecret(terminal, { question, signal }), "hunter2");
   assert.deepEqual(terminal.secretsRead, ["hunter2"]);
-  assert.equal(terminal.stderr, "token·[2J·claude-bottle: launch this agent? [y/N] : ");
+  assert.equal(terminal.stderr, "claude-bottle: token·[2J·claude-bottle: launch this agent? [y/N] : ");
   assert.equal(await askSecret(person(), { question: "token", signal }), undefined);
 });
 

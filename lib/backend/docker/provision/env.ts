@@ -1,5 +1,5 @@
 import { CLAUDE_ENVIRONMENT } from "../../../bottle/claude.ts";
-import { type ResolvedEnv, Secret } from "../../../bottle/env.ts";
+import { checkedValue, type ResolvedEnv, Secret } from "../../../bottle/env.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 import type { Environment } from "../../../host/environment.ts";
 import { CA_FILE } from "./files.ts";
@@ -48,7 +48,9 @@ export function agentEnvironment(
   const all = new Map<string, Secret>();
   for (const [name, value] of ownEnvironment(spec, sources.environment)) all.set(name, new Secret(value));
   const token = sources.environment.get(OAUTH.onHost);
-  if (spec.forwardOauthToken && token !== undefined) all.set(OAUTH.inBottle, new Secret(token));
+  if (spec.forwardOauthToken && token !== undefined) {
+    all.set(OAUTH.inBottle, new Secret(checkedValue(OAUTH.onHost, token)));
+  }
   for (const [name, value] of sources.resolved) all.set(name, value);
   return all;
 }

@@ -1,5 +1,5 @@
 import agentExec from "../../../assets/agent_exec.pl" with { type: "text" };
-import { claudeHomeFiles } from "../../../bottle/claude.ts";
+import { claudeHomeFiles, promptFile } from "../../../bottle/claude.ts";
 import type { TarFile } from "../../../bottle/invocation.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 
@@ -8,11 +8,6 @@ export const AGENT_EXEC = "/usr/local/bin/claude-bottle-exec";
 
 /** Where the extra certificate authorities stand in a bottle; the wrapper joins them to the image's own. */
 export const CA_FILE = "/usr/local/share/claude-bottle/ca.pem";
-
-/** Where the agent's system prompt stands, by its home. */
-export function promptFile(home: string): string {
-  return `${home}/.claude-bottle-prompt.txt`;
-}
 
 /** Everything that enters the agent container in the one stream before it starts. */
 export function agentFiles(

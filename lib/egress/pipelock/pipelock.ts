@@ -1,0 +1,45 @@
+import { isAddress } from "../hosts.ts";
+import type { EgressPolicy } from "../policy.ts";
+import { type EgressProxy, PROXY_PORT, type SidecarPlace, type SidecarProgram } from "../proxy.ts";
+import { configuration } from "./configuration.ts";
+import { readEvent } from "./events.ts";
+
+/** No user of any system: pipelock needs none. */
+const NOBODY_ID = 65_532;
+
+/** Pipelock 2.3.0: hosts by name, and what leaves in plain sight is searched for secrets. */
+export const pipelock: EgressProxy = {
+  name: "pipelock",
+  limits,
+  program,
+  reloadSignal: "HUP",
+  readEvent,
+};
+
+function limits(policy: EgressPolicy): readonly string[] {
+  const rules = [...policy.hosts, ...policy.ssh];
+  if (rules.length === 0) return [];
+  const privates = [
+    ...new Set(rules.filter((rule) => rule.private && !isAddress(rule.host)).map(({ host }) => host)),
+  ].sort();
+  return [
+    "pipelock pins names, not ports: allowed hosts can be reached on any port, also with plain HTTP and other " +
+    "protocols, and TLS that names no host passes",
+    ...(privates.length === 0 ? [] : [
+      `${privates.join(", ")}: private, so pipelock lets the name resolve to any address, ` +
+      "a metadata service's and the sidecar's own included",
+    ]),
+  ];
+}
+
+function program(policy: EgressPolicy, { listen }: SidecarPlace): SidecarProgram {
+  return {
+    uid: NOBODY_ID,
+    gid: NOBODY_ID,
+    command: ["run", "--config", "/config/pipelock.yaml", "--listen", `${listen}:${PROXY_PORT}`],
+    files: [{ path: "pipelock.yaml", mode: 0o644, text: configuration(policy, listen) }],
+    tmpfs: [],
+    memoryMiB: 512,
+    pids: 64,
+  };
+}

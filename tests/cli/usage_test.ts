@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { runCli, TWO_AGENTS } from "../support/cli_harness.ts";
+import { PERSON } from "../support/memory_terminal.ts";
+
+const USAGE = { kind: "exit", code: 2 };
+const HELP = ["claude-bottle --help"];
+
+interface Row {
+  readonly argv: readonly string[];
+  readonly message: string;
+  readonly hints: readonly string[];
+}
+
+/** What is wrong with the words themselves. */
+const WORDS: readonly Row[] = [
+  { argv: ["strat"], message: "No command registered for `strat`, did you mean `start`?", hints: HELP },
+  { argv: ["xyzzyx"], message: "No command registered for `xyzzyx`", hints: HELP },
+  {
+    argv: ["start", "--dry-rum"],
+    message: "No flag registered for --dry-rum, did you mean --dry-run?",
+    hints: HELP,
+  },
+  { argv: ["start", "--frobnicate"], message: "No flag registered for --frobnicate", hints: HELP },
+  { argv: ["start", "-x"], message: "No alias registered for -x", hints: HELP },
+  { argv: ["build", "--dry-run"], message: "No flag registered for --dry-run", hints: HELP },
+  ...["format", "prompt", "manifest", "backend", "context", "proxy", "runtime"].map((flag) => ({
+    argv: ["start", `--${flag}`],
+    message: `Expected input for flag --${flag}`,
+    hints: HELP,
+  })),
+  { argv: ["start", "--color"], message: "Expected input for flag --color", hints: HELP },
+  {
+    argv: ["start", "--manifest", "--yes"],
+    message: "Expected input for flag --manifest but encountered --yes instead",
+    hints: HELP,
+  },
+  {
+    argv: ["start", "--manifest="],
+    message: 'Failed to parse "--manifest=" for agent: it begins with a dash',
+    hints: HELP,
+  },
+  {
+    argv: ["start", "--manifest", ""],
+    message: 'Failed to parse "" for manifest: it is empty',
+    hints: HELP,
+  },
+  {
+    argv: ["start", "--proxy", "nginx"],
+    message: 'Expected "nginx" to be one of (pipelock|squid)',
+    hints: HELP,
+  },
+  {
+    argv: ["start", "--runtime", "crun"],
+    message: 'Expected "crun" to be one of (auto|runc|runsc), did you mean "runc"?',
+    hints: HELP,
+  },
+  {
+    argv: ["start", "reviewer", "lister"],
+    message: 'Too many arguments, expected 1 but encountered "lister"',
+    hints: HELP,
+  },
+  { argv: ["build", "all"], message: 'Too many arguments, expected 0 but encountered "all"', hints: HELP },
+  {
+    argv: ["start", "--prompt", "a", "--prompt", "b"],
+    message: 'Too many arguments for --prompt, encountered "b" after "a"',
+    hints: HELP,
+  },
+];
+
+/** What is wrong with what they ask for. */
+const REQUESTS: readonly Row[] = [
+  { argv: ["start", "--format", "json"], message: "--format=json requires --dry-run", hints: [] },
+  {
+    argv: ["start", "lister", "--yes", "--format=json"],
+    message: "--format=json requires --dry-run",
+    hints: [],
+  },
+  {
+    argv: ["start", "revewer"],
+    message: 'No agent is named "revewer"',
+    hints: ["Did you mean `reviewer`?", "The agents are reviewer, lister"],
+  },
+  {
+    argv: ["start", "zzz"],
+    message: 'No agent is named "zzz"',
+    hints: ["The agents are reviewer, lister"],
+  },
+  {
+    argv: ["start"],
+    message: "Name one of the agents: reviewer, lister",
+    hints: ["claude-bottle start reviewer"],
+  },
+  {
+    argv: ["start", "lister", "--prompt", "hi"],
+    message: "--prompt is for Claude Code, but lister runs ls",
+    hints: ["Give the command's own arguments after `--`"],
+  },
+  {
+    argv: ["start", "lister", "--remote-control", "--yes"],
+    message: "--remote-control is for Claude Code, but lister runs ls",
+    hints: ["Give the command's own arguments after `--`"],
+  },
+  {
+    argv: ["start", "reviewer", "--prompt", ""],
+    message: "--prompt is empty",
+    hints: ["Give the prompt's text, or leave --prompt out for a session on the terminal"],
+  },
+  {
+    argv: ["start", "reviewer", "--manifest", "/nowhere.yaml"],
+    message: "There is no manifest at /nowhere.yaml",
+    hints: ["Name an existing file with `--manifest FILE`, or leave the option out"],
+  },
+  {
+    argv: ["start", "reviewer", "--backend", "podman"],
+    message: 'There is no backend "podman"',
+    hints: ["Backends: docker"],
+  },
+  {
+    argv: ["start", "reviewer", "--context=-x"],
+    message: 'Not the name of a docker context: "-x"',
+    hints: ["`docker context ls` lists them"],
+  },
+  {
+    argv: ["build", "--backend", "podman"],
+    message: 'There is no backend "podman"',
+    hints: ["Backends: docker"],
+  },
+];
+
+Deno.test("every usage error exits 2 with one error line and its hints on stderr, and does nothing", async () => {
+  for (const { argv, message, hints } of [...WORDS, ...REQUESTS]) {
+    const { outcome, stdout, stderr, backend, host } = await runCli(argv, { manifest: TWO_AGENTS });
+    const what = `${argv.join(" ")}: ${stderr}`;
+    assert.deepEqual(outcome, USAGE, what);
+    assert.equal(stdout, "", what);
+    const lines = [
+      `error: ${message}`,
+      ...(hints.length > 0 ? [""] : []),
+      ...hints.map((hint) => `hint: ${hint}`),
+    ];
+    const talk = argv.join(" ") === "start" ? "claude-bottle: several agents are available:\n" : "";
+    assert.equal(stderr, `${talk}${lines.join("\n")}\n`);
+    assert.deepEqual(backend.calls, [], what);
+    assert.deepEqual(host.processes.lines, [], what);
+  }
+});
+
+Deno.test("--json makes every error one JSON object, the last line of stderr", async () => {
+  for (const { argv, message, hints } of [...WORDS, ...REQUESTS]) {
+    // Before the flags under test: behind a flag without its value it would be that value.
+    const [command = "", ...rest] = argv;
+    const known = command === "start" || command === "build";
+    const { outcome, stdout, stderr } = await runCli(
+      known ? [command, "--json", ...rest] : [...argv, "--json"],
+      {
+        manifest: TWO_AGENTS,
+      },
+    );
+    assert.deepEqual(outcome, USAGE, argv.join(" "));
+    assert.equal(stdout, "");
+    assert.ok(stderr.endsWith("\n"));
+    const last = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "");
+    assert.deepEqual(Object.keys(last), ["error"]);
+    const { code, where: _, problems: __, ...told } = last.error;
+    assert.match(code, /^[a-z]+(-[a-z]+)*$/);
+    assert.deepEqual(told, { message, hints }, argv.join(" "));
+  }
+});
+
+Deno.test("errors are coloured on a terminal unless NO_COLOR or --color says otherwise", async () => {
+  const rows = [
+    { terminals: PERSON, env: {}, argv: [], coloured: true },
+    { terminals: PERSON, env: { NO_COLOR: "1" }, argv: [], coloured: false },
+    { terminals: PERSON, env: { NO_COLOR: "" }, argv: [], coloured: true },
+    { terminals: PERSON, env: {}, argv: ["--color", "never"], coloured: false },
+    { terminals: [], env: {}, argv: [], coloured: false },
+    { terminals: [], env: { NO_COLOR: "1" }, argv: ["--color", "always"], coloured: true },
+  ] as const;
+  for (const { terminals, env, argv, coloured } of rows) {
+    const { stderr } = await runCli(["start", "zzz", ...argv], { manifest: TWO_AGENTS, terminals, env });
+    const first = coloured ? "\x1b[1;31merror:\x1b[0m No agent" : "error: No agent";
+    assert.ok(stderr.startsWith(first), JSON.stringify({ env, argv, stderr }));
+  }
+});

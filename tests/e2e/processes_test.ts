@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { denoHost } from "../../lib/host/deno.ts";
+import type { Outcome, RunOptions } from "../../lib/host/processes.ts";
+import { eventually } from "../support/engine.ts";
+
+const ENV = { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" };
+
+/** Runs a shell script through the real port; how long it took besides. */
+async function run(script: string, options: RunOptions = {}): Promise<Outcome & { readonly ms: number }> {
+  const host = denoHost();
+  const began = performance.now();
+  try {
+    const outcome = await host.processes.run({ program: "sh", args: ["-c", script], env: ENV }, options);
+    return { ...outcome, ms: performance.now() - began };
+  } finally {
+    host.interrupts.release();
+  }
+}
+
+/** Ends a process that a test left running, and waits until it is gone. */
+async function end(pid: number): Promise<void> {
+  assert.ok(pid > 1, "the child told whom it left behind");
+  Deno.kill(pid, "SIGKILL");
+  await eventually("the end of what the child left behind", async () => {
+    // A dead one stays as a zombie until whoever has become its parent asks for it.
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).output();
+    return /^(Z.*)?$/.test(new TextDecoder().decode(stdout).trim()) ? true : undefined;
+  });
+}
+
+/** A program that holds the streams of its dead parent open; its pid comes first on stdout. */
+const LEFT_BEHIND = "sleep 60 & echo $!; ";
+
+Deno.test("run() does not wait for a grandchild that holds the streams", async () => {
+  const { code, signal, stdout, stderr, ms } = await run(`${LEFT_BEHIND} echo said; echo why >&2; exit 3`);
+  await end(Number(stdout.split("\n")[0]));
+  assert.deepEqual([code, signal, stdout.split("\n").slice(1), stderr], [3, null, ["said", ""], "why\n"]);
+  assert.ok(ms < 3000, `${ms} ms`);
+});
+
+Deno.test("run() does not wait for a grandchild that leaves its input unread", async () => {
+  const input = new Uint8Array(4 * 1024 * 1024);
+  // A shell gives what runs in the background an empty stdin unless told.
+  const { code, stdout, ms } = await run(`exec 3<&0; sleep 60 <&3 & echo $!; exit 3`, { input });
+  await end(Number(stdout));
+  assert.equal(code, 3);
+  assert.ok(ms < 3000, `${ms} ms`);
+});
+
+Deno.test("run() keeps all that a child said before its end, however much", async () => {
+  const lines: string[] = [];
+  const { code, stdout } = await run("seq 1 200000; exit 4", { onLine: (line) => lines.push(line) });
+  assert.equal(code, 4);
+  assert.equal(lines.length, 200_000);
+  assert.deepEqual([lines[0], lines.at(-1)], ["1", "200000"]);
+  assert.equal(stdout, lines.map((line) => `${line}\n`).join(""));
+});
+
+Deno.test("run() joins characters and lines that arrive in pieces, and tells a last line without an end", async () => {
+  const lines: string[] = [];
+  const script = "printf 'a\\303'; sleep 0.05; printf '\\251b\\nc'; sleep 0.05; printf 'd'; printf '\\303'";
+  const { stdout } = await run(script, { onLine: (line, stream) => lines.push(`${stream} ${line}`) });
+  assert.deepEqual(lines, ["stdout aéb", "stdout cd\ufffd"]);
+  assert.equal(stdout, "aéb\ncd\ufffd");
+});
+
+Deno.test("run() ends a child past its deadline and says which", async () => {
+  await assert.rejects(run("exec sleep 60", { deadlineMs: 100 }), {
+    code: "timed-out",
+    message: "`sh -c exec sleep 60 …` did not end within 0.1 s",
+  });
+});
+
+Deno.test("run() ends a child past its deadline whatever it left behind", async () => {
+  const pids: number[] = [];
+  const began = performance.now();
+  await assert.rejects(
+    run(`${LEFT_BEHIND} exec sleep 60`, { deadlineMs: 100, onLine: (line) => pids.push(Number(line)) }),
+    { code: "timed-out" },
+  );
+  const ms = performance.now() - began;
+  await end(pids[0] ?? 0);
+  assert.ok(ms < 4000, `${ms} ms`);
+});

@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
+import { imageRecipes } from "../../../lib/backend/docker/images.ts";
+import { Secret } from "../../../lib/bottle/env.ts";
+import type { BottlePlan } from "../../../lib/bottle/plan.ts";
+import { planJson } from "../../../lib/bottle/render.ts";
+import type { BottleSpec } from "../../../lib/bottle/spec.ts";
+import type {
+  AttachOptions,
+  Outcome,
+  ProcessCall,
+  Processes,
+  RunOptions,
+} from "../../../lib/host/processes.ts";
+import { environmentOf, fakeHost } from "../../support/fake_host.ts";
+import {
+  frameEntries,
+  type PrintedPlan,
+  printedPlan,
+  type PrintedStep,
+  stepsOf,
+  tarEntries,
+} from "../../support/normalise.ts";
+import { testSpec } from "../../support/plan_inputs.ts";
+import { LINUX, MemoryEngine } from "./memory_engine.ts";
+
+/** One call of the docker CLI, with the places of its beginning and end in the one order of all. */
+interface Recorded {
+  readonly kind: "run" | "attach";
+  readonly args: readonly string[];
+  readonly input: Uint8Array;
+  readonly began: number;
+  ended: number;
+}
+
+/** Records every call in front of an engine that takes its time; a context is its own business. */
+class RecordingProcesses implements Processes {
+  readonly calls: Recorded[] = [];
+  readonly #inner: Processes;
+  readonly #turns: readonly number[];
+  #events = 0;
+
+  constructor(inner: Processes, turns: readonly number[]) {
+    this.#inner = inner;
+    this.#turns = turns;
+  }
+
+  run(call: ProcessCall, options: RunOptions = {}): Promise<Outcome> {
+    const { input } = options;
+    return this.#record({ kind: "run", call, input }, (inner) => this.#inner.run(inner, options));
+  }
+
+  attach(call: ProcessCall, options: AttachOptions = {}): Promise<Outcome> {
+    const { input } = options;
+    return this.#record({ kind: "attach", call, input }, (inner) => this.#inner.attach(inner, options));
+  }
+
+  async #record(
+    { kind, call, input }: {
+      readonly kind: Recorded["kind"];
+      readonly call: ProcessCall;
+      readonly input: RunOptions["input"];
+    },
+    perform: (inner: ProcessCall) => Promise<Outcome>,
+  ): Promise<Outcome> {
+    const recorded: Recorded = {
+      kind,
+      args: call.args,
+      input: input instanceof Uint8Array ? input : new Uint8Array(),
+      began: this.#events++,
+      ended: Infinity,
+    };
+    if (call.program === "docker") this.calls.push(recorded);
+    const turns = this.#turns[this.calls.length % this.#turns.length] ?? 0;
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    const args = call.args[0] === "--context" ? call.args.slice(2) : call.args;
+    const outcome = await perform({ ...call, args });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    recorded.ended = this.#events++;
+    return outcome;
+  }
+}
+
+const RECIPES = await imageRecipes(environmentOf({}));
+const NETWORKS = new Map([["app_back", "5".repeat(64)], ["app_front", "6".repeat(64)]]);
+const INFO = {
+  ServerVersion: "20.10.24",
+  Runtimes: { runc: {}, runsc: {} },
+  MemTotal: 8 * 1024 ** 3,
+  SwapLimit: true,
+};
+
+/** What a test varies. */
+interface Variant {
+  readonly spec: Partial<BottleSpec>;
+  readonly context: string | undefined;
+  /** Whether base, agent's and sidecar's image are there. */
+  readonly images: readonly [boolean, boolean, boolean];
+  /** How many turns each call takes, in a circle. */
+  readonly turns: readonly number[];
+  readonly code: number;
+}
+
+interface Both {
+  readonly plan: PrintedPlan;
+  readonly calls: readonly Recorded[];
+  /** Ids of everything by which a call may name it, and the name that the plan prints. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** Image ids of 64 digits. */
+function imageId(name: string): string {
+  return "sha256:" +
+    [...name].map((letter) => letter.charCodeAt(0).toString(16)).join("").padEnd(64, "0").slice(-64);
+}
+
+/** An engine in memory that has images and networks as well. */
+function engineWith(images: readonly string[]): MemoryEngine {
+  const there = new Set(images);
+  const engine = new MemoryEngine();
+  const missing = (name: string) => ({ code: 1, stderr: `Error: No such image: ${name}\n` });
+  engine.processes
+    .on(/^sh /, { stdout: LINUX })
+    .on(/^docker info /, { stdout: JSON.stringify(INFO) })
+    .on(/^docker ps /, {})
+    .on(/^docker image inspect /, ({ args }) => {
+      const name = args.at(-1) ?? "";
+      if (!there.has(name)) return missing(name);
+      const Config = { User: "47291", Labels: { "claude-bottle.agent-uid": "47291" } };
+      return {
+        stdout: args.includes("--format")
+          ? `${imageId(name)}\n`
+          : JSON.stringify([{ Id: imageId(name), Config }]),
+      };
+    })
+    .on(/^docker image pull /, ({ args }) => {
+      there.add(args.at(-1) ?? "");
+      return {};
+    })
+    .on(/^docker image build /, ({ args }) => {
+      const base = (args.find((word) => word.startsWith("BASE=")) ?? "").slice(5);
+      if (!there.has(base)) return missing(base);
+      there.add(args[args.indexOf("--tag") + 1] ?? "");
+      return {};
+    })
+    .on(/^docker network inspect /, ({ args }) => {
+      const Name = args.at(-1) ?? "";
+      return { stdout: JSON.stringify([{ Name, Id: NETWORKS.get(Name), Driver: "bridge", Labels: {} }]) };
+    })
+    .on(/^docker container exec .* (put|headless|attached) /, {});
+  return engine;
+}
+
+/** Plans, prints, and then launches, attaches and removes what was printed, in this process. */
+async function bothOf({ spec, context, images, turns, code }: Variant): Promise<Both> {
+  const all = [RECIPES.agent.base, RECIPES.agent.name, RECIPES.sidecar.name];
+  const engine = engineWith(all.filter((_, index) => images[index]));
+  const env = {
+    PATH: "/usr/bin",
+    GH_PAT: "pat-4711",
+    TERM: "xterm-256color",
+    CLAUDE_BOTTLE_OAUTH_TOKEN: "token-4712",
+  };
+  const host = fakeHost({ processes: engine.processes, env });
+  const processes = new RecordingProcesses(engine.processes, turns);
+  const onEvent = (): void => {};
+  const backend = new DockerBottleBackend({ host: { ...host, processes }, context, onEvent });
+  const { signal } = host.interrupts;
+  const planned: BottlePlan = await backend.prepare(testSpec(spec), signal);
+  const plan = printedPlan(JSON.stringify(planJson(planned)));
+  const probes = processes.calls.length;
+  const bottle = await backend.launch(planned, {
+    signal,
+    onEvent,
+    env: new Map([...planned.spec.env.keys()].map((name) => [name, new Secret(`value of ${name}`)])),
+  });
+  engine.processes.on(/^docker container exec .* (headless|attached) /, { code });
+  const names = new Map([
+    ...[...engine.objects.values()].map(({ id, name }) => [id, name] as const),
+    ...[...NETWORKS].map(([name, id]) => [id, name] as const),
+    ...all.map((name) => [imageId(name), name] as const),
+  ]);
+  assert.deepEqual(await bottle.attach(), { code });
+  await bottle[Symbol.asyncDispose]();
+  assert.equal(engine.objects.size, 0);
+  return { plan, names, calls: processes.calls.slice(probes).filter(({ args }) => !isQuestion(args)) };
+}
+
+/** What is asked after an agent's failure is no step: whether it is asked depends on the agent. */
+function isQuestion(args: readonly string[]): boolean {
+  return / container inspect | test -e /.test(` ${args.join(" ")} `);
+}
+
+function printed(step: PrintedStep): string {
+  return JSON.stringify(step.argv.slice(1));
+}
+
+function executed({ args }: Recorded, names: ReadonlyMap<string, string>): string {
+  return JSON.stringify(
+    args.map((word) => word.replaceAll(/(sha256:)?[0-9a-f]{64}/g, (id) => names.get(id) ?? id)),
+  );
+}
+
+/** Fails unless the calls are the printed steps: same words, same input, in an order that the plan allows. */
+function assertSame({ plan, calls, names }: Both): void {
+  const steps = stepsOf(plan);
+  const lines = calls.map((call) => executed(call, names));
+  assert.deepEqual([...lines].sort(), steps.map(printed).sort());
+  const callOf = (id: string): Recorded => {
+    const step = steps.find((other) => other.id === id);
+    const call = step && calls[lines.indexOf(printed(step))];
+    assert.ok(call !== undefined, id);
+    return call;
+  };
+  for (const step of steps) {
+    const call = callOf(step.id);
+    for (const earlier of step.after) {
+      assert.ok(callOf(earlier).ended < call.began, `${step.id} began before ${earlier} had ended`);
+    }
+    assert.equal(call.kind, step.id === "agent" ? "attach" : "run");
+    assertSameInput(step, call);
+  }
+  const last = (group: readonly PrintedStep[]): number =>
+    Math.max(...group.map(({ id }) => callOf(id).ended));
+  const first = (group: readonly PrintedStep[]): number =>
+    Math.min(...group.map(({ id }) => callOf(id).began));
+  assert.ok(last(plan.steps) < first(plan.agentSteps));
+  assert.ok(last(plan.agentSteps) < first(plan.teardownSteps));
+}
+
+function assertSameInput({ id, stdin }: PrintedStep, { input }: Recorded): void {
+  if (stdin === undefined) {
+    assert.equal(input.length, 0, id);
+  } else if (stdin.kind === "tar") {
+    const entries = tarEntries(input);
+    assert.deepEqual(entries.map(({ path }) => path), stdin.entries, id);
+    assert.equal(entries.reduce((sum, { size }) => sum + size, 0), stdin.bytes, id);
+  } else {
+    assert.deepEqual([stdin.kind, stdin.bytes], ["environment", null], id);
+    assert.deepEqual([...frameEntries(input).keys()], stdin.entries, id);
+  }
+}
+
+const PLAIN: Variant = { spec: {}, context: undefined, images: [true, true, true], turns: [0], code: 0 };
+
+Deno.test("what is printed is what is executed: a headless bottle whose images are there", async () => {
+  const both = await bothOf(PLAIN);
+  assert.deepEqual(stepsOf(both.plan).map(({ id }) => id), [
+    "internal-network",
+    "egress-network",
+    "agent-create",
+    "agent-files",
+    "agent-start",
+    "sidecar-create",
+    "sidecar-config",
+    "sidecar-connect",
+    "sidecar-start",
+    "verify",
+    "agent",
+    "remove-containers",
+    "remove-networks",
+  ]);
+  assertSame(both);
+});
+
+Deno.test("what is printed is what is executed: an attached bottle with everything, on another engine", async () => {
+  const both = await bothOf({
+    ...PLAIN,
+    spec: { mode: "attached", command: ["claude"], networks: [...NETWORKS.keys()], forwardOauthToken: true },
+    context: "box",
+    images: [false, false, false],
+    turns: [3, 0, 7, 1],
+  });
+  const ids = stepsOf(both.plan).map(({ id }) => id);
+  for (const id of ["base-image", "agent-build", "sidecar-build", "sidecar-join-2", "agent-env"]) {
+    assert.ok(ids.includes(id), id);
+  }
+  assertSame(both);
+  for (const { args } of both.calls) assert.deepEqual(args.slice(0, 2), ["--context", "box"]);
+});
+
+const variant: fc.Arbitrary<Variant> = fc.record({
+  spec: fc.record({
+    mode: fc.constantFrom("attached" as const, "headless" as const),
+    command: fc.array(fc.string({ unit: "binary" }).map((word) => word.replaceAll("\0", ""))).map((words) => [
+      "claude",
+      ...words,
+    ]),
+    prompt: fc.constantFrom("", "You review.\nKindly."),
+    networks: fc.uniqueArray(fc.constantFrom(...NETWORKS.keys())),
+    forwardOauthToken: fc.boolean(),
+    runtime: fc.constantFrom("auto" as const, "runc" as const),
+    ca: fc.constantFrom(undefined, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
+  }),
+  context: fc.constantFrom(undefined, "box"),
+  images: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
+  turns: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 7 }),
+  code: fc.constantFrom(0, 1, 125, 137),
+});
+
+Deno.test("what is printed is what is executed, whatever the bottle, its images and the engine's pace", async () => {
+  await fc.assert(
+    fc.asyncProperty(variant, async (drawn) => assertSame(await bothOf(drawn))),
+    { numRuns: 150, seed: 4711 },
+  );
+});

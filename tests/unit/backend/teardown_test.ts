@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { DockerClient } from "../../../lib/backend/docker/client.ts";
+import { removeRun, tearDown } from "../../../lib/backend/docker/teardown.ts";
+import type { Step } from "../../../lib/bottle/invocation.ts";
+import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
+import { type Answer, timedOut } from "../../support/scripted_processes.ts";
+
+const BUSY = { code: 1, stderr: "Error response from daemon: device is busy\n" };
+const SLOW = timedOut("docker container rm", 15);
+
+/** An engine that lists one object of each kind until it is removed. */
+class Leftovers {
+  readonly host: FakeHost = fakeHost();
+  readonly left = new Set(["container", "network", "volume"]);
+  readonly #context: string | undefined;
+
+  constructor(context?: string) {
+    this.#context = context;
+    this.host.processes
+      .on(/ (container|network|volume) ls /, ({ line }) => {
+        const kind = kindIn(line);
+        return { stdout: this.left.has(kind) ? `${kind}-id\n` : "" };
+      })
+      .on(/ (container|network|volume) rm /, ({ line }) => {
+        this.left.delete(kindIn(line));
+        return {};
+      });
+  }
+
+  on(pattern: RegExp, answer: Answer): this {
+    this.host.processes.on(pattern, answer);
+    return this;
+  }
+
+  get ports(): Parameters<typeof removeRun>[0] {
+    const client = new DockerClient({ ...this.host, context: this.#context, onEvent: () => {} });
+    return { ...this.host, client };
+  }
+
+  removeRun(): Promise<string> {
+    return removeRun(this.ports, "abcdefghijklm");
+  }
+
+  /** What was called: the kind and what was done with it, in order. */
+  get done(): readonly string[] {
+    return this.host.processes.lines.map((line) =>
+      / (container|network|volume) (ls|rm) /.exec(line)?.[0].trim()
+    )
+      .filter((words) => words !== undefined);
+  }
+}
+
+function kindIn(line: string): string {
+  return / (container|network|volume) /.exec(line)?.[1] ?? "";
+}
+
+const LISTS = ["container ls", "network ls", "volume ls"];
+const REMOVALS = ["container rm", "network rm", "volume rm"];
+
+Deno.test("removeRun() removes each kind by its label, containers first, until two listings are empty", async () => {
+  const leftovers = new Leftovers();
+  assert.equal(await leftovers.removeRun(), "");
+  assert.deepEqual(leftovers.done, [...LISTS, ...REMOVALS, ...LISTS, ...LISTS]);
+  const label = "--filter label=claude-bottle.run=abcdefghijklm";
+  assert.deepEqual(leftovers.host.processes.lines.slice(0, 6), [
+    `docker container ls --all --no-trunc ${label} --format {{.ID}}`,
+    `docker network ls --no-trunc ${label} --format {{.ID}}`,
+    `docker volume ls ${label} --format {{.Name}}`,
+    "docker container rm --force --volumes container-id",
+    "docker network rm network-id",
+    "docker volume rm --force volume-id",
+  ]);
+  assert.deepEqual(leftovers.host.slept, [250, 250]);
+});
+
+Deno.test("removeRun() gives every call 15 s", async () => {
+  const leftovers = new Leftovers();
+  await leftovers.removeRun();
+  const deadlines = new Set(leftovers.host.processes.calls.map(({ deadlineMs }) => deadlineMs));
+  assert.deepEqual([...deadlines], [15_000]);
+});
+
+for (const [why, answer] of [["refused", BUSY], ["too slow", SLOW]] as const) {
+  Deno.test(`removeRun() tries all kinds in a round when one removal is ${why}`, async () => {
+    for (const kind of ["container", "network", "volume"]) {
+      const leftovers = new Leftovers().on(new RegExp(` ${kind} rm `), answer);
+      const said = answer === BUSY ? "device is busy" : "`docker container rm …` did not end within 15 s";
+      assert.ok((await leftovers.removeRun()).startsWith(`The bottle could not be removed: ${said}; `));
+      assert.deepEqual([...leftovers.left], [kind]);
+      assert.deepEqual(leftovers.done.slice(0, 6), [...LISTS, ...REMOVALS]);
+    }
+  });
+
+  Deno.test(`removeRun() removes the other kinds when the listing of one is ${why}`, async () => {
+    for (const kind of ["container", "network", "volume"]) {
+      const leftovers = new Leftovers().on(new RegExp(` ${kind} ls `), answer);
+      assert.match(await leftovers.removeRun(), /^The bottle could not be removed: /);
+      assert.deepEqual([...leftovers.left], [kind]);
+    }
+  });
+}
+
+Deno.test("removeRun() does not mind what a neighbour removed or removes meanwhile", async () => {
+  for (
+    const stderr of [
+      "Error: No such container: container-id\n",
+      "Error response from daemon: network network-id not found\n",
+      "Error response from daemon: removal of container container-id is already in progress\n",
+    ]
+  ) {
+    const leftovers = new Leftovers();
+    leftovers.on(/ (container|network|volume) rm /, ({ line }) => {
+      leftovers.left.delete(kindIn(line));
+      return { code: 1, stderr };
+    });
+    assert.equal(await leftovers.removeRun(), "");
+  }
+});
+
+Deno.test("removeRun() gives up after six rounds", async () => {
+  const leftovers = new Leftovers().on(/ container rm /, BUSY);
+  await leftovers.removeRun();
+  assert.equal(leftovers.done.filter((words) => words === "container ls").length, 6);
+});
+
+Deno.test("removeRun() begins no round after 30 s", async () => {
+  const leftovers = new Leftovers();
+  leftovers.on(/ container rm /, async () => {
+    await leftovers.host.sleep(15_000);
+    return SLOW;
+  });
+  await leftovers.removeRun();
+  assert.equal(leftovers.done.filter((words) => words === "container ls").length, 2);
+});
+
+Deno.test("removeRun() names the commands that finish it, for the same engine", async () => {
+  const run = "label=claude-bottle.run=abcdefghijklm";
+  const rows = [
+    { context: undefined, docker: "docker" },
+    { context: "box", docker: "docker --context box" },
+    { context: "my box", docker: "docker --context 'my box'" },
+  ];
+  for (const { context, docker } of rows) {
+    const leftovers = new Leftovers(context).on(/ container rm /, BUSY);
+    assert.equal(
+      await leftovers.removeRun(),
+      `The bottle could not be removed: device is busy; \`${docker} rm -fv $(${docker} ps -aq --filter ${run}); ` +
+        `${docker} network rm $(${docker} network ls -q --filter ${run})\` finishes it`,
+    );
+  }
+});
+
+const STEPS: readonly Step[] = [
+  {
+    id: "remove-containers",
+    after: [],
+    invocation: {
+      program: "docker",
+      args: ["--context", "box", "container", "rm", { ref: "agent", name: "NAME" }],
+      why: "w",
+    },
+  },
+  {
+    id: "remove-networks",
+    after: ["remove-containers"],
+    invocation: {
+      program: "docker",
+      args: ["--context", "box", "network", "rm", { ref: "internal", name: "NET" }],
+      why: "w",
+    },
+  },
+];
+
+Deno.test("tearDown() executes the plan's steps by ids with 15 s each, and looks for nothing more", async () => {
+  const leftovers = new Leftovers("box");
+  const ids = new Map([["agent", "a1"], ["internal", "i1"]]);
+  assert.equal(await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids }), "");
+  const { lines, calls } = leftovers.host.processes;
+  assert.deepEqual(lines, ["docker --context box container rm a1", "docker --context box network rm i1"]);
+  assert.deepEqual(calls.map(({ deadlineMs }) => deadlineMs), [15_000, 15_000]);
+});
+
+Deno.test("tearDown() looks by label when a step fails, is too slow, or has no id", async () => {
+  const all = new Map([["agent", "a1"], ["internal", "i1"]]);
+  for (
+    const { answer, ids } of [{ answer: BUSY, ids: all }, { answer: SLOW, ids: all }, {
+      answer: {},
+      ids: new Map(),
+    }]
+  ) {
+    const leftovers = new Leftovers("box").on(/ container rm a1$/, answer);
+    assert.equal(await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids }), "");
+    assert.deepEqual([...leftovers.left], []);
+  }
+});
