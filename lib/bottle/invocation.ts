@@ -43,6 +43,8 @@ export interface Step {
   readonly creates?: string;
   /** Its output is shown as progress: it may take minutes. */
   readonly slow?: true;
+  /** What to do when it fails, besides what the engine's words suggest. */
+  readonly remedy?: string;
 }
 
 /** The words of an invocation with refs as names: what people read and the plan's JSON holds. */

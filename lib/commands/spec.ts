@@ -3,6 +3,7 @@ import { claudeArguments, promptFile } from "../bottle/claude.ts";
 import type { AgentMode, BottleSpec } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
+import { pipelock } from "../egress/pipelock/pipelock.ts";
 import { squid } from "../egress/squid/squid.ts";
 import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -24,7 +25,7 @@ export interface SpecOptions {
   readonly args: readonly string[];
   readonly prompt: string | undefined;
   readonly remoteControl: boolean;
-  /** The egress proxy that was settled on. */
+  /** The egress proxy that was settled on; pipelock when none was. */
   readonly proxy: ProxyName | undefined;
   readonly runtime: RuntimeChoice | undefined;
   readonly host: Host;
@@ -139,9 +140,5 @@ function requireClaudeFor(agent: Agent, wants: readonly string[]): void {
 }
 
 function proxyNamed(name: ProxyName | undefined): EgressProxy {
-  if (name === "squid") return squid;
-  throw new Failure("not-available-yet", `The egress proxy ${name ?? "pipelock"} is not available yet`, {
-    hints: ["Use squid: `proxy: squid` in the manifest, or `--proxy squid`"],
-    exit: EXIT.usage,
-  });
+  return name === "squid" ? squid : pipelock;
 }

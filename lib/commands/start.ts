@@ -72,7 +72,7 @@ async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prep
   const agent = await chosenAgent(manifest, options.agent, ports);
   const proxy = options.proxy ?? proxyOf(manifest, agent) ??
     proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
-  refuseUnavailable(manifest, agent, { proxy });
+  refuseUnavailable(manifest, agent);
   if (host.environment.get("CLAUDE_BOTTLE_DERIVED_IMAGE")) {
     reporter.info("CLAUDE_BOTTLE_DERIVED_IMAGE has no effect: no image is derived any more");
   }

@@ -1,6 +1,6 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { requireAgent } from "./agents.ts";
-import type { Agent, Bottle, Manifest, ProxyName } from "./model.ts";
+import type { Agent, Bottle, Manifest } from "./model.ts";
 import { type Path, pathText } from "./node.ts";
 
 /** Something a manifest may say that this version cannot do yet: leave a row out once it can. */
@@ -68,19 +68,14 @@ const NOT_YET: readonly Row[] = [
   },
 ];
 
-/** The proxies that are there. */
-const PROXIES: readonly ProxyName[] = ["squid"];
-
 /**
- * Refuses to start an agent with anything left out that its manifest asks for. `proxy` is the one named outside
- * the manifest, which then counts.
+ * Refuses to start an agent with anything left out that its manifest asks for.
  *
  * @throws Failure `not-available-yet` with one problem for each thing, `agent-unknown`
  */
 export function refuseUnavailable(
   manifest: Manifest,
   agentName: string,
-  options: { readonly proxy?: ProxyName | undefined } = {},
 ): void {
   const { agent, bottle } = requireAgent(manifest, agentName);
   const problems = NOT_YET.flatMap((row) =>
@@ -89,37 +84,17 @@ export function refuseUnavailable(
       return at(manifest, { path, message: `${row.feature} is not available yet` });
     })
   );
-  const all = [...problems, ...proxyProblems(manifest, { bottle, proxy: options.proxy })];
-  const [first] = all;
+  const [first] = problems;
   if (first === undefined) return;
   throw new Failure(
     "not-available-yet",
     `Agent ${JSON.stringify(agentName)} asks for what is not there yet`,
     {
       exit: EXIT.usage,
-      problems: all,
+      problems,
       ...(first.where === undefined ? {} : { where: first.where }),
     },
   );
-}
-
-function proxyProblems(
-  manifest: Manifest,
-  what: { readonly bottle: Bottle; readonly proxy: ProxyName | undefined },
-): readonly Problem[] {
-  const proxy = what.proxy ?? what.bottle.egress.proxy;
-  if (proxy !== undefined && PROXIES.includes(proxy)) return [];
-  const path = ["bottles", what.bottle.name, "egress", "proxy"];
-  const message = proxy === undefined
-    ? "is not set, and the default `pipelock` is not available yet"
-    : `the egress proxy \`${proxy}\` is not available yet`;
-  return [
-    at(manifest, {
-      path,
-      message,
-      hints: ["Set `egress: { proxy: squid }` in the bottle, or use `--proxy squid`"],
-    }),
-  ];
 }
 
 function at(

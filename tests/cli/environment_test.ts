@@ -72,19 +72,23 @@ Deno.test("CLAUDE_BOTTLE_PROXY counts where neither command line nor manifest na
   }
 });
 
-Deno.test("a proxy that is not there yet is refused with the one that is, never silently changed", async () => {
+Deno.test("the proxy is the flag's, else the manifest's, else the variable's, else pipelock", async () => {
   const rows = [
-    { argv: [], manifest: NO_PROXY, env: {} },
-    { argv: ["--proxy", "pipelock"], manifest: TWO_AGENTS, env: {} },
-    { argv: [], manifest: TWO_AGENTS.replace("squid", "pipelock"), env: { CLAUDE_BOTTLE_PROXY: "squid" } },
-    { argv: [], manifest: NO_PROXY, env: { CLAUDE_BOTTLE_PROXY: "pipelock" } },
+    { argv: [], manifest: NO_PROXY, env: {}, proxy: "pipelock" },
+    { argv: ["--proxy", "pipelock"], manifest: TWO_AGENTS, env: {}, proxy: "pipelock" },
+    { argv: ["--proxy", "squid"], manifest: NO_PROXY, env: {}, proxy: "squid" },
+    {
+      argv: [],
+      manifest: TWO_AGENTS.replace("squid", "pipelock"),
+      env: { CLAUDE_BOTTLE_PROXY: "squid" },
+      proxy: "pipelock",
+    },
+    { argv: [], manifest: NO_PROXY, env: { CLAUDE_BOTTLE_PROXY: "squid" }, proxy: "squid" },
   ];
-  for (const { argv, manifest, env } of rows) {
+  for (const { argv, manifest, env, proxy } of rows) {
     const run = await runCli(["start", "reviewer", "--prompt", "hi", ...argv], { manifest, env });
-    assert.deepEqual(run.outcome, USAGE);
-    assert.match(run.stderr, /pipelock/);
-    assert.match(run.stderr, /--proxy squid/);
-    assert.deepEqual(run.backend.calls, []);
+    assert.deepEqual(run.outcome, DONE, run.stderr);
+    assert.equal(run.backend.specs[0]?.proxy.name, proxy);
   }
 });
 

@@ -12,18 +12,18 @@ const PROBES: Readonly<Record<string, string>> = {
 };
 
 /** Steps of the launch, which the message names. */
-const STEPS = [
-  "internal-network",
-  "egress-network",
-  "agent-create",
-  "agent-files",
-  "agent-start",
-  "sidecar-create",
-  "sidecar-config",
-  "sidecar-connect",
-  "sidecar-start",
-  "verify",
-];
+const STEPS: Readonly<Record<string, string>> = {
+  "internal-network": "creating the internal network",
+  "egress-network": "creating the egress network",
+  "agent-create": "creating the agent container",
+  "agent-files": "copying files into the agent container",
+  "agent-start": "starting the agent container",
+  "sidecar-create": "creating the sidecar",
+  "sidecar-config": "copying the sidecar's configuration",
+  "sidecar-connect": "joining the sidecar to the internal network",
+  "sidecar-start": "starting the sidecar",
+  "verify": "comparing the bottle with the plan",
+};
 
 /** A stack trace, in Deno's words. */
 const STACK = /\bat (async )?(file|ext):|^ +at .*:\d+:\d+|Uncaught|This is a bug/m;
@@ -64,18 +64,17 @@ for (const [kind, words] of Object.entries(PROBES)) {
     await Promise.all((["exit1", "exit125", ...faults] as const).map(async (fault) => {
       const { message, kinds } = await failedLaunch(kind, fault);
       assert.ok(message.includes(words), message);
-      assert.ok(!kinds.some((made) => STEPS.includes(made)), kinds.join(" "));
+      assert.ok(!kinds.some((made) => Object.hasOwn(STEPS, made)), kinds.join(" "));
     }));
   });
 }
 
-for (const kind of STEPS) {
+for (const [kind, named] of Object.entries(STEPS)) {
   Deno.test(`start ends with a sentence and removes everything when ${kind} fails`, async () => {
     const answers = /-network$|-create$|^verify$/.test(kind) ? ANSWER_FAULTS : [];
     await Promise.all((["exit1", "exit125", ...answers] as const).map(async (fault) => {
       const { message, kinds } = await failedLaunch(kind, fault);
-      const named = kind === "verify" ? /verify|comparing the bottle with the plan/ : new RegExp(kind);
-      assert.match(message, named, fault);
+      assert.ok(message.includes(named), `${fault}: ${message}`);
       assert.equal(message.includes("injected fault"), fault.startsWith("exit"), message);
       for (const listing of ["list-containers", "list-networks", "list-volumes"]) {
         assert.ok(kinds.includes(listing), `${listing} after ${kind} with ${fault}`);

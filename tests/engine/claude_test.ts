@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { credentialFingerprint, startScriptedApi } from "../../scripts/scripted_api.ts";
-import { builtImages, docker, engineRuntimes, eventually, hasProgram, Workbench } from "../support/engine.ts";
+import {
+  builtImages,
+  docker,
+  engineProxies,
+  engineRuntimes,
+  eventually,
+  hasProgram,
+  Workbench,
+} from "../support/engine.ts";
 import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
+const proxies = await engineProxies();
 const tmuxIsThere = await hasProgram("tmux");
 
 function claudeBottle(api: { readonly network: string }, ca: string): object {
@@ -15,10 +24,15 @@ function claudeBottle(api: { readonly network: string }, ca: string): object {
   };
 }
 
-for (const runtime of ["runc", "runsc"]) {
+for (
+  const [proxy, runtime] of [["squid", "runc"], ["squid", "runsc"], ["pipelock", "runc"], [
+    "pipelock",
+    "runsc",
+  ]] as const
+) {
   Deno.test({
-    name: `headless Claude Code answers through squid over TLS (${runtime})`,
-    ignore: !runtimes.includes(runtime),
+    name: `headless Claude Code answers through ${proxy} over TLS (${runtime})`,
+    ignore: !runtimes.includes(runtime) || !proxies.includes(proxy),
     async fn(): Promise<void> {
       const images = await builtImages();
       await using bench = await Workbench.create();
@@ -32,7 +46,7 @@ for (const runtime of ["runc", "runsc"]) {
       const token = `token-${crypto.randomUUID()}`;
 
       const { code, stdout, stderr } = await bench.start(
-        ["--runtime", runtime, "--prompt", "-- say something"],
+        ["--runtime", runtime, "--proxy", proxy, "--prompt", "-- say something"],
         { CLAUDE_BOTTLE_OAUTH_TOKEN: token },
       );
 

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { startScriptedApi } from "../../scripts/scripted_api.ts";
-import { builtImages, docker, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
+import {
+  builtImages,
+  docker,
+  ended,
+  engineProxies,
+  engineRuntimes,
+  eventually,
+  Workbench,
+} from "../support/engine.ts";
 
 const runtimes = await engineRuntimes();
+const proxies = await engineProxies();
 
 /** Prints `NAME=RESULT` for each probe: an HTTP status, `refused 403`, or how it failed. */
 const PROBES = `
@@ -29,8 +38,8 @@ if getent hosts api.test >/dev/null; then echo dns=resolved; else echo dns=nothi
 exit 0
 `;
 
-/** What each probe must give from a bottle whose allowlist has `api.test` alone. */
-const EXPECTED: Readonly<Record<string, string>> = {
+/** What each probe must give from a bottle whose allowlist has `api.test` alone, behind squid. */
+const BEHIND_SQUID: Readonly<Record<string, string>> = {
   "listed": "200 200",
   "other-host": "000 403",
   "other-port": "000 403",
@@ -42,14 +51,29 @@ const EXPECTED: Readonly<Record<string, string>> = {
   "dns": "nothing",
 };
 
+/** Pipelock pins names alone: other ports, plain HTTP and TLS without a name pass, as the preflight says. */
+const BEHIND_PIPELOCK: Readonly<Record<string, string>> = {
+  ...BEHIND_SQUID,
+  "other-port": "200 200",
+  "plain-http": "502 000",
+  "no-name": "answered",
+};
+
 function results(stdout: string): Readonly<Record<string, string>> {
   return Object.fromEntries(stdout.trim().split("\n").map((line) => line.split("=", 2)));
 }
 
-for (const runtime of ["runc", "runsc"]) {
+for (
+  const { proxy, runtime, expected } of [
+    { proxy: "squid", runtime: "runc", expected: BEHIND_SQUID },
+    { proxy: "squid", runtime: "runsc", expected: BEHIND_SQUID },
+    { proxy: "pipelock", runtime: "runc", expected: BEHIND_PIPELOCK },
+    { proxy: "pipelock", runtime: "runsc", expected: BEHIND_PIPELOCK },
+  ]
+) {
   Deno.test({
-    name: `a bottle reaches its allowed host and nothing else (${runtime})`,
-    ignore: !runtimes.includes(runtime),
+    name: `a bottle reaches its allowed host and nothing else (${proxy}, ${runtime})`,
+    ignore: !runtimes.includes(runtime) || !proxies.includes(proxy),
     async fn(): Promise<void> {
       const images = await builtImages();
       await using bench = await Workbench.create();
@@ -75,10 +99,10 @@ for (const runtime of ["runc", "runsc"]) {
         agent: { command: ["bash", "-c", PROBES] },
       });
 
-      const { code, stdout, stderr } = await bench.start();
+      const { code, stdout, stderr } = await bench.start(["--proxy", proxy]);
 
       assert.equal(code, 0, stderr);
-      assert.deepEqual(results(stdout), EXPECTED);
+      assert.deepEqual(results(stdout), expected);
       assert.match(stderr, /refused other\.test:443/);
       assert.deepEqual(await bench.leftovers(), []);
     },

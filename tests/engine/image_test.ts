@@ -135,3 +135,23 @@ Deno.test({
     assert.match(missing.stderr, /hint: `docker context ls`/);
   },
 });
+
+Deno.test({
+  name:
+    "a proxy whose image cannot be had is one message that names the other proxy, and never exchanged for it",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await bench.manifest({ agent: { command: ["true"] } });
+
+    const { code, stderr } = await bench.start(["--proxy", "pipelock"], {
+      CLAUDE_BOTTLE_PIPELOCK_IMAGE: "registry.invalid/claude-bottle-test/pipelock:1",
+    });
+
+    assert.equal(code, 125, stderr);
+    assert.equal(stderr.match(/^error: /gm)?.length, 1);
+    assert.match(stderr, /hint: Use squid instead: `--proxy squid`/);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});

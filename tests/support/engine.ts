@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { PIPELOCK_IMAGE } from "../../lib/backend/docker/images.ts";
 import { LABEL } from "../../lib/backend/docker/labels.ts";
 
 /** What a finished program left on its streams; `signal` when it ended by one. */
@@ -38,6 +39,12 @@ export async function engineRuntimes(): Promise<readonly string[]> {
   } catch {
     return [];
   }
+}
+
+/** The proxies whose images are to be had: squid is built, pipelock's must be on the engine already. */
+export async function engineProxies(): Promise<readonly string[]> {
+  const pipelock = await docker("image", "inspect", "--format", "{{.Id}}", PIPELOCK_IMAGE).catch(() => "");
+  return pipelock === "" ? ["squid"] : ["squid", "pipelock"];
 }
 
 /** Whether a program is on PATH. */

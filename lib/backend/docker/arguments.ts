@@ -183,6 +183,8 @@ export function sidecarContainerArguments(
     "--user",
     `${program.uid}:${program.gid}`,
     "--read-only",
+    // An image's own check may ask where nothing listens; the agent's wrapper asks where it matters.
+    "--no-healthcheck",
     ...program.tmpfs.flatMap(({ path, sizeMiB, mode }) => [
       "--tmpfs",
       `${path}:${owner},mode=${mode.toString(8).padStart(4, "0")},size=${sizeMiB}m,noexec,nosuid,nodev`,

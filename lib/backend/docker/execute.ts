@@ -1,14 +1,28 @@
+import { Failure } from "../../errors.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { DockerClient } from "./client.ts";
-import { unreadableAnswer } from "./failures.ts";
+import { engineFailure, unreadableAnswer } from "./failures.ts";
 import { tarOf } from "./tar.ts";
 
-/** Titles of what is worth telling while it lasts. */
+/** What is being done, by step: for people who wait or whose launch failed. */
 const TITLES: Readonly<Record<string, string>> = {
   "base-image": "pulling the base image",
   "agent-build": "building the agent image",
+  "agent-image": "looking at the agent image",
   "sidecar-build": "building the sidecar image",
+  "sidecar-pull": "pulling the sidecar's image",
+  "sidecar-image": "looking at the sidecar's image",
+  "internal-network": "creating the internal network",
+  "egress-network": "creating the egress network",
+  "agent-create": "creating the agent container",
+  "agent-files": "copying files into the agent container",
+  "agent-start": "starting the agent container",
+  "sidecar-create": "creating the sidecar",
+  "sidecar-config": "copying the sidecar's configuration",
+  "sidecar-connect": "joining the sidecar to the internal network",
+  "sidecar-start": "starting the sidecar",
+  "verify": "comparing the bottle with the plan",
 };
 
 export interface ExecuteOptions {
@@ -39,7 +53,9 @@ export async function executeSteps(
     await Promise.all(step.after.map((id) => begun.get(id)));
     if (stop.signal.aborted || options.signal.aborted) return;
     try {
-      outputs.set(step.id, await executeStep(step, options));
+      // What is slow is also cut short by another step's failure.
+      const signal = AbortSignal.any([options.signal, stop.signal]);
+      outputs.set(step.id, await executeStep(step, { ...options, signal }));
     } catch (error) {
       failures.push(error);
       stop.abort();
@@ -57,7 +73,7 @@ async function executeStep(step: Step, { client, ids, signal, onEvent }: Execute
   const { input, why } = step.invocation;
   const title = TITLES[step.id] ?? `${step.id} (${why})`;
   onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
-  const stdout = await client.run({
+  const outcome = await client.outcome({
     what: title,
     args: executedArguments(step.invocation, ids).slice(client.globalArguments.length),
     ...(input?.kind === "tar" ? { input: tarOf(input.files) } : {}),
@@ -66,9 +82,19 @@ async function executeStep(step: Step, { client, ids, signal, onEvent }: Execute
       ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
       : {}),
   });
+  if (outcome.code !== 0) throw withRemedy(engineFailure(title, outcome), step.remedy);
+  const { stdout } = outcome;
   if (step.creates !== undefined) ids.set(step.creates, createdId(title, stdout));
   onEvent({ kind: "finished", id: step.id });
   return stdout;
+}
+
+function withRemedy(failure: Failure, remedy: string | undefined): Failure {
+  if (remedy === undefined) return failure;
+  return new Failure(failure.code, failure.message, {
+    hints: [remedy, ...failure.hints],
+    exit: failure.exit,
+  });
 }
 
 /**

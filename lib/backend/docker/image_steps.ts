@@ -1,11 +1,12 @@
 import type { Step } from "../../bottle/invocation.ts";
 import { LABEL } from "./labels.ts";
 
-/** An image that a launch needs: there already, or to be built first. */
+/** An image that a launch needs: there already, or to be built or pulled first. */
 export interface ImageChoice {
   readonly name: string;
-  /** `undefined` when it must be built. */
+  /** `undefined` when it is not there. */
   readonly id: string | undefined;
+  /** `undefined` for an image of somebody else's, which is pulled. */
   readonly build: ImageBuild | undefined;
 }
 
@@ -23,7 +24,7 @@ export interface ImageBuild {
   readonly fresh: boolean;
 }
 
-/** The steps that build what is missing; none when nothing is. The id of each last step is `<role>-image`. */
+/** The steps that build or pull what is missing; none when nothing is. The id of each last step is `<role>-image`. */
 export function buildSteps(
   images: { readonly agent: ImageChoice; readonly sidecar: ImageChoice },
   globalArguments: readonly string[],
@@ -43,6 +44,8 @@ function pullStep(base: string, globalArguments: readonly string[]): Step {
     id: "base-image",
     after: [],
     slow: true,
+    remedy:
+      "Where no registry can be reached, `sh scripts/bootstrap.sh images` builds the base from Debian's packages",
     invocation: {
       program: "docker",
       args: [...globalArguments, "image", "pull", base],
@@ -51,11 +54,49 @@ function pullStep(base: string, globalArguments: readonly string[]): Step {
   };
 }
 
+/** A proxy whose image cannot be had is never exchanged for another one in silence. */
+function pulledSidecarSteps(name: string, globalArguments: readonly string[]): readonly Step[] {
+  return [
+    {
+      id: "sidecar-pull",
+      after: [],
+      slow: true,
+      remedy: "Use squid instead: `--proxy squid`, or `proxy: squid` in the manifest",
+      invocation: {
+        program: "docker",
+        args: [...globalArguments, "image", "pull", name],
+        why: "the egress proxy",
+      },
+    },
+    inspectStep(name, { role: "sidecar", after: "sidecar-pull", globalArguments }),
+  ];
+}
+
+function inspectStep(
+  name: string,
+  options: {
+    readonly role: "agent" | "sidecar";
+    readonly after: string;
+    readonly globalArguments: readonly string[];
+  },
+): Step {
+  return {
+    id: `${options.role}-image`,
+    after: [options.after],
+    creates: `${options.role}-image`,
+    invocation: {
+      program: "docker",
+      args: [...options.globalArguments, "image", "inspect", "--format", "{{.Id}}", name],
+      why: "containers are created from its id",
+    },
+  };
+}
+
 function stepsOf(
   { name, build }: ImageChoice,
   options: { readonly globalArguments: readonly string[]; readonly after: readonly string[] },
 ): readonly Step[] {
-  if (build === undefined) return [];
+  if (build === undefined) return pulledSidecarSteps(name, options.globalArguments);
   const file = { mode: 0o644, uid: 0, gid: 0 };
   return [
     {
@@ -90,15 +131,10 @@ function stepsOf(
         why: "not there yet, or made from something else",
       },
     },
-    {
-      id: `${build.role}-image`,
-      after: [`${build.role}-build`],
-      creates: `${build.role}-image`,
-      invocation: {
-        program: "docker",
-        args: [...options.globalArguments, "image", "inspect", "--format", "{{.Id}}", name],
-        why: "containers are created from its id",
-      },
-    },
+    inspectStep(name, {
+      role: build.role,
+      after: `${build.role}-build`,
+      globalArguments: options.globalArguments,
+    }),
   ];
 }

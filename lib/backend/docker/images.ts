@@ -26,21 +26,24 @@ export interface ImageRecipe {
   readonly name: string;
 }
 
+/** Pipelock's configuration is written for this one version: its parser refuses what it does not know. */
+export const PIPELOCK_IMAGE = "ghcr.io/luckypipewrench/pipelock:2.3.0";
+
+/** The image that a variable names, if it is set. @throws Failure `image-invalid` */
+export function imageNamed(environment: Environment, variable: string): string | undefined {
+  const name = environment.get(variable) || undefined;
+  if (name === undefined || isImageReference(name)) return name;
+  throw new Failure("image-invalid", `${variable} is not an image reference: ${JSON.stringify(name)}`, {
+    hints: [`Give a name such as ${DEFAULT_BASE}`],
+    exit: EXIT.usage,
+  });
+}
+
 /** The recipes of both images. */
 export async function imageRecipes(
   environment: Environment,
 ): Promise<Record<"agent" | "sidecar", ImageRecipe>> {
-  const base = environment.get("CLAUDE_BOTTLE_BASE_IMAGE") || DEFAULT_BASE;
-  if (!isImageReference(base)) {
-    throw new Failure(
-      "image-invalid",
-      `CLAUDE_BOTTLE_BASE_IMAGE is not an image reference: ${JSON.stringify(base)}`,
-      {
-        hints: [`Give a name such as ${DEFAULT_BASE}`],
-        exit: EXIT.usage,
-      },
-    );
-  }
+  const base = imageNamed(environment, "CLAUDE_BOTTLE_BASE_IMAGE") ?? DEFAULT_BASE;
   return {
     agent: await recipe({ role: "agent", repository: "claude-bottle", dockerfile: agentDockerfile, base }),
     sidecar: await recipe({

@@ -12,9 +12,10 @@ import {
   AGENT_UID,
   agentUser,
   type ImageFacts,
+  imageNamed,
   type ImageRecipe,
   imageRecipes,
-  isImageReference,
+  PIPELOCK_IMAGE,
 } from "./images.ts";
 import { ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
@@ -38,10 +39,11 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const slug = slugify(spec.agent);
   const pinnedName = pinned(environment);
   const wanted = agentImageName(environment, recipes.agent);
+  const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
   const [engine, images, taken, machine, joined] = await Promise.all([
     engineFacts(client, signal),
-    findImages(client, { names: [wanted, recipes.sidecar.name, recipes.agent.base], signal }),
+    findImages(client, { names: [wanted, sidecar, recipes.agent.base], signal }),
     containerNames(client, { prefix: pinnedName ?? `${NAME_PREFIX}${slug}`, signal }),
     machineFacts(host, signal),
     networkIds(client, { names: spec.networks, signal }),
@@ -52,7 +54,9 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     runtime: chooseRuntime(spec, engine),
     images: {
       agent: agentImage({ wanted, recipe: recipes.agent, images, ca: spec.ca }),
-      sidecar: builtImage(recipes.sidecar, images, spec.ca),
+      sidecar: spec.proxy.name === "squid"
+        ? builtImage(recipes.sidecar, images, spec.ca)
+        : { name: sidecar, id: images.get(sidecar)?.id, build: undefined },
     },
     user: userOf(wanted, images.get(wanted)),
     attempt: freeName(slug, { taken, pinnedName }),
@@ -135,18 +139,11 @@ export function pinnedNameTaken(name: string): Failure {
 }
 
 function agentImageName(environment: Environment, recipe: ImageRecipe): string {
-  const name = environment.get("CLAUDE_BOTTLE_IMAGE") || recipe.name;
-  if (!isImageReference(name)) {
-    throw new Failure(
-      "image-invalid",
-      `CLAUDE_BOTTLE_IMAGE is not an image reference: ${JSON.stringify(name)}`,
-      {
-        hints: ["Give a name such as my-agent:latest"],
-        exit: EXIT.usage,
-      },
-    );
-  }
-  return name;
+  return imageNamed(environment, "CLAUDE_BOTTLE_IMAGE") ?? recipe.name;
+}
+
+function pipelockImageName(environment: Environment): string {
+  return imageNamed(environment, "CLAUDE_BOTTLE_PIPELOCK_IMAGE") ?? PIPELOCK_IMAGE;
 }
 
 function agentImage(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Failure } from "../../../lib/errors.ts";
 import type { BottleEvent } from "../../../lib/bottle/events.ts";
 import type { Step } from "../../../lib/bottle/invocation.ts";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
@@ -124,7 +125,7 @@ Deno.test("executeSteps() cuts short only what is slow: the outcome of a short c
   await run;
   const [short, long] = held.host.processes.calls;
   assert.equal(short?.signal, undefined);
-  assert.equal(long?.signal, held.host.interrupts.signal);
+  assert.equal(long?.signal?.aborted, false);
   assert.deepEqual(held.events, [
     { kind: "started", id: "short", title: "short (because of short)", slow: false },
     { kind: "started", id: "long", title: "long (because of long)", slow: true },
@@ -133,6 +134,31 @@ Deno.test("executeSteps() cuts short only what is slow: the outcome of a short c
     { kind: "output", id: "long", line: "line 2" },
     { kind: "finished", id: "long" },
   ]);
+});
+
+Deno.test("executeSteps() cuts a slow step short when another one fails, or when it is interrupted", async () => {
+  for (const cut of ["failure", "interruption"] as const) {
+    const held = new Held();
+    const watch = watched(held.execute([step("short", []), step("long", [], { slow: true })]));
+    await settled();
+    const long = held.host.processes.calls.find(({ line }) => line.includes("long"));
+    assert.equal(long?.signal?.aborted, false);
+    if (cut === "interruption") held.host.interrupts.raise("SIGINT");
+    else await held.end("short", { code: 1, stderr: "Error response from daemon: no\n" });
+    assert.equal(long?.signal?.aborted, true, cut);
+    if (cut === "interruption") await held.end("short");
+    await held.end("long");
+    assert.equal(watch.state, "failed");
+  }
+});
+
+Deno.test("executeSteps() puts a step's own remedy before what the engine's words suggest", async () => {
+  const held = new Held();
+  const watch = watched(held.execute([step("pull", [], { remedy: "Use squid instead" })]));
+  await settled();
+  await held.end("pull", { code: 1, stderr: "Error response from daemon: manifest unknown\n" });
+  assert.ok(watch.error instanceof Failure);
+  assert.equal(watch.error.hints[0], "Use squid instead");
 });
 
 Deno.test("executeSteps() hands ids on: printed as names, executed as ids, the last line counts", async () => {

@@ -29,7 +29,13 @@ export interface MadeObject {
 export const BEGAN = /^docker container exec --user \S+ \S+ test -e \S+$/;
 
 /** Options without a value. */
-const SWITCHES: ReadonlySet<string> = new Set(["--init", "--read-only", "--internal", "--ipv6=false"]);
+const SWITCHES: ReadonlySet<string> = new Set([
+  "--init",
+  "--read-only",
+  "--no-healthcheck",
+  "--internal",
+  "--ipv6=false",
+]);
 
 /** An engine in memory behind scripted processes: it does what it is told and says so. */
 export class MemoryEngine {

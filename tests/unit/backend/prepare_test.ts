@@ -6,7 +6,7 @@ import { preparePlan } from "../../../lib/backend/docker/prepare.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
 import { environmentOf, type FakeHost, fakeHost } from "../../support/fake_host.ts";
-import { testSpec } from "../../support/plan_inputs.ts";
+import { TEST_PROXY, testSpec } from "../../support/plan_inputs.ts";
 import { programMissing } from "../../support/scripted_processes.ts";
 import { LINUX } from "./memory_engine.ts";
 
@@ -96,6 +96,41 @@ Deno.test("preparePlan() plans to pull the base and build both images where noth
     ["sidecar-image", ["sidecar-build"]],
   ]);
   assert.deepEqual(plan.inputs.user, { uid: 47291, gid: 47291 });
+});
+
+Deno.test("preparePlan() takes pipelock's image as it is, or plans to pull it", async () => {
+  const pipelock = { ...TEST_PROXY, name: "pipelock" } as const;
+  const image = "ghcr.io/luckypipewrench/pipelock:2.3.0";
+  const images = { [RECIPES.agent.name]: OURS, "debian:trixie-slim": { Id: "sha256:2" } };
+  const there = await prepare(machine({ images: { ...images, [image]: { Id: "sha256:3" } } }), {
+    proxy: pipelock,
+  });
+  assert.equal(there.inputs.images.sidecar.id, "sha256:3");
+  assert.equal(there.steps[0]?.id, "internal-network");
+
+  const missing = await prepare(machine({ images }), { proxy: pipelock });
+  assert.deepEqual(
+    missing.steps.slice(0, 2).map(({ id, after, invocation }) => [id, after, invocation.args]),
+    [
+      ["sidecar-pull", [], ["image", "pull", image]],
+      ["sidecar-image", ["sidecar-pull"], ["image", "inspect", "--format", "{{.Id}}", image]],
+    ],
+  );
+  assert.deepEqual(missing.steps.find(({ id }) => id === "sidecar-create")?.after, [
+    "egress-network",
+    "sidecar-image",
+  ]);
+
+  const named = machine({ images, env: { CLAUDE_BOTTLE_PIPELOCK_IMAGE: "mirror.example/pipelock:2.3.0" } });
+  const other = await prepare(named, { proxy: pipelock });
+  assert.equal(other.inputs.images.sidecar.name, "mirror.example/pipelock:2.3.0");
+  await assert.rejects(
+    prepare(machine({ env: { CLAUDE_BOTTLE_PIPELOCK_IMAGE: "--help" } }), { proxy: pipelock }),
+    {
+      code: "image-invalid",
+      exit: 2,
+    },
+  );
 });
 
 Deno.test("preparePlan() gives the next free suffix, and fails after -99", async () => {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../lib/errors.ts";
 import { refuseUnavailable } from "../../../lib/manifest/available.ts";
 import { parseManifest } from "../../../lib/manifest/load.ts";
-import type { ProxyName } from "../../../lib/manifest/model.ts";
 
 const YAML = `bottles:
   base: {}
@@ -36,10 +35,10 @@ agents:
   all: { bottle: all, skills: [s] }
 `;
 
-async function refusal(agent: string, proxy?: ProxyName): Promise<readonly string[]> {
+async function refusal(agent: string): Promise<readonly string[]> {
   const manifest = await parseManifest([{ path: "m", bytes: new TextEncoder().encode(YAML) }]);
   try {
-    refuseUnavailable(manifest, agent, { proxy });
+    refuseUnavailable(manifest, agent);
     return [];
   } catch (error) {
     assert.ok(error instanceof Failure);
@@ -51,6 +50,7 @@ async function refusal(agent: string, proxy?: ProxyName): Promise<readonly strin
 
 Deno.test("refuseUnavailable() lets an agent start that asks for what is there", async () => {
   assert.deepEqual(await refusal("good"), []);
+  assert.deepEqual(await refusal("bare"), []);
 });
 
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
@@ -69,16 +69,7 @@ Deno.test("refuseUnavailable() names every single thing that is not there yet", 
     "26:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
     "26:38: bottles.all.image.packages: installing packages is not available yet",
     "30:23: agents.all.skills: copying skills is not available yet",
-    "19:14: bottles.all.egress.proxy: the egress proxy `pipelock` is not available yet",
   ]);
-});
-
-Deno.test("refuseUnavailable() refuses an unset proxy unless one is named elsewhere", async () => {
-  assert.deepEqual(await refusal("bare"), [
-    "2:3: bottles.base.egress.proxy: is not set, and the default `pipelock` is not available yet",
-  ]);
-  assert.deepEqual(await refusal("bare", "squid"), []);
-  assert.equal((await refusal("good", "pipelock")).length, 1);
 });
 
 Deno.test("refuseUnavailable() knows the agents there are", async () => {
