@@ -11,6 +11,7 @@ import {
   type Processes,
 } from "./processes.ts";
 import type { RunOptions } from "./processes.ts";
+import { LineEditor } from "./line_editor.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The one real {@link Host}: everything this program does to the machine passes through here. */
@@ -314,7 +315,6 @@ function decodeLine(bytes: readonly number[]): string {
 }
 
 async function readSecret(signal: AbortSignal, interrupts: Interrupts): Promise<string | undefined> {
-  if (!Deno.stdin.isTerminal()) return await readLine(signal);
   Deno.stdin.setRaw(true);
   try {
     return await readRawLine(signal, interrupts);
@@ -324,31 +324,18 @@ async function readSecret(signal: AbortSignal, interrupts: Interrupts): Promise<
   }
 }
 
-/** The keys a terminal's own line editing would have handled: raw mode hands them to us as bytes. */
 async function readRawLine(signal: AbortSignal, interrupts: Interrupts): Promise<string | undefined> {
-  const bytes: number[] = [];
+  const editor = new LineEditor();
   for (;;) {
-    const byte = await readByte(signal);
-    switch (byte) {
-      case undefined:
-      case 4: // Ctrl-D
-        return bytes.length === 0 ? undefined : decodeLine(bytes);
-      case 10:
-      case 13:
-        return decodeLine(bytes);
-      case 3: // Ctrl-C
+    switch (editor.key(await readByte(signal))) {
+      case "done":
+        return editor.text;
+      case "end":
+        return undefined;
+      case "interrupt":
         interrupts.raise("SIGINT");
         signal.throwIfAborted();
         throw new Interrupted("SIGINT");
-      case 8:
-      case 127: // Backspace: a whole UTF-8 character
-        while (bytes.length > 0 && ((bytes.pop() ?? 0) & 0xc0) === 0x80);
-        break;
-      case 21: // Ctrl-U
-        bytes.length = 0;
-        break;
-      default:
-        bytes.push(byte);
     }
   }
 }

@@ -11,7 +11,7 @@ export interface Terminal {
   err(text: string): void;
   /** One line of stdin without its ending; `undefined` at end of file. Rejects with the reason of `signal`. */
   readLine(signal: AbortSignal): Promise<string | undefined>;
-  /** The same without echo. Rejects with the reason of `signal`, also for Ctrl-C typed while echo is off. */
+  /** The same without echo; stdin must be a terminal. Rejects with the reason of `signal`, also for Ctrl-C typed while echo is off. */
   readSecret(signal: AbortSignal): Promise<string | undefined>;
   /** Remembers the terminal's settings and restores them when disposed, whatever a child left behind. */
   saved(): Promise<AsyncDisposable>;
