@@ -17,6 +17,12 @@ function requireValue(input: string): string {
   return input;
 }
 
+/** A file, for the same reason not beginning with a dash. `./-x` names one that does. */
+export function fileName(input: string): string {
+  if (input.startsWith("-")) throw new Failure("usage", "it begins with a dash", { exit: EXIT.usage });
+  return requireValue(input);
+}
+
 /** The flags that every command has. */
 export const COMMON_FLAGS = {
   json: { kind: "boolean", brief: "Results and errors as JSON", default: false, withNegated: false },

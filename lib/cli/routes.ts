@@ -2,6 +2,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
+import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -144,7 +145,14 @@ const buildImagesCommand = buildCommand<BuildFlags, [], CliContext>({
 
 /** Every command by its name. */
 export const routes = buildRouteMap({
-  routes: { start: startCommand, build: buildImagesCommand },
+  routes: {
+    start: startCommand,
+    list: listCommand,
+    info: infoCommand,
+    validate: validateCommand,
+    schema: schemaCommand,
+    build: buildImagesCommand,
+  },
   docs: {
     brief:
       "Run a coding agent in a bottle: exactly the env and hosts that a manifest grants, nothing left behind",

@@ -3,7 +3,7 @@ import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 
 /** The host's own variables for extra certificate authorities; the first that is set counts. */
-const HOST_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] as const;
+export const HOST_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] as const;
 
 /** Larger than any system's whole bundle. */
 const LIMIT = 1024 * 1024;

@@ -3,6 +3,7 @@ import { EXIT } from "../errors.ts";
 import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import { jsonText } from "./manifest_choice.ts";
 
 export interface BuildOptions {
   readonly backend: string | undefined;
@@ -23,7 +24,7 @@ export async function build(options: BuildOptions, ports: CommandPorts): Promise
     force: options.force,
   });
   reporter.quiet();
-  host.terminal.out(options.json ? `${JSON.stringify({ images }, undefined, 2)}\n` : imagesText(images));
+  host.terminal.out(options.json ? jsonText({ images }) : imagesText(images));
   return EXIT.done;
 }
 

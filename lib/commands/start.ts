@@ -4,13 +4,13 @@ import type { BottlePlan } from "../bottle/plan.ts";
 import { planJson, preflightText, stepsText } from "../bottle/render.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
 import type { EgressEvent } from "../egress/proxy.ts";
-import { asciiControls, EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
-import { loadManifest } from "../manifest/load.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { askSecret, choose, confirmed } from "../ui/question.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import { chosenManifest, jsonText, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 
 export interface StartOptions {
@@ -62,13 +62,7 @@ interface Prepared {
 
 async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prepared> {
   const { host, reporter } = ports;
-  const manifest = await loadManifest({
-    files: host.files,
-    environment: host.environment,
-    cwd: host.cwd,
-    uid: host.uid,
-    ...(options.manifest === undefined ? {} : { manifestFile: options.manifest }),
-  });
+  const manifest = await chosenManifest(host, options.manifest);
   const agent = await chosenAgent(manifest, options.agent, ports);
   const proxy = options.proxy ?? proxyOf(manifest, agent) ??
     proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
@@ -87,7 +81,7 @@ function proxyOf(manifest: Manifest, agent: string): ProxyName | undefined {
 }
 
 /** What counts where neither command line nor manifest names a proxy. */
-function proxyDefault(value: string | undefined): ProxyName | undefined {
+export function proxyDefault(value: string | undefined): ProxyName | undefined {
   if (!value) return undefined;
   if (value === "squid" || value === "pipelock") return value;
   throw new Failure("usage", `CLAUDE_BOTTLE_PROXY must be pipelock or squid, not ${JSON.stringify(value)}`, {
@@ -95,32 +89,20 @@ function proxyDefault(value: string | undefined): ProxyName | undefined {
   });
 }
 
+/** The agent that is named, the only one there is, or the one that a person picks. */
 async function chosenAgent(
   manifest: Manifest,
   name: string | undefined,
   { host, reporter }: CommandPorts,
 ): Promise<string> {
-  const names = [...manifest.agents.keys()];
-  if (name !== undefined) return name;
-  const [only] = names;
-  if (only === undefined) {
-    throw new Failure("agent-missing", "The manifest defines no agents", {
-      hints: ["Add one below `agents:`, e.g. `me: { bottle: dev }`"],
-      exit: EXIT.usage,
-    });
+  const choices = [...manifest.agents.keys()];
+  if (name === undefined && choices.length > 1) {
+    reporter.info("several agents are available:");
+    const { signal } = host.interrupts;
+    const choice = await choose(host.terminal, { question: "which one?", choices, signal });
+    if (choice !== undefined) return choice;
   }
-  if (names.length === 1) return only;
-  reporter.info("several agents are available:");
-  const choice = await choose(host.terminal, {
-    question: "which one?",
-    choices: names,
-    signal: host.interrupts.signal,
-  });
-  if (choice !== undefined) return choice;
-  throw new Failure("agent-unnamed", `Name one of the agents: ${names.join(", ")}`, {
-    hints: [`claude-bottle start ${names[0] ?? "AGENT"}`],
-    exit: EXIT.usage,
-  });
+  return namedOrOnlyAgent(manifest, { name, command: "start" });
 }
 
 function showDryRun(
@@ -129,7 +111,7 @@ function showDryRun(
 ): void {
   const { host, reporter } = options.ports;
   if (options.json) {
-    host.terminal.out(`${asciiControls(JSON.stringify(planJson(plan), undefined, 2))}\n`);
+    host.terminal.out(jsonText(planJson(plan)));
     return;
   }
   host.terminal.err(preflightText(plan));

@@ -47,8 +47,14 @@ function shown(character: string): string {
   return /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]$/u.test(character) ? "·" : character;
 }
 
-function oneLine(text: string): string {
+/** Foreign text on one line, as a terminal may have it. */
+export function oneLine(text: string): string {
   return printable(text).replaceAll(/[\n\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "·");
+}
+
+/** How many columns of a terminal a text takes. */
+export function displayWidth(text: string): number {
+  return columns([...text]);
 }
 
 function columns(characters: readonly string[]): number {

@@ -1,6 +1,7 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { BUILTIN_FILE, BUILTIN_MANIFEST } from "./builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "./discover.ts";
+import type { Files } from "../host/files.ts";
 import type { Manifest } from "./model.ts";
 import { MANIFEST_BYTES, readSource } from "./source.ts";
 import { validate, type ValidSource } from "./validate.ts";
@@ -21,7 +22,7 @@ export interface ManifestBytes {
  */
 export async function loadManifest(options: DiscoverOptions): Promise<Manifest> {
   const found = await discoverManifests(options);
-  const files = await Promise.all(found.map(({ path }) => readFile(options, path)));
+  const files = await Promise.all(found.map(({ path }) => readManifest(options.files, path)));
   return await parseManifest(files.length === 0 ? [builtinManifest()] : files);
 }
 
@@ -37,7 +38,7 @@ export async function parseManifest(files: readonly ManifestBytes[]): Promise<Ma
   const validation = validate(sources, { complete: sources.length === files.length });
   if (validation.kind === "invalid") problems.push(...validation.problems);
   if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
-  throw invalid(inOrder(problems, files));
+  throw manifestInvalid(inOrder(problems, files));
 }
 
 /** File by file, from top to bottom. */
@@ -54,7 +55,8 @@ export function builtinManifest(): ManifestBytes {
   return { path: BUILTIN_FILE, bytes: new TextEncoder().encode(BUILTIN_MANIFEST) };
 }
 
-function invalid(problems: readonly Problem[]): Failure {
+/** What is thrown for a manifest with problems; at least one. */
+export function manifestInvalid(problems: readonly Problem[]): Failure {
   const [first] = problems;
   return new Failure("manifest-invalid", summary(problems.length), {
     exit: EXIT.usage,
@@ -68,17 +70,18 @@ function summary(count: number): string {
   return count === 1 ? "The manifest has a problem" : `The manifest has ${count} problems`;
 }
 
-async function readFile(options: DiscoverOptions, path: string): Promise<ManifestBytes> {
-  const size = (await options.files.status(path))?.size ?? 0;
-  if (size > MANIFEST_BYTES) throw invalid([{ message: `${path} is larger than 1 MiB` }]);
-  const bytes = await read(options, path);
+/** Reads one file, whoever it belongs to. @throws Failure `manifest-invalid`, `manifest-unreadable` */
+export async function readManifest(files: Files, path: string): Promise<ManifestBytes> {
+  const size = (await files.status(path))?.size ?? 0;
+  if (size > MANIFEST_BYTES) throw manifestInvalid([{ message: `${path} is larger than 1 MiB` }]);
+  const bytes = await read(files, path);
   if (bytes === undefined) throw unreadable(path, "it is gone");
   return { path, bytes: new Uint8Array(bytes) };
 }
 
-async function read(options: DiscoverOptions, path: string): Promise<Uint8Array | undefined> {
+async function read(files: Files, path: string): Promise<Uint8Array | undefined> {
   try {
-    return await options.files.readBytes(path);
+    return await files.readBytes(path);
   } catch (error) {
     throw unreadable(path, error instanceof Error ? error.message : String(error));
   }

@@ -14,6 +14,10 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["-h"], file: "help.txt" },
     { argv: ["start", "--help"], file: "help_start.txt" },
     { argv: ["start", "reviewer", "-h"], file: "help_start.txt" },
+    { argv: ["list", "--help"], file: "help_list.txt" },
+    { argv: ["info", "--help"], file: "help_info.txt" },
+    { argv: ["validate", "--help"], file: "help_validate.txt" },
+    { argv: ["schema", "--help"], file: "help_schema.txt" },
     { argv: ["build", "--help"], file: "help_build.txt" },
   ];
   for (const { argv, file } of rows) {
@@ -26,7 +30,7 @@ Deno.test("help of the program and of each command is as written down, on stdout
 });
 
 Deno.test("help of every command has examples that name the program", async () => {
-  for (const command of ["start", "build"]) {
+  for (const command of ["start", "list", "info", "validate", "schema", "build"]) {
     const { stdout } = await runCli([command, "--help"]);
     assert.match(stdout, new RegExp(`^EXAMPLES\\n  claude-bottle ${command}`, "m"));
   }

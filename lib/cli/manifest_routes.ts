@@ -1,0 +1,148 @@
+import { buildCommand } from "@stricli/core";
+import type { Listed } from "../commands/list.ts";
+import { EXIT, Failure } from "../errors.ts";
+import type { CliContext, CommonFlags } from "./context.ts";
+import { agentName, COMMON_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
+
+interface ManifestFlags extends CommonFlags {
+  readonly manifest?: string;
+}
+
+const LISTED: readonly Listed[] = ["agents", "bottles"];
+
+function listed(input: string): Listed {
+  const found = LISTED.find((name) => name === input);
+  if (found === undefined) {
+    throw new Failure("usage", `it is none of ${LISTED.join(", ")}`, { exit: EXIT.usage });
+  }
+  return found;
+}
+
+/** `list` */
+export const listCommand = buildCommand<ManifestFlags, [what?: Listed], CliContext>({
+  loader: async () => {
+    const { list } = await import("../commands/list.ts");
+    return function (flags, what): Promise<void> {
+      return this.perform(
+        flags,
+        (ports) => list({ what: what ?? "agents", manifest: flags.manifest, json: flags.json }, ports),
+      );
+    };
+  },
+  parameters: {
+    flags: { manifest: MANIFEST_FLAG, ...COMMON_FLAGS },
+    aliases: { v: "verbose" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: listed,
+        brief: `What to list: ${LISTED.join(" or ")}; agents unless told`,
+        placeholder: "what",
+        optional: true,
+      }],
+    },
+  },
+  docs: {
+    brief: "List the agents or bottles of the manifest",
+    fullDescription: [
+      "Lists what the manifest that `start` would use defines.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle list",
+      "  claude-bottle list bottles",
+      "  claude-bottle list agents --json",
+    ].join("\n"),
+  },
+});
+
+/** `info` */
+export const infoCommand = buildCommand<ManifestFlags, [agent?: string], CliContext>({
+  loader: async () => {
+    const { info } = await import("../commands/info.ts");
+    return function (flags, agent): Promise<void> {
+      return this.perform(
+        flags,
+        (ports) => info({ agent, manifest: flags.manifest, json: flags.json }, ports),
+      );
+    };
+  },
+  parameters: {
+    flags: { manifest: MANIFEST_FLAG, ...COMMON_FLAGS },
+    aliases: { v: "verbose" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: agentName,
+        brief: "The agent; not needed when there is one",
+        placeholder: "agent",
+        optional: true,
+      }],
+    },
+  },
+  docs: {
+    brief: "Show every grant of an agent with the file and line it comes from",
+    fullDescription: [
+      "Shows what an agent would be given: its own settings and those of its bottle, defaults included, each",
+      "with the file and line it comes from. Values of literals are never shown. Asks no engine.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle info reviewer",
+      "  claude-bottle info reviewer --manifest ./claude-bottle.yaml",
+      "  claude-bottle info reviewer --json",
+    ].join("\n"),
+  },
+});
+
+/** `validate` */
+export const validateCommand = buildCommand<CommonFlags, string[], CliContext>({
+  loader: async () => {
+    const { validate } = await import("../commands/validate.ts");
+    return function (flags, ...files): Promise<void> {
+      return this.perform(flags, (ports) => validate({ files, json: flags.json }, ports));
+    };
+  },
+  parameters: {
+    flags: COMMON_FLAGS,
+    aliases: { v: "verbose" },
+    positional: {
+      kind: "array",
+      parameter: {
+        parse: fileName,
+        brief: "A manifest to check; without any, those that `start` would use",
+        placeholder: "file",
+      },
+    },
+  },
+  docs: {
+    brief: "Tell every problem of the manifest and where it is",
+    fullDescription: [
+      "Checks the manifest that `start` would use, or each of the files that are named for itself, and tells",
+      "every problem with its place. Exits 2 when there is one. Nothing is granted by checking a file.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle validate",
+      "  claude-bottle validate claude-bottle.yaml",
+      "  claude-bottle validate --json",
+    ].join("\n"),
+  },
+});
+
+/** `schema` */
+export const schemaCommand = buildCommand<CommonFlags, [], CliContext>({
+  loader: async () => {
+    const { schema } = await import("../commands/schema.ts");
+    return function (flags): Promise<void> {
+      return this.perform(flags, schema);
+    };
+  },
+  parameters: { flags: COMMON_FLAGS, aliases: { v: "verbose" } },
+  docs: {
+    brief: "Print the manifest's JSON Schema, for editors",
+    fullDescription: [
+      "Prints the JSON Schema of a manifest, the same for YAML and JSON.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle schema > claude-bottle.schema.json",
+    ].join("\n"),
+  },
+});

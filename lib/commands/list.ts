@@ -1,0 +1,65 @@
+import { egressPolicy } from "../egress/allowlist.ts";
+import { EXIT } from "../errors.ts";
+import type { Manifest } from "../manifest/model.ts";
+import { table } from "../ui/table.ts";
+import type { CommandPorts } from "./context.ts";
+import { firstLine } from "./grants.ts";
+import { chosenManifest, jsonText } from "./manifest_choice.ts";
+
+/** What of the manifest can be listed. */
+export type Listed = "agents" | "bottles";
+
+export interface ListOptions {
+  readonly what: Listed;
+  readonly manifest: string | undefined;
+  readonly json: boolean;
+}
+
+/** `list`: the agents or bottles of the manifest. @throws Failure */
+export async function list(options: ListOptions, { host, reporter }: CommandPorts): Promise<number> {
+  const manifest = await chosenManifest(host, options.manifest);
+  const entries = options.what === "agents" ? agentEntries(manifest) : bottleEntries(manifest);
+  if (options.json) {
+    host.terminal.out(jsonText({ [options.what]: entries.map(({ data }) => data) }));
+  } else if (entries.length === 0) {
+    reporter.info(`the manifest defines no ${options.what}`);
+  } else {
+    host.terminal.out(table([HEADINGS[options.what], ...entries.map(({ cells }) => cells)]));
+  }
+  return EXIT.done;
+}
+
+const HEADINGS: Readonly<Record<Listed, readonly string[]>> = {
+  agents: ["AGENT", "BOTTLE", "SKILLS", "PROMPT"],
+  bottles: ["BOTTLE", "USED BY", "HOSTS", "ENV"],
+};
+
+/** One entry, for people and for programs. */
+interface Entry {
+  readonly cells: readonly string[];
+  readonly data: unknown;
+}
+
+function agentEntries({ agents }: Manifest): readonly Entry[] {
+  return [...agents.values()].map(({ name, bottle, skills, prompt }) => ({
+    cells: [name, bottle, String(skills.length), prompt === "" ? "-" : firstLine(prompt)],
+    data: { name, bottle, skills, prompt: firstLine(prompt) },
+  }));
+}
+
+function bottleEntries({ agents, bottles }: Manifest): readonly Entry[] {
+  return [...bottles.values()].map(({ name, egress, ssh, env }) => {
+    const policy = egressPolicy(egress, ssh);
+    const hosts = new Set([...policy.hosts, ...policy.ssh].map(({ host }) => host)).size;
+    const users = [...agents.values()].filter(({ bottle }) => bottle === name).map((agent) => agent.name);
+    const names = [...env.keys()];
+    return {
+      cells: [name, joined(users), String(hosts), joined(names)],
+      data: { name, agents: users, hosts, env: names },
+    };
+  });
+}
+
+function joined(names: readonly string[]): string {
+  return names.length === 0 ? "-" : names.join(", ");
+}

@@ -1,0 +1,42 @@
+import { asciiControls, EXIT, Failure } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { DiscoverOptions } from "../manifest/discover.ts";
+import { loadManifest } from "../manifest/load.ts";
+import type { Manifest } from "../manifest/model.ts";
+
+/** Where a command looks for its manifest. */
+export function discoverOptions(host: Host, manifestFile: string | undefined): DiscoverOptions {
+  const { files, environment, cwd, uid } = host;
+  return { files, environment, cwd, uid, ...(manifestFile === undefined ? {} : { manifestFile }) };
+}
+
+/** The manifest that `start` would use. @throws Failure */
+export async function chosenManifest(host: Host, manifestFile: string | undefined): Promise<Manifest> {
+  return await loadManifest(discoverOptions(host, manifestFile));
+}
+
+/** The agent that is named, or the only one there is. @throws Failure `agent-missing`, `agent-unnamed` */
+export function namedOrOnlyAgent(
+  manifest: Manifest,
+  { name, command }: { readonly name: string | undefined; readonly command: string },
+): string {
+  const names = [...manifest.agents.keys()];
+  const [only] = names;
+  if (name !== undefined) return name;
+  if (only === undefined) {
+    throw new Failure("agent-missing", "The manifest defines no agents", {
+      hints: ["Add one below `agents:`, e.g. `me: { bottle: dev }`"],
+      exit: EXIT.usage,
+    });
+  }
+  if (names.length === 1) return only;
+  throw new Failure("agent-unnamed", `Name one of the agents: ${names.join(", ")}`, {
+    hints: [`claude-bottle ${command} ${only}`],
+    exit: EXIT.usage,
+  });
+}
+
+/** A result for programs, as it is written to stdout. */
+export function jsonText(value: unknown): string {
+  return `${asciiControls(JSON.stringify(value, undefined, 2))}\n`;
+}

@@ -1,0 +1,10 @@
+import { EXIT } from "../errors.ts";
+import { manifestJsonSchema } from "../manifest/schema.ts";
+import type { CommandPorts } from "./context.ts";
+import { jsonText } from "./manifest_choice.ts";
+
+/** `schema`: prints the JSON Schema of a manifest. */
+export function schema({ host }: CommandPorts): Promise<number> {
+  host.terminal.out(jsonText(manifestJsonSchema()));
+  return Promise.resolve(EXIT.done);
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { runCli, TWO_AGENTS } from "../support/cli_harness.ts";
+
+const DONE = { kind: "exit", code: 0 };
+const FAILED = { kind: "exit", code: 1 };
+const USAGE = { kind: "exit", code: 2 };
+
+const MANIFEST = `bottles:
+  dev:
+    env: { TOKEN: hidden-literal, GH: "\${GH_PAT}" }
+    egress: { proxy: squid, allowlist: [github.com, github.com, claude.ai] }
+  closed:
+    egress: { defaults: false }
+  keys:
+    egress: { defaults: false }
+    ssh:
+      - { Host: a, Hostname: git.example.org, IdentityFile: ~/.ssh/a }
+      - { Host: b, Hostname: git.example.org, IdentityFile: ~/.ssh/b, Port: 2222 }
+agents:
+  reviewer:
+    bottle: dev
+    skills: [one, two]
+    prompt: |
+
+      You review 日本語.
+      Not shown.
+  lister: { bottle: dev, command: [ls] }
+  other one: { bottle: keys, prompt: "\\u202eabc" }
+`;
+
+const AGENTS = [
+  "AGENT      BOTTLE  SKILLS  PROMPT",
+  "reviewer   dev     2       You review 日本語.",
+  "lister     dev     0       -",
+  "other one  keys    0       ·abc",
+  "",
+].join("\n");
+
+Deno.test("list and list agents show each agent, its bottle, skills and prompt", async () => {
+  for (const argv of [["list"], ["list", "agents"]]) {
+    const run = await runCli(argv, { manifest: MANIFEST });
+    assert.deepEqual(run.outcome, DONE, run.stderr);
+    assert.equal(run.stdout, AGENTS);
+    assert.equal(run.stderr, "");
+    assert.deepEqual(run.host.processes.lines, []);
+    assert.deepEqual(run.backend.calls, []);
+  }
+});
+
+Deno.test("list bottles shows who uses each, how many hosts it reaches and the names of its env", async () => {
+  const run = await runCli(["list", "bottles"], { manifest: MANIFEST });
+  assert.deepEqual(run.outcome, DONE, run.stderr);
+  assert.equal(
+    run.stdout,
+    [
+      "BOTTLE  USED BY           HOSTS  ENV",
+      "dev     reviewer, lister  8      TOKEN, GH",
+      "closed  -                 0      -",
+      "keys    other one         1      -",
+      "",
+    ].join("\n"),
+  );
+  assert.equal(run.stderr, "");
+  assert.deepEqual(run.host.processes.lines, []);
+});
+
+Deno.test("list --json is one object, escaped for a terminal", async () => {
+  const agents = await runCli(["list", "--json"], { manifest: MANIFEST });
+  assert.deepEqual(JSON.parse(agents.stdout), {
+    agents: [
+      { name: "reviewer", bottle: "dev", skills: ["one", "two"], prompt: "You review 日本語." },
+      { name: "lister", bottle: "dev", skills: [], prompt: "" },
+      { name: "other one", bottle: "keys", skills: [], prompt: "\u202eabc" },
+    ],
+  });
+  assert.ok(agents.stdout.includes('"\\u202eabc"'));
+  const bottles = await runCli(["list", "bottles", "--json"], { manifest: MANIFEST });
+  assert.deepEqual(JSON.parse(bottles.stdout), {
+    bottles: [
+      { name: "dev", agents: ["reviewer", "lister"], hosts: 8, env: ["TOKEN", "GH"] },
+      { name: "closed", agents: [], hosts: 0, env: [] },
+      { name: "keys", agents: ["other one"], hosts: 1, env: [] },
+    ],
+  });
+  assert.ok(!bottles.stdout.includes("hidden-literal"));
+});
+
+Deno.test("list without a manifest shows the built-in agent", async () => {
+  const run = await runCli(["list"]);
+  assert.equal(run.stdout, "AGENT   BOTTLE   SKILLS  PROMPT\nclaude  default  0       -\n");
+});
+
+Deno.test("list says on stderr that there is nothing, and exits 0", async () => {
+  const run = await runCli(["list"], { manifest: "bottles: { dev: {} }\n" });
+  assert.deepEqual(run.outcome, DONE);
+  assert.equal(run.stdout, "");
+  assert.equal(run.stderr, "claude-bottle: the manifest defines no agents\n");
+  const json = await runCli(["list", "bottles", "--json"], { manifest: "agents: {}\n" });
+  assert.deepEqual(JSON.parse(json.stdout), { bottles: [] });
+  assert.equal(json.stderr, "");
+});
+
+Deno.test("list --manifest takes that file alone; without it a project's one is refused", async () => {
+  const files = { "/home/somebody/project/claude-bottle.yaml": TWO_AGENTS };
+  const named = await runCli(["list", "bottles", "--manifest", "claude-bottle.yaml"], {
+    manifest: MANIFEST,
+    files,
+  });
+  assert.deepEqual(named.outcome, DONE, named.stderr);
+  assert.equal(
+    named.stdout,
+    "BOTTLE  USED BY           HOSTS  ENV\ndev     reviewer, lister  7      -\n",
+  );
+  const refused = await runCli(["list"], { files });
+  assert.deepEqual(refused.outcome, FAILED);
+  assert.equal(refused.stdout, "");
+});
+
+Deno.test("list and info refuse words they do not know, with code 2", async () => {
+  const rows = [
+    {
+      argv: ["list", "agent"],
+      message: 'Failed to parse "agent" for what: it is none of agents, bottles',
+    },
+    {
+      argv: ["list", "agents", "bottles"],
+      message: 'Too many arguments, expected 1 but encountered "bottles"',
+    },
+    { argv: ["info", "a", "b"], message: 'Too many arguments, expected 1 but encountered "b"' },
+    { argv: ["schema", "x"], message: 'Too many arguments, expected 0 but encountered "x"' },
+    { argv: ["validate", ""], message: 'Failed to parse "" for file: it is empty' },
+    {
+      argv: ["info", "--manifest="],
+      message: 'Failed to parse "--manifest=" for agent: it begins with a dash',
+    },
+    { argv: ["validate", "--manifest", "x"], message: "No flag registered for --manifest" },
+  ];
+  for (const { argv, message } of rows) {
+    const run = await runCli(argv, { manifest: TWO_AGENTS });
+    assert.deepEqual(run.outcome, USAGE, argv.join(" "));
+    assert.equal(run.stdout, "");
+    assert.equal(run.stderr, `error: ${message}\n\nhint: claude-bottle --help\n`);
+  }
+});
