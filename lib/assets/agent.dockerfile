@@ -17,7 +17,7 @@ RUN apt-get update \
 RUN groupadd --gid 47291 node \
  && useradd --uid 47291 --gid 47291 --create-home --shell /bin/bash node \
  && chmod 0755 /home/node \
- && install -d -o node -g node /home/node/workspace /home/node/.claude
+ && install -d -o node -g node /home/node/workspace /home/node/.claude /home/node/.claude/skills
 
 FROM tools AS claude
 ARG CLAUDE_CODE_VERSION=2.1.330

@@ -9,14 +9,38 @@ export interface Ref {
 /** One word of a command line. */
 export type Argument = string | Ref;
 
-/** One file of a tar stream. Paths are relative to `/`, without a leading slash. */
-export interface TarFile {
+interface TarOwner {
+  /** Relative to `/`, without a leading slash. */
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  readonly text: string;
+}
+
+/** What an entry of a tar stream is: a file of text unless `kind` says otherwise. */
+export type TarContent =
+  | { readonly kind?: "text"; readonly text: string }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** A symbolic link; `target` stands in it as it is. */
+  | { readonly kind: "link"; readonly target: string }
+  /** Changes mode and owner of a directory that is there already. */
+  | { readonly kind: "directory" };
+
+/** One entry of a tar stream. */
+export type TarFile = TarOwner & TarContent;
+
+/** How many bytes of content an entry has. */
+export function tarContentSize(file: TarContent): number {
+  switch (file.kind) {
+    case "bytes":
+      return file.bytes.length;
+    case "link":
+    case "directory":
+      return 0;
+    default:
+      return new TextEncoder().encode(file.text).length;
+  }
 }
 
 /** What goes to an invocation's stdin. An environment's values exist only while it is executed. */

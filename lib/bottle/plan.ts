@@ -1,6 +1,13 @@
 import type { Step } from "./invocation.ts";
 import type { BottleSpec } from "./spec.ts";
 
+/** A skill and the folder of the host that it is copied from. */
+export interface PlannedSkill {
+  readonly name: string;
+  /** Its real path: no part of it is a link. */
+  readonly path: string;
+}
+
 /** What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `teardownSteps` remove it. */
 export interface BottlePlan {
   readonly spec: BottleSpec;
@@ -8,6 +15,7 @@ export interface BottlePlan {
   readonly containerName: string;
   readonly image: string;
   readonly runtime: "runc" | "runsc";
+  readonly skills: readonly PlannedSkill[];
   readonly steps: readonly Step[];
   readonly agentSteps: readonly Step[];
   readonly teardownSteps: readonly Step[];

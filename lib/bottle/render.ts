@@ -1,5 +1,5 @@
 import { printable } from "../errors.ts";
-import { type Input, printedArguments, shellQuoted, type Step } from "./invocation.ts";
+import { type Input, printedArguments, shellQuoted, type Step, tarContentSize } from "./invocation.ts";
 import type { BottlePlan } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
 
@@ -26,7 +26,7 @@ export function preflightText(plan: BottlePlan): string {
     ["image", plan.image],
     ["container", plan.containerName],
     ["env", names.length === 0 ? "(none)" : names.map((name) => envText(name, spec)).join(", ")],
-    ["skills", "(none)"],
+    ["skills", skillsText(plan)],
     ["prompt", promptHint(spec.prompt)],
     ["bottle", spec.bottle],
     ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
@@ -55,6 +55,12 @@ function listRow(label: string, values: readonly string[]): readonly [string, st
 function privateHosts({ policy }: BottleSpec): readonly string[] {
   const rules = [...policy.hosts, ...policy.ssh].filter((rule) => rule.private);
   return [...new Set(rules.map(({ host }) => host))];
+}
+
+/** Each with the folder that it really is: a name alone may be a link to anywhere. */
+function skillsText({ skills }: BottlePlan): string {
+  if (skills.length === 0) return "(none)";
+  return skills.map(({ name, path }) => `${name} (${path})`).join(", ");
 }
 
 /** A variable and where its value comes from; never the value. */
@@ -115,8 +121,7 @@ function inputEntries(input: Input): readonly string[] {
 /** Bytes of content; `null` for an environment, whose values are not known before the launch. */
 function inputBytes(input: Input): number | null {
   if (input.kind === "environment") return null;
-  const encoder = new TextEncoder();
-  return input.files.reduce((sum, { text }) => sum + encoder.encode(text).length, 0);
+  return input.files.reduce((sum, file) => sum + tarContentSize(file), 0);
 }
 
 function stepJson(step: Step): unknown {
@@ -146,7 +151,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     stage_dir: "",
     runtime: plan.runtime,
     env_names: grantedNames(spec),
-    skills: [],
+    skills: plan.skills.map(({ name }) => name),
     ssh_hosts: spec.policy.ssh.map(({ host }) => host),
     egress: {
       proxy: spec.proxy.name,
@@ -161,6 +166,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     mode: spec.mode,
     run_id: plan.runId,
     notices: plan.notices,
+    skill_paths: plan.skills.map(({ path }) => path),
     manifest: spec.manifestFiles,
     steps: plan.steps.map(stepJson),
     agent_steps: plan.agentSteps.map(stepJson),

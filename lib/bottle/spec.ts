@@ -17,6 +17,8 @@ export interface BottleSpec {
   readonly mode: AgentMode;
   /** The agent's whole command line. */
   readonly command: readonly string[];
+  /** Names of the skills that the agent is given. */
+  readonly skills: readonly string[];
   /** The agent's system prompt; empty when there is none. */
   readonly prompt: string;
   readonly remoteControl: boolean;
@@ -38,4 +40,6 @@ export interface BottleSpec {
   /** The agent's home and the directory it starts in. */
   readonly home: string;
   readonly workdir: string;
+  /** Where its skills stand, a folder for each. */
+  readonly skillsDir: string;
 }

@@ -19,6 +19,11 @@ const COMMAND_LIMIT = 1_000_000;
 const DEFAULT_HOME = "/home/node";
 /** What leaves room for a file's name below it in a tar entry. */
 const HOME_LIMIT = 64;
+/** What leaves room for a skill's own paths below it. */
+const SKILLS_DIR_LIMIT = 255;
+/** Folders of an image whose content is not the agent's, and those that a container hides behind mounts. */
+const SYSTEM_FOLDERS =
+  /^\/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var\/run)(\/|$)/;
 
 export interface SpecOptions {
   readonly agent: string;
@@ -44,6 +49,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     manifestFiles: manifest.files,
     mode,
     command: checkedCommand(commandOf(agent, { ...options, home })),
+    skills: agent.skills,
     prompt: agent.prompt,
     remoteControl: options.remoteControl,
     env: bottle.env,
@@ -58,6 +64,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     ca: await extraAuthorities(host, caFile(manifest, bottle)),
     home,
     workdir: home,
+    skillsDir: skillsDirOf(host.environment.get("CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR"), home),
   };
 }
 
@@ -68,10 +75,30 @@ function caFile(manifest: Manifest, { name, image: { ca } }: Bottle): string | u
   return file === undefined ? ca : resolve(dirname(file), ca);
 }
 
-function homeOf(path: string): string {
-  if (path.length <= HOME_LIMIT && /^(\/[A-Za-z0-9._-]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)) {
+/** Where the skills go. @throws Failure for where a skill would be hidden, or become something else of the bottle's */
+function skillsDirOf(value: string | undefined, home: string): string {
+  if (!value) return `${home}/.claude/skills`;
+  const path = value.replace(/\/+$/, "");
+  const holdsHome = home === path || home.startsWith(`${path}/`);
+  if (path.length <= SKILLS_DIR_LIMIT && isPlainPath(path) && !SYSTEM_FOLDERS.test(path) && !holdsHome) {
     return path;
   }
+  throw new Failure(
+    "skills-dir-invalid",
+    `CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR is not a folder for skills: ${JSON.stringify(value)}`,
+    {
+      hints: [`Give an absolute path outside the system's folders, such as ${home}/.claude/skills`],
+      exit: EXIT.usage,
+    },
+  );
+}
+
+function isPlainPath(path: string): boolean {
+  return /^(\/[A-Za-z0-9._-]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path);
+}
+
+function homeOf(path: string): string {
+  if (path.length <= HOME_LIMIT && isPlainPath(path)) return path;
   throw new Failure(
     "home-invalid",
     `CLAUDE_BOTTLE_CONTAINER_HOME is not an absolute path: ${JSON.stringify(path)}`,

@@ -245,6 +245,7 @@ function denoFiles(): Files {
     readBytes: (path) => unlessMissing(() => Deno.readFile(path)),
     status: (path) => unlessMissing(async () => statusOf(await Deno.stat(path))),
     linkStatus: (path) => unlessMissing(async () => statusOf(await Deno.lstat(path))),
+    readLink: (path) => unlessMissing(() => Deno.readLink(path)),
     realPath: (path) => unlessMissing(() => Deno.realPath(path)),
     readDirectory: (path) =>
       unlessMissing(async () => {

@@ -18,6 +18,8 @@ export interface Files {
   status(path: string): Promise<FileStatus | undefined>;
   /** Does not follow links. */
   linkStatus(path: string): Promise<FileStatus | undefined>;
+  /** Where a link leads, as it stands in it; throws for what is no link. */
+  readLink(path: string): Promise<string | undefined>;
   realPath(path: string): Promise<string | undefined>;
   readDirectory(path: string): Promise<readonly DirectoryEntry[] | undefined>;
 }

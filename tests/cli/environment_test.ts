@@ -131,6 +131,42 @@ Deno.test("CLAUDE_BOTTLE_CONTAINER_HOME must be a plain absolute path", async ()
   assert.ok(long.stdout.includes(`${longest.slice(1)}/.claude.json`), "its files fit a tar entry");
 });
 
+Deno.test("CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR must be a plain absolute path of the agent's", async () => {
+  const refused = [
+    ...["skills", "./x", "~/x", "/", "//", "/a/../b", "/a b", "/a:b", "/a\nb", `/${"a".repeat(255)}`],
+    // Where something else of the bottle is or would hide it, and where it would become the home itself.
+    ...["/usr/local/bin", "/etc", "/tmp/skills", "/run/env", "/proc", "/var/run", "/home", "/home/node"],
+  ];
+  for (const path of refused) {
+    const run = await runCli(["start", "--prompt", "hi"], {
+      env: { CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR: path },
+    });
+    assert.deepEqual(run.outcome, USAGE, path);
+    assert.ok(
+      run.stderr.startsWith("error: CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR is not a folder for skills: "),
+      run.stderr,
+    );
+    assert.deepEqual(run.backend.calls, []);
+  }
+  for (
+    const [given, used] of [
+      ["/opt/skills/", "/opt/skills"],
+      ["/home/node/mine", "/home/node/mine"],
+      ["/users", "/users"],
+      ["", "/home/node/.claude/skills"],
+    ] as const
+  ) {
+    const run = await runCli(["start", "--prompt", "hi"], {
+      env: { CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR: given },
+    });
+    assert.equal(run.backend.specs[0]?.skillsDir, used, run.stderr);
+  }
+  const elsewhere = await runCli(["start", "--prompt", "hi"], {
+    env: { CLAUDE_BOTTLE_CONTAINER_HOME: "/home/else" },
+  });
+  assert.equal(elsewhere.backend.specs[0]?.skillsDir, "/home/else/.claude/skills");
+});
+
 Deno.test("variables that docker would read otherwise than meant are refused before any call", async () => {
   const rows = [
     { name: "CLAUDE_BOTTLE_IMAGE", values: ["--privileged", "a b", "/x", "a\nb"] },

@@ -92,7 +92,6 @@ not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is no
 not yet         bottles.dev.resources.disk: a disk limit is not available yet  M:25
 not yet         bottles.dev.image.base: another base image is not available yet  M:26
 not yet         bottles.dev.image.packages: installing packages is not available yet  M:26
-not yet         agents.reviewer.skills: copying skills is not available yet  M:31
 `;
 
 Deno.test("info shows every grant with its file and line, and what is not there yet", async () => {
@@ -224,8 +223,8 @@ Deno.test("info --json has each grant as a record with its place, and no value o
     from: "default",
   });
   assert.deepEqual(unavailable.at(-1), {
-    message: "agents.reviewer.skills: copying skills is not available yet",
-    where: { file: MANIFEST_PATH, line: 31, column: 5 },
+    message: "bottles.dev.image.packages: installing packages is not available yet",
+    where: { file: MANIFEST_PATH, line: 26, column: 33 },
   });
   for (const hidden of ["hidden-literal", "hidden-injected", "snippet"]) {
     assert.ok(!run.stdout.includes(hidden), hidden);

@@ -94,7 +94,7 @@ agents:
   assert.deepEqual(plain.outcome, DONE, plain.stderr);
   const skilled = await runCli(["start", "skilled", "--prompt", "hi"], { manifest });
   assert.deepEqual(skilled.outcome, USAGE);
-  for (const feature of ["git identity", "a disk limit", "skills"]) {
+  for (const feature of ["git identity", "a disk limit"]) {
     assert.ok(skilled.stderr.includes(`${feature} is not available yet`), skilled.stderr);
   }
   assert.deepEqual(skilled.backend.calls, []);

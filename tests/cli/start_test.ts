@@ -273,6 +273,7 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "mode",
       "run_id",
       "notices",
+      "skill_paths",
       "manifest",
       "steps",
       "agent_steps",

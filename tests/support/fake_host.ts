@@ -32,6 +32,7 @@ const NO_FILES: Files = {
   readBytes: () => Promise.resolve(undefined),
   status: () => Promise.resolve(undefined),
   linkStatus: () => Promise.resolve(undefined),
+  readLink: () => Promise.resolve(undefined),
   realPath: () => Promise.resolve(undefined),
   readDirectory: () => Promise.resolve(undefined),
 };

@@ -9,7 +9,7 @@ export interface MemoryFile {
   readonly mode?: number;
   /** 1000 unless told. */
   readonly uid?: number;
-  /** An absolute path that this one is a link to. */
+  /** What this one is a link to. */
   readonly link?: string;
   /** `file` unless told; folders exist by their files. */
   readonly kind?: FileStatus["kind"];
@@ -28,6 +28,7 @@ export function memoryFiles(content: Readonly<Record<string, string | MemoryFile
     readBytes: (path) => settle(() => store.bytes(path)),
     status: (path) => settle(() => store.status(store.real(path))),
     linkStatus: (path) => settle(() => store.status(store.real(dirname(path)), path)),
+    readLink: (path) => settle(() => store.link(path)),
     realPath: (path) => settle(() => store.real(path)),
     readDirectory: (path) => settle(() => store.entries(path)),
   };
@@ -45,15 +46,28 @@ class Store {
   }
 
   /** The path without links; `undefined` when there is nothing. */
-  real(path: string, hops = 0): string | undefined {
+  real(path: string, hops = 0, asked = path): string | undefined {
     if (path === "/") return "/";
-    if (hops > 20) throw new Error(`Too many links: ${path}`);
-    const parent = this.real(dirname(path), hops);
+    if (hops > 20) throw new Error(`Too many links: ${asked}`);
+    const parent = this.real(dirname(path), hops, asked);
     if (parent === undefined) return undefined;
     const at = join(parent, path.slice(dirname(path).length));
     const link = this.#files.get(at)?.link;
-    if (link !== undefined) return this.real(link, hops + 1);
+    if (link !== undefined) return this.#followed(parent, { link, hops: hops + 1, asked });
     return this.#files.has(at) || this.#isFolder(at) ? at : undefined;
+  }
+
+  /** Where a link in `folder` leads, part by part: `..` is the parent of where the parts before it really are. */
+  #followed(
+    folder: string,
+    { link, hops, asked }: { readonly link: string; readonly hops: number; readonly asked: string },
+  ): string | undefined {
+    let at: string | undefined = link.startsWith("/") ? "/" : folder;
+    for (const part of link.split("/")) {
+      if (part === "" || part === "." || at === undefined) continue;
+      at = part === ".." ? dirname(at) : this.real(join(at, part), hops, asked);
+    }
+    return at;
   }
 
   /** The status of what is at `real`; of the last part of `unresolved` itself when that is given. */
@@ -66,6 +80,16 @@ class Store {
     }
     const kind = file.link === undefined ? file.kind ?? "file" : "symlink";
     return { kind, size: content(file).length, mode: file.mode ?? 0o644, uid: file.uid ?? 1000 };
+  }
+
+  /** What a link holds. */
+  link(path: string): string | undefined {
+    const parent = this.real(dirname(path));
+    if (parent === undefined) return undefined;
+    const at = join(parent, path.slice(dirname(path).length));
+    const link = this.#files.get(at)?.link;
+    if (link === undefined && this.real(at) !== undefined) throw new Error(`Not a link: ${path}`);
+    return link;
   }
 
   bytes(path: string): Uint8Array | undefined {

@@ -33,6 +33,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     manifestFiles: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
     mode: "headless",
     command: ["claude", "--dangerously-skip-permissions", "--print", "say it's fine"],
+    skills: [],
     prompt: "You review.\nKindly.",
     remoteControl: false,
     env: new Map([
@@ -54,6 +55,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     ca: undefined,
     home: "/home/node",
     workdir: "/home/node",
+    skillsDir: "/home/node/.claude/skills",
     ...changes,
   };
 }
@@ -83,6 +85,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
       egress: { first: 0x0ad50010, prefix: 28 },
     },
     joined: new Map(),
+    skills: [],
     envNames: ["HOME", "GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
     envToken: "nopqrstuvwxyz",
     globalArguments: [],

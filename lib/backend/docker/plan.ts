@@ -7,6 +7,7 @@ import { proxyEnvironment } from "./arguments.ts";
 import type { EngineFacts } from "./engine.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
 import type { RunLabels } from "./labels.ts";
+import { type Skill, skillNotices } from "./provision/skills.ts";
 import { refsOf } from "./refs.ts";
 import {
   agentContainerSteps,
@@ -36,6 +37,8 @@ export interface PlanInputs {
   readonly subnets: Subnets;
   /** Ids of `spec.networks`, by name. */
   readonly joined: ReadonlyMap<string, string>;
+  /** `spec.skills` as they were read. */
+  readonly skills: readonly Skill[];
   /** Names of the variables of the agent's process. */
   readonly envNames: readonly string[];
   /** Names the file that an attached agent's environment waits in. */
@@ -80,6 +83,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     containerName: names.agent.name,
     image: inputs.images.agent.name,
     runtime: inputs.runtime,
+    skills: inputs.skills.map(({ name, path }) => ({ name, path })),
     steps: [
       ...builds,
       ...networkSteps(inputs, names, step),
@@ -107,6 +111,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     notices: [
       ...specNotices(spec),
       ...spec.proxy.limits(spec.policy),
+      ...skillNotices(inputs.skills),
       ...(inputs.engine.swapLimit
         ? []
         : ["the engine cannot bound swap: what the agent holds may reach its disk"]),

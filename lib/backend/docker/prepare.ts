@@ -22,6 +22,7 @@ import { machineFacts } from "./machine.ts";
 import { containerName, LAST_SUFFIX, NAME_PREFIX, RUN_ID_BYTES, runIdFrom, slugify } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { environmentNames } from "./provision/env.ts";
+import { readSkills } from "./provision/skills.ts";
 
 interface Ports {
   readonly host: Host;
@@ -38,6 +39,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);
   const pinnedName = pinned(environment);
+  const skills = await readSkills(spec.skills, host);
   const wanted = agentImageName(environment, recipes.agent);
   const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
@@ -63,6 +65,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     pinnedName,
     slug,
     joined,
+    skills,
     envNames: environmentNames(spec, environment),
     globalArguments: client.globalArguments,
     pool,

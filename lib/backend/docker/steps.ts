@@ -10,6 +10,7 @@ import {
 } from "./arguments.ts";
 import type { Expected, PlanInputs } from "./plan.ts";
 import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
+import { provisionSkills } from "./provision/skills.ts";
 import { type Names, REF } from "./refs.ts";
 
 /** Keys that nobody types: docker's own, Ctrl-P Ctrl-Q, swallows Ctrl-P and would leave a running agent behind. */
@@ -104,7 +105,13 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
     step("agent-files", {
       after: ["agent-create"],
       args: ["container", "cp", "-", { ...names.agent, suffix: ":/" }],
-      input: { kind: "tar", files: agentFiles(spec, user) },
+      input: {
+        kind: "tar",
+        files: [
+          ...agentFiles(spec, user),
+          ...provisionSkills(inputs.skills, { directory: spec.skillsDir, user }),
+        ],
+      },
       why: "prompt, settings and the wrapper enter before it starts",
     }),
     step("agent-start", {

@@ -165,6 +165,29 @@ Deno.test("composePlan() sends the prompt, the wrapper and extra authorities wit
   for (const line of plain) assert.doesNotMatch(line, /\/$| \//, "a relative path of a regular file");
 });
 
+Deno.test("composePlan() sends the skills with everything else and tells what they leave out", () => {
+  const plan = composePlan(testInputs({
+    spec: testSpec({ skills: ["s"], skillsDir: "/opt/skills" }),
+    skills: [{
+      name: "s",
+      path: "/srv/s",
+      entries: [
+        { path: "", mode: 0o755, kind: "directory" },
+        { path: "a", mode: 0o600, kind: "bytes", bytes: Uint8Array.of(1) },
+      ],
+      skipped: ["pipe"],
+    }],
+  }));
+  const input = plan.steps.find(({ id }) => id === "agent-files")?.invocation.input;
+  assert.ok(input?.kind === "tar");
+  assert.deepEqual(input.files.slice(-2), [
+    { path: "opt/skills/s", mode: 0o755, uid: 47291, gid: 47291, kind: "directory" },
+    { path: "opt/skills/s/a", mode: 0o600, uid: 47291, gid: 47291, kind: "bytes", bytes: Uint8Array.of(1) },
+  ]);
+  assert.deepEqual(plan.skills, [{ name: "s", path: "/srv/s" }]);
+  assert.deepEqual(plan.notices, ["skill s: no regular file, left out: pipe"]);
+});
+
 /** Manifests and engines of every kind that a plan depends on. */
 const name = fc.constantFrom("A", "LD_PRELOAD", "DOCKER_HOST", "PATH", "TOKEN", "_x9");
 const source: fc.Arbitrary<EnvSource> = fc.oneof(

@@ -47,10 +47,70 @@ Deno.test("tarOf() gives equal bytes for equal files", () => {
   assert.deepEqual(tarOf([FILE]), tarOf([FILE]));
 });
 
-Deno.test("tarOf() refuses what its fields cannot hold instead of writing another file", () => {
-  assert.throws(() => tarOf([{ ...FILE, path: "x".repeat(101) }]), RangeError);
-  assert.throws(() => tarOf([{ ...FILE, path: "é".repeat(51) }]), RangeError);
+const LINK = { path: "s/l", mode: 0o777, uid: 1, gid: 2, kind: "link", target: "../é" } as const;
+
+Deno.test("tarOf() writes bytes as they are", () => {
+  const { text: _, ...owner } = FILE;
+  const bytes = Uint8Array.of(0, 255, 0xc3, 0x28, 10);
+  const tar = tarOf([{ ...owner, kind: "bytes", bytes }]);
+  assert.equal(text(tar, [124, 12]), "00000000005\0");
+  assert.equal(text(tar, [156, 1]), "0");
+  assert.deepEqual(tar.subarray(512, 518), Uint8Array.of(0, 255, 0xc3, 0x28, 10, 0));
+});
+
+Deno.test("tarOf() writes links and directories as one header each, without content", () => {
+  const tar = tarOf([{ path: "s", mode: 0o750, uid: 1, gid: 2, kind: "directory" }, LINK]);
+  assert.equal(tar.length, 512 + 512 + 1024);
+  assert.equal(text(tar, [0, 4]), "s/\0\0");
+  assert.equal(text(tar, [100, 8]), "0000750\0");
+  assert.equal(text(tar, [124, 12]), "00000000000\0");
+  assert.equal(text(tar, [156, 2]), "5\0");
+  assert.equal(text(tar, [512, 4]), "s/l\0");
+  assert.equal(text(tar, [512 + 100, 8]), "0000777\0");
+  assert.equal(text(tar, [512 + 124, 12]), "00000000000\0");
+  assert.equal(text(tar, [512 + 156, 1]), "2");
+  assert.equal(text(tar, [512 + 157, 7]), "../é\0\0");
+});
+
+Deno.test("tarOf() writes a pax header before an entry whose path or target is longer than 100 bytes", () => {
   assert.equal(text(tarOf([{ ...FILE, path: "x".repeat(100) }]), [0, 101]), "x".repeat(100) + "0");
+
+  const long = `${"é".repeat(50)}/`;
+  const tar = tarOf([{ ...FILE, path: `${long}a` }]);
+  assert.equal(tar.length, 512 + 512 + 512 + 512 + 1024);
+  assert.equal(text(tar, [0, 12]), "pax_header\0\0");
+  assert.equal(text(tar, [156, 1]), "x");
+  // "112 path=" and the line feed are 10 bytes, the path 102.
+  assert.equal(text(tar, [124, 12]), "00000000160\0");
+  assert.equal(text(tar, [512, 113]), `112 path=${long}a\n\0`);
+  assert.equal(text(tar, [1024, 100]), "é".repeat(50));
+  assert.equal(text(tar, [1024 + 156, 1]), "0");
+  assert.equal(text(tar, [1536, 4]), "hé\n");
+
+  const link = tarOf([{ ...LINK, target: "t".repeat(101) }]);
+  assert.equal(text(link, [512, 117]), `115 linkpath=${"t".repeat(101)}\n\0\0`);
+  assert.equal(text(link, [1024 + 156, 102]), "2" + "t".repeat(100) + "u");
+});
+
+Deno.test("tarOf() counts the digits of a pax record's length among it", () => {
+  // 7 + 991 bytes are 998 without the digits: three of them make it 1001, which has four.
+  for (const [size, length] of [[988, 998], [989, 999], [990, 1001], [991, 1002]] as const) {
+    const tar = tarOf([{ ...FILE, path: "x".repeat(size) }]);
+    const record = `${length} path=${"x".repeat(size)}\n`;
+    assert.equal(record.length, length);
+    assert.equal(text(tar, [512, length + 1]), `${record}\0`);
+  }
+});
+
+Deno.test("tarOf() refuses what its fields cannot hold instead of writing another file", () => {
+  assert.throws(() => tarOf([{ ...FILE, path: "x".repeat(4096) }]), RangeError);
+  assert.throws(() => tarOf([{ ...FILE, path: "é".repeat(2048) }]), RangeError);
+  for (const path of ["", "/a", "a//b", "a/", ".", "a/./b", "..", "a/../b", "a\0b"]) {
+    assert.throws(() => tarOf([{ ...FILE, path }]), RangeError, JSON.stringify(path));
+  }
+  for (const target of ["", "a\0b", "x".repeat(4096)]) {
+    assert.throws(() => tarOf([{ ...LINK, target }]), RangeError, JSON.stringify(target));
+  }
   assert.throws(() => tarOf([{ ...FILE, uid: 0o10000000 }]), RangeError);
   assert.equal(text(tarOf([{ ...FILE, uid: 0o7777777 }]), [108, 8]), "7777777\0");
 });

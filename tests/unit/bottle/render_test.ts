@@ -12,6 +12,7 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
     image: "claude-bottle:aaaaaaaaaaaa",
     runtime: "runc",
     limits: "4 GiB memory, 2048 processes",
+    skills: [],
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
@@ -23,6 +24,9 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
           files: [
             { path: "usr/a", mode: 0o755, uid: 0, gid: 0, text: "é" },
             { path: "home/b", mode: 0o600, uid: 1, gid: 1, text: "four" },
+            { path: "home/c", mode: 0o755, uid: 1, gid: 1, kind: "directory" },
+            { path: "home/c/d", mode: 0o644, uid: 1, gid: 1, kind: "bytes", bytes: Uint8Array.of(255, 0) },
+            { path: "home/c/e", mode: 0o777, uid: 1, gid: 1, kind: "link", target: "d" },
           ],
         },
         why: "files",
@@ -92,6 +96,10 @@ Deno.test("preflightText() says everything that there may be", () => {
     runtime: "runsc",
     limits: "0.5 GiB memory, 100 processes, 1.5 cpus",
     notices: ["first", "second"],
+    skills: [
+      { name: "review", path: "/home/somebody/.claude/skills/review" },
+      { name: "shared", path: "/srv/shared skills" },
+    ],
   }));
   assert.equal(
     text,
@@ -101,7 +109,7 @@ command        : claude --dangerously-skip-permissions --print 'say it'\\''s fin
 image          : claude-bottle:aaaaaaaaaaaa
 container      : claude-bottle-code-reviewer
 env            : CLAUDE_CODE_OAUTH_TOKEN (from CLAUDE_BOTTLE_OAUTH_TOKEN)
-skills         : (none)
+skills         : review (/home/somebody/.claude/skills/review), shared (/srv/shared skills)
 prompt         : (none)
 bottle         : dev
   runtime      : runsc (gVisor)
@@ -124,7 +132,10 @@ note           : second
 Deno.test("preflightText() lets no foreign string break a line or reach the terminal as a control sequence", () => {
   const evil = "a\x1b[2J\x9b1m\r\nproxy : none\u202e";
   const text = preflightText(
-    plan({ prompt: `${evil} and more`, command: ["claude", evil] }, { notices: [evil] }),
+    plan({ prompt: `${evil} and more`, command: ["claude", evil] }, {
+      notices: [evil],
+      skills: [{ name: "s", path: evil }],
+    }),
   );
   // deno-lint-ignore no-control-regex -- control characters are what this is about
   assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
@@ -196,6 +207,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "mode",
     "run_id",
     "notices",
+    "skill_paths",
     "manifest",
     "steps",
     "agent_steps",
@@ -207,7 +219,8 @@ Deno.test("planJson() tells names, sizes and steps", () => {
   const spec = {
     policy: { ...testSpec().policy, ssh: [{ host: "git.example.com", port: 22, private: false }] },
   };
-  assert.deepEqual(planJson(plan(spec, { notices: ["mind this"] })), {
+  const skills = [{ name: "review", path: "/srv/review" }];
+  assert.deepEqual(planJson(plan(spec, { notices: ["mind this"], skills })), {
     agent: "Code Reviewer",
     bottle: "dev",
     container_name: "claude-bottle-code-reviewer",
@@ -216,7 +229,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     stage_dir: "",
     runtime: "runc",
     env_names: ["GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
-    skills: [],
+    skills: ["review"],
     ssh_hosts: ["git.example.com"],
     egress: {
       proxy: "squid",
@@ -231,12 +244,13 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     mode: "headless",
     run_id: "abcdefghijklm",
     notices: ["mind this"],
+    skill_paths: ["/srv/review"],
     manifest: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
       argv: ["docker", "container", "cp", "-", "claude-bottle-code-reviewer:/"],
-      stdin: { kind: "tar", entries: ["usr/a", "home/b"], bytes: 6 },
+      stdin: { kind: "tar", entries: ["usr/a", "home/b", "home/c", "home/c/d", "home/c/e"], bytes: 8 },
       why: "files",
     }],
     agent_steps: [{
@@ -263,7 +277,7 @@ Deno.test("stepsText() shows each step as a person could type it", () => {
     stepsText(plan()),
     `# launch
 # agent-files: files
-docker container cp - claude-bottle-code-reviewer:/  # stdin: tar of usr/a home/b
+docker container cp - claude-bottle-code-reviewer:/  # stdin: tar of usr/a home/b home/c home/c/d home/c/e
 
 # agent
 # agent: the agent

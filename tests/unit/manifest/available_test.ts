@@ -68,7 +68,6 @@ Deno.test("refuseUnavailable() names every single thing that is not there yet", 
     "26:20: bottles.all.image.base: another base image is not available yet",
     "26:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
     "26:38: bottles.all.image.packages: installing packages is not available yet",
-    "30:23: agents.all.skills: copying skills is not available yet",
   ]);
 });
 
