@@ -69,6 +69,11 @@ export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, "·");
 }
 
+/** Foreign text on one line: a line feed would forge a row, and what cannot be seen would hide one. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll(/[\n\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "·");
+}
+
 /** JSON leaves some control characters as they are; escaped they mean the same and a terminal obeys none. */
 export function asciiControls(json: string): string {
   return json.replaceAll(

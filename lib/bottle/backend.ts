@@ -1,4 +1,6 @@
 import type { EgressEvent } from "../egress/proxy.ts";
+import type { ActiveBottle } from "./active.ts";
+import type { BottleCleanupPlan, CleanupOutcome } from "./cleanup.ts";
 import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
 import type { BottlePlan } from "./plan.ts";
@@ -53,4 +55,16 @@ export interface BottleBackend {
   launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle>;
   /** Builds the images that bottles are made from. @throws Failure */
   build(options: BuildOptions): Promise<readonly BuiltImage[]>;
+  /** The running bottles, never their sidecars; with `stopped` also those whose container has ended. @throws Failure */
+  listActive(
+    options: { readonly signal: AbortSignal; readonly stopped?: boolean },
+  ): Promise<readonly ActiveBottle[]>;
+  /** Removes everything of one bottle. @throws Failure `bottle-left` */
+  stop(bottle: ActiveBottle): Promise<void>;
+  /** Finds what ended runs left; with `all` every object of every run. Removes nothing. @throws Failure */
+  prepareCleanup(
+    options: { readonly all: boolean; readonly signal: AbortSignal },
+  ): Promise<BottleCleanupPlan>;
+  /** Removes what the plan lists; what cannot be removed does not keep the rest. @throws Interrupted */
+  cleanup(plan: BottleCleanupPlan, signal: AbortSignal): Promise<CleanupOutcome>;
 }

@@ -1,4 +1,4 @@
-import { printable } from "../errors.ts";
+import { oneLine } from "../errors.ts";
 import { type Input, printedArguments, shellQuoted, type Step, tarContentSize } from "./invocation.ts";
 import type { BottlePlan } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
@@ -87,10 +87,6 @@ function promptHint(prompt: string): string {
   if (line === "") return "(none)";
   const shown = [...line].slice(0, PROMPT_HINT).join("");
   return shown === prompt.trim() ? shown : `${shown}…`;
-}
-
-function oneLine(text: string): string {
-  return printable(text).replaceAll("\n", "·");
 }
 
 /** The plan's steps as a person could type them. */

@@ -1,14 +1,14 @@
 import { buildCommand } from "@stricli/core";
-import type { Listed } from "../commands/list.ts";
 import { EXIT, Failure } from "../errors.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { agentName, COMMON_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
 
 interface ManifestFlags extends CommonFlags {
   readonly manifest?: string;
 }
 
-const LISTED: readonly Listed[] = ["agents", "bottles"];
+const LISTED = ["agents", "bottles", "active"] as const;
+type Listed = typeof LISTED[number];
 
 function listed(input: string): Listed {
   const found = LISTED.find((name) => name === input);
@@ -18,39 +18,51 @@ function listed(input: string): Listed {
   return found;
 }
 
+interface ListFlags extends ManifestFlags {
+  readonly backend?: string;
+  readonly context?: string;
+}
+
 /** `list` */
-export const listCommand = buildCommand<ManifestFlags, [what?: Listed], CliContext>({
-  loader: async () => {
-    const { list } = await import("../commands/list.ts");
-    return function (flags, what): Promise<void> {
-      return this.perform(
-        flags,
-        (ports) => list({ what: what ?? "agents", manifest: flags.manifest, json: flags.json }, ports),
-      );
-    };
-  },
+export const listCommand = buildCommand<ListFlags, [what?: Listed], CliContext>({
+  loader: () =>
+    Promise.resolve(function (flags, what = "agents"): Promise<void> {
+      return this.perform(flags, async (ports) => {
+        if (what === "active") {
+          const { listActive } = await import("../commands/list_active.ts");
+          return await listActive(
+            { backend: flags.backend, context: flags.context, json: flags.json },
+            ports,
+          );
+        }
+        const { list } = await import("../commands/list.ts");
+        return await list({ what, manifest: flags.manifest, json: flags.json }, ports);
+      });
+    }),
   parameters: {
-    flags: { manifest: MANIFEST_FLAG, ...COMMON_FLAGS },
+    flags: { manifest: MANIFEST_FLAG, ...ENGINE_FLAGS, ...COMMON_FLAGS },
     aliases: { v: "verbose" },
     positional: {
       kind: "tuple",
       parameters: [{
         parse: listed,
-        brief: `What to list: ${LISTED.join(" or ")}; agents unless told`,
+        brief: `What to list: ${LISTED.join(", ")}; agents unless told`,
         placeholder: "what",
         optional: true,
       }],
     },
   },
   docs: {
-    brief: "List the agents or bottles of the manifest",
+    brief: "List the agents or bottles of the manifest, or the bottles that run",
     fullDescription: [
-      "Lists what the manifest that `start` would use defines.",
+      "Lists what the manifest that `start` would use defines; `active`: the bottles that run, never their",
+      "sidecars. The owner is the process that a bottle belongs to: alive, gone (`cleanup` removes it), elsewhere",
+      "(not to be seen from here), or detached.",
       "",
       "EXAMPLES",
       "  claude-bottle list",
       "  claude-bottle list bottles",
-      "  claude-bottle list agents --json",
+      "  claude-bottle list active --json",
     ].join("\n"),
   },
 });

@@ -3,7 +3,7 @@ import { EXIT } from "../errors.ts";
 import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
-import { jsonText } from "./manifest_choice.ts";
+import { jsonText } from "./json_text.ts";
 
 export interface BuildOptions {
   readonly backend: string | undefined;

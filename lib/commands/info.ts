@@ -4,7 +4,8 @@ import type { Manifest } from "../manifest/model.ts";
 import { table } from "../ui/table.ts";
 import type { CommandPorts } from "./context.ts";
 import { type Grant, grantsOf, type Origin } from "./grants.ts";
-import { chosenManifest, jsonText, namedOrOnlyAgent } from "./manifest_choice.ts";
+import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
+import { jsonText } from "./json_text.ts";
 
 export interface InfoOptions {
   /** Not needed when there is one agent. */

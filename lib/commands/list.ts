@@ -4,7 +4,8 @@ import type { Manifest } from "../manifest/model.ts";
 import { table } from "../ui/table.ts";
 import type { CommandPorts } from "./context.ts";
 import { firstLine } from "./grants.ts";
-import { chosenManifest, jsonText } from "./manifest_choice.ts";
+import { chosenManifest } from "./manifest_choice.ts";
+import { jsonText } from "./json_text.ts";
 
 /** What of the manifest can be listed. */
 export type Listed = "agents" | "bottles";

@@ -1,4 +1,4 @@
-import { asciiControls, EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { DiscoverOptions } from "../manifest/discover.ts";
 import { loadManifest } from "../manifest/load.ts";
@@ -34,9 +34,4 @@ export function namedOrOnlyAgent(
     hints: [`claude-bottle ${command} ${only}`],
     exit: EXIT.usage,
   });
-}
-
-/** A result for programs, as it is written to stdout. */
-export function jsonText(value: unknown): string {
-  return `${asciiControls(JSON.stringify(value, undefined, 2))}\n`;
 }

@@ -1,7 +1,7 @@
 import { EXIT } from "../errors.ts";
 import { manifestJsonSchema } from "../manifest/schema.ts";
 import type { CommandPorts } from "./context.ts";
-import { jsonText } from "./manifest_choice.ts";
+import { jsonText } from "./json_text.ts";
 
 /** `schema`: prints the JSON Schema of a manifest. */
 export function schema({ host }: CommandPorts): Promise<number> {

@@ -10,8 +10,9 @@ import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { askSecret, choose, confirmed } from "../ui/question.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
-import { chosenManifest, jsonText, namedOrOnlyAgent } from "./manifest_choice.ts";
+import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
+import { jsonText } from "./json_text.ts";
 
 export interface StartOptions {
   readonly agent: string | undefined;

@@ -7,7 +7,8 @@ import { discoverManifests } from "../manifest/discover.ts";
 import { loadManifest, manifestInvalid, parseManifest, readManifest } from "../manifest/load.ts";
 import type { Manifest } from "../manifest/model.ts";
 import type { CommandPorts } from "./context.ts";
-import { discoverOptions, jsonText } from "./manifest_choice.ts";
+import { discoverOptions } from "./manifest_choice.ts";
+import { jsonText } from "./json_text.ts";
 
 export interface ValidateOptions {
   /** Checked each for itself; what `start` would read when there are none. */

@@ -1,4 +1,4 @@
-import { printable, type Problem, type Where } from "../errors.ts";
+import { oneLine, type Problem, type Where } from "../errors.ts";
 
 /** The most columns of a source line that are shown. */
 const SNIPPET_COLUMNS = 100;
@@ -45,11 +45,6 @@ function window(all: readonly string[], start: number): { cells: readonly string
 function shown(character: string): string {
   if (character === "\t") return " ";
   return /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]$/u.test(character) ? "·" : character;
-}
-
-/** Foreign text on one line, as a terminal may have it. */
-export function oneLine(text: string): string {
-  return printable(text).replaceAll(/[\n\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "·");
 }
 
 /** How many columns of a terminal a text takes. */

@@ -1,4 +1,4 @@
-import { EXIT, Failure, printable } from "../errors.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 
 /** The answers that mean yes: the original's. */
@@ -38,7 +38,7 @@ export async function askSecret(
     hint: "Take the value from a host variable instead: `NAME: ${NAME}` in the bottle's env",
   });
   // A manifest's own words: one line of them behind our name, so that they cannot pass for another program's.
-  terminal.err(`claude-bottle: ${printable(options.question).replaceAll("\n", "·")}: `);
+  terminal.err(`claude-bottle: ${oneLine(options.question)}: `);
   return await terminal.readSecret(options.signal);
 }
 
@@ -48,7 +48,7 @@ export async function choose(
   options: { readonly question: string; readonly choices: readonly string[]; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
   if (!terminal.stdinIsTerminal || !terminal.stderrIsTerminal) return undefined;
-  options.choices.forEach((choice, index) => terminal.err(`  ${index + 1}  ${printable(choice)}\n`));
+  options.choices.forEach((choice, index) => terminal.err(`  ${index + 1}  ${oneLine(choice)}\n`));
   terminal.err(`${options.question} `);
   const answer = (await terminal.readLine(options.signal))?.trim() ?? "";
   return options.choices.includes(answer) ? answer : options.choices[Number(answer) - 1];

@@ -1,4 +1,5 @@
-import { displayWidth, oneLine } from "../manifest/diagnostics.ts";
+import { oneLine } from "../errors.ts";
+import { displayWidth } from "../manifest/diagnostics.ts";
 
 /** Wider cells stand as they are and push their own row alone, so that one of them spoils no table. */
 const WIDEST = 60;

@@ -19,6 +19,8 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["validate", "--help"], file: "help_validate.txt" },
     { argv: ["schema", "--help"], file: "help_schema.txt" },
     { argv: ["build", "--help"], file: "help_build.txt" },
+    { argv: ["stop", "--help"], file: "help_stop.txt" },
+    { argv: ["cleanup", "--help"], file: "help_cleanup.txt" },
   ];
   for (const { argv, file } of rows) {
     const { outcome, stdout, stderr, backend } = await runCli(argv);
@@ -30,7 +32,7 @@ Deno.test("help of the program and of each command is as written down, on stdout
 });
 
 Deno.test("help of every command has examples that name the program", async () => {
-  for (const command of ["start", "list", "info", "validate", "schema", "build"]) {
+  for (const command of ["start", "list", "info", "validate", "schema", "build", "stop", "cleanup"]) {
     const { stdout } = await runCli([command, "--help"]);
     assert.match(stdout, new RegExp(`^EXAMPLES\\n  claude-bottle ${command}`, "m"));
   }

@@ -8,6 +8,8 @@ import type {
   BuiltImage,
   LaunchOptions,
 } from "../../lib/bottle/backend.ts";
+import type { ActiveBottle } from "../../lib/bottle/active.ts";
+import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
 import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
@@ -43,6 +45,10 @@ export class FakeBackend implements BottleBackend {
   code = 0;
   events: readonly EgressEvent[] = [];
   images: readonly BuiltImage[] = [];
+  bottles: readonly ActiveBottle[] = [];
+  cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
+  /** What cannot be removed, by id, and why. */
+  readonly stubborn = new Map<string, string>();
   /** Called at the beginning of each call by its name; what it throws, the call throws. */
   before: (call: string) => void = () => {};
 
@@ -86,6 +92,35 @@ export class FakeBackend implements BottleBackend {
     this.#enter("build");
     this.builds.push(options);
     return this.images;
+  }
+
+  async listActive(options: { readonly stopped?: boolean }): Promise<readonly ActiveBottle[]> {
+    await Promise.resolve();
+    this.#enter(options.stopped ? "listActive stopped" : "listActive");
+    return this.bottles;
+  }
+
+  async stop(bottle: ActiveBottle): Promise<void> {
+    await Promise.resolve();
+    this.#enter(`stop ${bottle.id}`);
+  }
+
+  async prepareCleanup({ all }: { readonly all: boolean }): Promise<BottleCleanupPlan> {
+    await Promise.resolve();
+    this.#enter(all ? "prepareCleanup all" : "prepareCleanup");
+    return this.cleanupPlan;
+  }
+
+  async cleanup(plan: BottleCleanupPlan): Promise<CleanupOutcome> {
+    await Promise.resolve();
+    this.#enter("cleanup");
+    return {
+      removed: plan.items.filter(({ id }) => !this.stubborn.has(id)),
+      left: plan.items.flatMap((item) => {
+        const why = this.stubborn.get(item.id);
+        return why === undefined ? [] : [{ item, why }];
+      }),
+    };
   }
 }
 

@@ -1,10 +1,14 @@
 import type { Bottle, BottleBackend, BuildOptions, BuiltImage, LaunchOptions } from "../../bottle/backend.ts";
+import type { ActiveBottle } from "../../bottle/active.ts";
+import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { listActive, stopBottle } from "./active.ts";
 import { DockerBottle } from "./bottle.ts";
+import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
 import { findImages, inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
@@ -27,11 +31,13 @@ export class DockerBottleBackend implements BottleBackend {
   readonly name = "docker";
   readonly #host: Host;
   readonly #client: DockerClient;
+  readonly #onEvent: OnEvent;
 
   constructor(
     options: { readonly host: Host; readonly context: string | undefined; readonly onEvent: OnEvent },
   ) {
     this.#host = options.host;
+    this.#onEvent = options.onEvent;
     this.#client = new DockerClient({ ...options, ...options.host });
   }
 
@@ -100,6 +106,27 @@ export class DockerBottleBackend implements BottleBackend {
       return { ...inputs, ...newRun(inputs, this.#host) };
     }
     return undefined;
+  }
+
+  listActive(
+    { signal, stopped = false }: { readonly signal: AbortSignal; readonly stopped?: boolean },
+  ): Promise<readonly ActiveBottle[]> {
+    return listActive({ host: this.#host, client: this.#client }, { signal, stopped });
+  }
+
+  stop(bottle: ActiveBottle): Promise<void> {
+    return stopBottle({ host: this.#host, client: this.#client }, bottle);
+  }
+
+  prepareCleanup(
+    options: { readonly all: boolean; readonly signal: AbortSignal },
+  ): Promise<DockerBottleCleanupPlan> {
+    return prepareCleanup({ host: this.#host, client: this.#client }, options);
+  }
+
+  async cleanup(plan: BottleCleanupPlan, signal: AbortSignal): Promise<CleanupOutcome> {
+    if (!isDockerCleanupPlan(plan)) throw new TypeError("A plan of another backend");
+    return await cleanup(plan, { client: this.#client, onEvent: this.#onEvent, signal });
   }
 
   async build(options: BuildOptions): Promise<readonly BuiltImage[]> {

@@ -39,6 +39,16 @@ export function ownerLabel(owner: Owner): string {
   return [owner.machine, owner.boot, owner.pidNamespace, owner.uid, owner.pid, owner.started].join("/");
 }
 
+/** What an owner label says; `undefined` for one that we did not write. */
+export function parseOwner(label: string): Owner | "detached" | undefined {
+  if (label === "detached") return "detached";
+  const [machine, boot, pidNamespace, uid, pid, started, ...more] = label.split("/");
+  if (!machine || !boot || !pidNamespace || !uid || !pid || !started || more.length > 0) return undefined;
+  // A pid becomes a word of a command line.
+  if (!/^[1-9][0-9]{0,9}$/.test(pid)) return undefined;
+  return { machine, boot, pidNamespace, uid, pid, started };
+}
+
 /** What all objects of one run have in common. */
 export interface RunLabels {
   readonly run: string;

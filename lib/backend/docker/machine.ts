@@ -30,7 +30,7 @@ Linux)
   sysctl -n kern.bootsessionuuid 2>/dev/null || sysctl -n kern.boottime; dot
   echo host; dot
   echo $PPID; dot
-  LC_ALL=C ps -o lstart= -p $PPID ;;
+  LC_ALL=C TZ=UTC0 ps -o lstart= -p $PPID ;;
 esac
 `;
 
@@ -64,7 +64,7 @@ export async function machineFacts(host: Host, signal: AbortSignal): Promise<Mac
   };
 }
 
-/** `/` separates the fields of the owner label. */
-function plain(text: string): string {
+/** A text as a field of the owner label, whose fields `/` separates. */
+export function plain(text: string): string {
   return text.replaceAll(/[[\]]/g, "").replaceAll(/[^A-Za-z0-9._:-]+/g, "-");
 }

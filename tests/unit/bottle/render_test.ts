@@ -299,7 +299,7 @@ Deno.test("stepsText() is one line for each step, whatever the words", () => {
   assert.equal(first, "# x·y: be·cause");
   assert.equal(
     second,
-    "docker exec claude $'one\\ntwo\\x0d\\n# teardown\u2028three'  # stdin: environment of HOME GITHUB_TOKEN",
+    "docker exec claude $'one\\ntwo\\x0d\\n# teardown·three'  # stdin: environment of HOME GITHUB_TOKEN",
   );
   assert.deepEqual([blank, third, rest], ["", "# teardown", [""]]);
 });

@@ -1,0 +1,76 @@
+import type { ActiveBottle, OwnerState } from "../../bottle/active.ts";
+import { Failure } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import type { DockerClient } from "./client.ts";
+import { byRun, type LabelledObject, labelledObjects } from "./objects.ts";
+import { judgeOwners } from "./owner.ts";
+import { removeRun } from "./teardown.ts";
+
+/** What is needed to look for bottles. */
+export interface SurveyPorts {
+  readonly host: Host;
+  readonly client: DockerClient;
+}
+
+/** The bottles that run, or all that there are, by name. @throws Failure */
+export async function listActive(
+  { host, client }: SurveyPorts,
+  { stopped, signal }: { readonly stopped: boolean; readonly signal: AbortSignal },
+): Promise<readonly ActiveBottle[]> {
+  const containers = await labelledObjects(client, { kinds: ["container"], signal });
+  const shown = containers.filter(({ role, running }) => role === "agent" && (running || stopped));
+  const runs = byRun(containers);
+  const owners = await ownersOf(host, { runs, signal });
+  return shown.map((agent) => ({
+    name: agent.name,
+    id: agent.id,
+    run: agent.run,
+    agent: agent.agent,
+    bottle: agent.bottle,
+    status: agent.status,
+    since: agent.started,
+    runtime: agent.runtime,
+    proxy: proxyOf(runs.get(agent.run) ?? []),
+    owner: owners.get(agent.run) ?? "elsewhere",
+  }));
+}
+
+/** What became of each run's owner. @throws Failure `machine-unknown` */
+export async function ownersOf(
+  host: Host,
+  { runs, signal }: {
+    readonly runs: ReadonlyMap<string, readonly LabelledObject[]>;
+    readonly signal: AbortSignal;
+  },
+): Promise<ReadonlyMap<string, OwnerState>> {
+  const states = await judgeOwners(host, {
+    runs: [...runs.values()].map((objects) => ({
+      owners: objects.map(({ ownerLabel }) => ownerLabel),
+      running: objects.some(({ running }) => running),
+      newest: objects.some(({ created }) => created === undefined)
+        ? undefined
+        : Math.max(...objects.map(({ created }) => created ?? 0)),
+    })),
+    signal,
+  });
+  return new Map([...runs.keys()].map((run, index) => [run, states[index] ?? "elsewhere"]));
+}
+
+/** Told by the command of the sidecar, which is ours and not the image's. */
+function proxyOf(objects: readonly LabelledObject[]): string | undefined {
+  const command = objects.find(({ role }) => role === "sidecar")?.command ?? [];
+  if (command.includes("/config/pipelock.yaml")) return "pipelock";
+  return command.includes("/config/supervisor.pl") ? "squid" : undefined;
+}
+
+/** Removes everything of a bottle by its run's label. @throws Failure `bottle-foreign`, `bottle-left` */
+export async function stopBottle({ host, client }: SurveyPorts, bottle: ActiveBottle): Promise<void> {
+  // An empty or forged label would select what is not of this bottle.
+  if (!/^[a-z2-7]{13}$/.test(bottle.run)) {
+    throw new Failure("bottle-foreign", `${bottle.name} does not carry a run id of ours`, {
+      hints: [`\`docker rm -f ${bottle.id}\` removes it`],
+    });
+  }
+  const left = await removeRun({ client, sleep: (ms) => host.sleep(ms), now: () => host.now() }, bottle.run);
+  if (left !== "") throw new Failure("bottle-left", left);
+}

@@ -1,0 +1,50 @@
+/**
+ * What is known of the process that a run belongs to. `gone` is said only where it is certain; `elsewhere` is
+ * every owner that cannot be seen from here, an unreadable one included.
+ */
+export type OwnerState = "alive" | "gone" | "elsewhere" | "detached";
+
+/** One bottle as the engine knows it. All texts are foreign: sanitise them before a terminal sees them. */
+export interface ActiveBottle {
+  readonly name: string;
+  /** The agent container's full id. */
+  readonly id: string;
+  readonly run: string;
+  readonly agent: string;
+  readonly bottle: string;
+  /** The engine's word, e.g. `running`. */
+  readonly status: string;
+  /** Milliseconds since the epoch at which its container started; `undefined` when the engine does not tell. */
+  readonly since: number | undefined;
+  readonly runtime: string;
+  /** `undefined` when the sidecar is not there or not to be recognised. */
+  readonly proxy: string | undefined;
+  readonly owner: OwnerState;
+}
+
+/** What a word on the command line means among `bottles`. */
+export type Named =
+  | { readonly kind: "one"; readonly bottle: ActiveBottle }
+  | { readonly kind: "none" }
+  | { readonly kind: "several"; readonly bottles: readonly ActiveBottle[] };
+
+const PREFIX = "claude-bottle-";
+
+/** Finds a bottle by its name, its agent, or the beginning of its name, with or without `claude-bottle-`. */
+export function bottleNamed(word: string, bottles: readonly ActiveBottle[]): Named {
+  const rules: readonly ((bottle: ActiveBottle) => boolean)[] = [
+    ({ name }) => name === word,
+    // Before the short name: with two of an agent running, the first one's short name is the agent's too.
+    ({ agent }) => agent === word,
+    ({ name }) => name === PREFIX + word,
+    ({ name }) => name.startsWith(word) || name.startsWith(PREFIX + word),
+  ];
+  for (const rule of word === "" ? [] : rules) {
+    const found = bottles.filter(rule);
+    const [bottle] = found;
+    if (bottle !== undefined) {
+      return found.length === 1 ? { kind: "one", bottle } : { kind: "several", bottles: found };
+    }
+  }
+  return { kind: "none" };
+}

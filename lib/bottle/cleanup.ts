@@ -1,0 +1,34 @@
+import type { OwnerState } from "./active.ts";
+
+/** One thing that a cleanup is about. All texts are foreign: sanitise them before a terminal sees them. */
+export interface CleanupItem {
+  readonly kind: "container" | "network" | "volume";
+  /** What it is removed by. */
+  readonly id: string;
+  readonly name: string;
+  readonly run: string;
+  readonly agent: string;
+  readonly role: string;
+  /** Milliseconds since the epoch; `undefined` when the engine does not tell. */
+  readonly created: number | undefined;
+  readonly running: boolean;
+  readonly owner: OwnerState;
+}
+
+/** What a cleanup would do. */
+export interface BottleCleanupPlan {
+  /** What goes, in the order of removal. */
+  readonly items: readonly CleanupItem[];
+  /** Workspaces of ended runs that stay, since they may hold work that is nowhere else. */
+  readonly kept: readonly CleanupItem[];
+  /** How many other runs are not touched: in use, or not known to be over. */
+  readonly untouchedRuns: number;
+  /** Whether there is nothing to remove. */
+  readonly empty: boolean;
+}
+
+/** What a cleanup did. */
+export interface CleanupOutcome {
+  readonly removed: readonly CleanupItem[];
+  readonly left: readonly { readonly item: CleanupItem; readonly why: string }[];
+}

@@ -1,0 +1,90 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext, CommonFlags } from "./context.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS } from "./flags.ts";
+
+interface EngineFlags extends CommonFlags {
+  readonly backend?: string;
+  readonly context?: string;
+}
+
+/** `stop`: the end of one bottle. */
+export const stopCommand = buildCommand<EngineFlags, [bottle: string], CliContext>({
+  loader: async () => {
+    const { stop } = await import("../commands/stop.ts");
+    return function (flags, bottle): Promise<void> {
+      return this.perform(
+        flags,
+        (ports) => stop({ bottle, backend: flags.backend, context: flags.context, json: flags.json }, ports),
+      );
+    };
+  },
+  parameters: {
+    flags: { ...ENGINE_FLAGS, ...COMMON_FLAGS },
+    aliases: { v: "verbose" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: agentName,
+        brief: "Its name, the beginning of its name, or its agent when only one of it is there",
+        placeholder: "bottle",
+      }],
+    },
+  },
+  docs: {
+    brief: "End a bottle and remove everything of it",
+    fullDescription: [
+      "Removes the bottle's containers, networks and volumes, whoever owns it.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle stop reviewer",
+      "  claude-bottle stop claude-bottle-reviewer-2",
+    ].join("\n"),
+  },
+});
+
+interface CleanupFlags extends EngineFlags {
+  readonly all: boolean;
+  readonly yes: boolean;
+}
+
+/** `cleanup`: the end of what ended runs left. */
+export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
+  loader: async () => {
+    const { cleanup } = await import("../commands/cleanup.ts");
+    return function (flags): Promise<void> {
+      return this.perform(flags, (ports) =>
+        cleanup({
+          all: flags.all,
+          yes: flags.yes,
+          backend: flags.backend,
+          context: flags.context,
+          json: flags.json,
+        }, ports));
+    };
+  },
+  parameters: {
+    flags: {
+      all: {
+        kind: "boolean",
+        brief: "Everything of every bottle, running ones and other people's included",
+        default: false,
+        withNegated: false,
+      },
+      yes: { kind: "boolean", brief: "Remove without asking", default: false, withNegated: false },
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
+    aliases: { v: "verbose", y: "yes" },
+  },
+  docs: {
+    brief: "Remove what bottles left whose owner is gone",
+    fullDescription: [
+      "Lists what would go, asks, then removes it. Without --all only what belongs to no living process: bottles",
+      "in use, detached ones, and those of other machines and users stay.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle cleanup",
+      "  claude-bottle cleanup --yes --json           one object with what would go, one with what went",
+    ].join("\n"),
+  },
+});

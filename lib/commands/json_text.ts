@@ -1,0 +1,6 @@
+import { asciiControls } from "../errors.ts";
+
+/** A result for programs, as it is written to stdout: indented, or each on one line where several follow. */
+export function jsonText(value: unknown, form: "indented" | "line" = "indented"): string {
+  return `${asciiControls(JSON.stringify(value, undefined, form === "indented" ? 2 : undefined))}\n`;
+}

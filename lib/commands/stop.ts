@@ -1,0 +1,63 @@
+import { type ActiveBottle, bottleNamed } from "../bottle/active.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
+import { loadBackend } from "./backend_choice.ts";
+import type { CommandPorts } from "./context.ts";
+import { type UpkeepOptions, withoutAgent } from "./upkeep.ts";
+import { jsonText } from "./json_text.ts";
+
+export interface StopOptions extends UpkeepOptions {
+  /** Its name, the beginning of its name, or its agent. */
+  readonly bottle: string;
+}
+
+/** `stop`: removes everything of one bottle. @throws Failure, Interrupted */
+export async function stop(options: StopOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
+  const bottle = await withoutAgent(async () => {
+    const backend = await loadBackend(ports, options);
+    const bottles = await backend.listActive({ signal: host.interrupts.signal, stopped: true });
+    const meant = meantBottle(options.bottle, bottles);
+    await backend.stop(meant);
+    return meant;
+  });
+  // A signal during the removal does not cut it short, and counts all the same.
+  host.interrupts.signal.throwIfAborted();
+  reporter.quiet();
+  const { name, run, agent } = bottle;
+  host.terminal.out(
+    options.json ? jsonText({ stopped: { name, agent, run } }) : `stopped ${oneLine(name)}\n`,
+  );
+  return EXIT.done;
+}
+
+/** @throws Failure `bottle-missing`, `bottle-ambiguous` */
+function meantBottle(word: string, bottles: readonly ActiveBottle[]): ActiveBottle {
+  const named = bottleNamed(word, bottles);
+  switch (named.kind) {
+    case "one":
+      return named.bottle;
+    case "none":
+      throw new Failure("bottle-missing", `There is no bottle ${JSON.stringify(word)}`, {
+        hints: [
+          bottles.length === 0
+            ? "There are no bottles at all on this engine; `--context` names another"
+            : `Bottles: ${nameList(bottles)}`,
+        ],
+      });
+    case "several":
+      throw new Failure(
+        "bottle-ambiguous",
+        `${JSON.stringify(word)} may be any of ${nameList(named.bottles)}`,
+        {
+          hints: [`claude-bottle stop ${oneLine(named.bottles[0]?.name ?? "BOTTLE")}`],
+          exit: EXIT.usage,
+        },
+      );
+    default:
+      return named satisfies never;
+  }
+}
+
+function nameList(bottles: readonly ActiveBottle[]): string {
+  return bottles.map(({ name }) => oneLine(name)).join(", ");
+}

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { LABEL } from "../../lib/backend/docker/labels.ts";
+import {
+  builtImages,
+  docker,
+  type Ended,
+  ended,
+  engineRuntimes,
+  eventually,
+  Workbench,
+} from "../support/engine.ts";
+
+const ignore = (await engineRuntimes()).length === 0;
+
+/** A running `start` of an agent that only sleeps. */
+async function running(bench: Workbench): Promise<Deno.ChildProcess> {
+  await bench.manifest({ agent: { command: ["sleep", "1234"] } });
+  const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
+  const child = bench.spawn(words);
+  const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`, "--filter", `label=${LABEL.role}=agent`];
+  await eventually("the agent runs", async () => {
+    const id = await docker("ps", "--quiet", "--no-trunc", ...filter);
+    const processes = id === "" ? "" : await docker("top", id).catch(() => "");
+    return /:\d\d +sleep 1234$/m.test(processes) ? true : undefined;
+  });
+  return child;
+}
+
+async function program(bench: Workbench, ...args: readonly string[]): Promise<Ended> {
+  return await ended(bench.spawn(args));
+}
+
+/** The bottles of one test's agent, as `active --json` has them. */
+async function activeOf(bench: Workbench): Promise<readonly Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await program(bench, "list", "active", "--json");
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout).bottles.filter(({ agent }: { agent: string }) => agent === bench.agent);
+}
+
+Deno.test({
+  name: "cleanup removes what a killed start left, and no bottle whose owner lives",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using orphaned = await Workbench.create();
+    await using living = await Workbench.create();
+    const [killed, alive] = await Promise.all([running(orphaned), running(living)]);
+    const before = await living.leftovers();
+
+    killed.kill("SIGKILL");
+    // The client that carries the agent's streams outlives it, so its output has no end yet.
+    await killed.status;
+    // Both containers, both networks and the sidecar's volume.
+    assert.equal((await orphaned.leftovers()).length, 5);
+    const [bottle, ...more] = await activeOf(orphaned);
+    assert.deepEqual(more, []);
+    assert.deepEqual({ ...bottle, run: "", id: "", since: "" }, {
+      name: `claude-bottle-${orphaned.agent}`,
+      agent: orphaned.agent,
+      bottle: "bench",
+      status: "running",
+      since: "",
+      runtime: "runc",
+      proxy: "squid",
+      owner: "gone",
+      run: "",
+      id: "",
+    });
+    assert.equal((await activeOf(living))[0]?.["owner"], "alive");
+
+    // Without a terminal nothing is removed unasked.
+    const unasked = await program(orphaned, "cleanup");
+    assert.equal(unasked.code, 2, unasked.stderr);
+    assert.match(
+      unasked.stdout,
+      new RegExp(`^container +claude-bottle-${orphaned.agent} .*its owner is gone$`, "m"),
+    );
+    assert.ok(!unasked.stdout.includes(living.agent));
+    assert.equal((await orphaned.leftovers()).length, 5);
+
+    // Its code is that of the whole engine, where others may have left something too.
+    const cleaned = await program(orphaned, "cleanup", "--yes");
+    assert.match(
+      cleaned.stderr,
+      new RegExp(`^claude-bottle: removing container claude-bottle-${orphaned.agent}$`, "m"),
+    );
+    assert.deepEqual(await orphaned.leftovers(), []);
+    assert.deepEqual(await living.leftovers(), before);
+    await ended(killed);
+
+    alive.kill("SIGTERM");
+    await ended(alive);
+    assert.deepEqual(await living.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "stop ends a bottle by its agent's name and leaves nothing of it",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    const child = await running(bench);
+
+    const stopped = await program(bench, "stop", bench.agent);
+    assert.equal(stopped.code, 0, stopped.stderr);
+    assert.equal(stopped.stdout, `stopped claude-bottle-${bench.agent}\n`);
+    assert.deepEqual(await bench.leftovers(), []);
+
+    // The program that was attached to it ends as well.
+    const result = await ended(child);
+    assert.notEqual(result.code, 0);
+    const again = await program(bench, "stop", bench.agent);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /There is no bottle/);
+  },
+});

@@ -1,0 +1,79 @@
+import { LABEL } from "../../lib/backend/docker/labels.ts";
+import type { ScriptedProcesses } from "./scripted_processes.ts";
+
+/** One object of a {@link LabelledEngine}. */
+export interface EngineObject {
+  readonly kind: "container" | "network" | "volume";
+  readonly id: string;
+  readonly name: string;
+  /** Without it the object is not ours. */
+  readonly run?: string;
+  readonly agent?: string;
+  readonly role?: string;
+  readonly owner?: string;
+  readonly created?: string;
+  readonly running?: boolean;
+  readonly command?: readonly string[];
+}
+
+/** An engine with given objects, which lists, inspects and removes. */
+export class LabelledEngine {
+  readonly objects: EngineObject[];
+  /** What the engine says against removing an id. */
+  readonly stubborn = new Map<string, string>();
+
+  constructor(objects: readonly EngineObject[], processes: ScriptedProcesses) {
+    this.objects = [...objects];
+    processes
+      .on(/^docker (container|network|volume) ls /, ({ args }) => {
+        const run = args.map((word) => /^label=claude-bottle\.run=(.+)$/.exec(word)?.[1]).find(Boolean);
+        const found = this.objects.filter((object) =>
+          object.kind === args[0] && object.run !== undefined && (run === undefined || object.run === run)
+        );
+        const json = args.some((word) => word.startsWith("{{json"));
+        return { stdout: found.map(({ id }) => `${json ? JSON.stringify(id) : id}\n`).join("") };
+      })
+      .on(/^docker (container|network|volume) inspect /, ({ args }) => {
+        const wanted = args.slice(2);
+        const found = this.objects.filter(({ id }) => wanted.includes(id));
+        const missing = wanted.filter((id) => !found.some((object) => object.id === id));
+        return {
+          code: missing.length === 0 ? 0 : 1,
+          stdout: JSON.stringify(found.map(inspectOf)),
+          stderr: missing.map((id) => `Error: No such ${args[0]}: ${id}\n`).join(""),
+        };
+      })
+      .on(/^docker (container|network|volume) rm /, ({ args }) => {
+        const ids = args.slice(2).filter((word) => !word.startsWith("-"));
+        const against = ids.map((id) => this.stubborn.get(id)).find((said) => said !== undefined);
+        if (against !== undefined) return { code: 1, stderr: `Error response from daemon: ${against}\n` };
+        const missing = ids.find((id) => !this.objects.some((object) => object.id === id));
+        if (missing !== undefined) return { code: 1, stderr: `Error: No such ${args[0]}: ${missing}\n` };
+        for (const id of ids) this.objects.splice(this.objects.findIndex((object) => object.id === id), 1);
+        return {};
+      });
+  }
+}
+
+function inspectOf(object: EngineObject): unknown {
+  const labels: Record<string, string> = {};
+  if (object.run !== undefined) labels[LABEL.run] = object.run;
+  if (object.agent !== undefined) labels[LABEL.agent] = object.agent;
+  if (object.role !== undefined) labels[LABEL.role] = object.role;
+  if (object.owner !== undefined) labels[LABEL.owner] = object.owner;
+  labels[LABEL.bottle] = "dev";
+  const created = object.created ?? "1970-01-01T00:10:00.123456789Z";
+  if (object.kind === "volume") return { Name: object.name, CreatedAt: created, Labels: labels };
+  if (object.kind === "network") {
+    return { Id: object.id, Name: object.name, Created: created, Labels: labels };
+  }
+  const running = object.running ?? false;
+  return {
+    Id: object.id,
+    Name: `/${object.name}`,
+    Created: created,
+    State: { Status: running ? "running" : "exited", Running: running, StartedAt: "1970-01-01T00:15:00Z" },
+    Config: { Labels: labels, Cmd: object.command ?? null },
+    HostConfig: { Runtime: "runc" },
+  };
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { type ActiveBottle, bottleNamed } from "../../../lib/bottle/active.ts";
+
+function bottle(name: string, agent: string): ActiveBottle {
+  return {
+    name,
+    id: name,
+    run: "aaaaaaaaaaaaa",
+    agent,
+    bottle: "dev",
+    status: "running",
+    since: 0,
+    runtime: "runc",
+    proxy: "squid",
+    owner: "alive",
+  };
+}
+
+const BOTTLES = [
+  bottle("claude-bottle-reviewer", "reviewer"),
+  bottle("claude-bottle-reviewer-2", "reviewer"),
+  bottle("claude-bottle-big-lister", "Big lister"),
+  bottle("pinned", "writer"),
+];
+
+Deno.test("bottleNamed() knows a bottle by name, agent and the beginning of its name", () => {
+  const rows: readonly (readonly [string, readonly string[]])[] = [
+    ["claude-bottle-reviewer", ["claude-bottle-reviewer"]],
+    ["claude-bottle-reviewer-2", ["claude-bottle-reviewer-2"]],
+    ["reviewer-2", ["claude-bottle-reviewer-2"]],
+    ["reviewer", ["claude-bottle-reviewer", "claude-bottle-reviewer-2"]],
+    ["rev", ["claude-bottle-reviewer", "claude-bottle-reviewer-2"]],
+    ["Big lister", ["claude-bottle-big-lister"]],
+    ["big", ["claude-bottle-big-lister"]],
+    ["writer", ["pinned"]],
+    ["pin", ["pinned"]],
+    ["claude-bottle-", BOTTLES.slice(0, 3).map(({ name }) => name)],
+    ["lister", []],
+    ["Reviewer", []],
+    ["", []],
+  ];
+  for (const [word, names] of rows) {
+    const named = bottleNamed(word, BOTTLES);
+    const found = named.kind === "one" ? [named.bottle] : named.kind === "several" ? named.bottles : [];
+    assert.deepEqual(found.map(({ name }) => name), names, word);
+    assert.equal(named.kind, ["none", "one"][names.length] ?? "several", word);
+  }
+});
