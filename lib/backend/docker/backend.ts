@@ -8,12 +8,11 @@ import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { listActive, stopBottle } from "./active.ts";
 import { DockerBottle } from "./bottle.ts";
+import { buildImages } from "./build.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
-import { findImages, inspected } from "./engine.ts";
+import { inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
-import { buildSteps, type ImageChoice } from "./image_steps.ts";
-import { imageRecipes } from "./images.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
@@ -21,7 +20,6 @@ import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { sidecarFailure } from "./sidecar_log.ts";
 import { removeRun } from "./teardown.ts";
 import { type InspectedObject, verifyBottle } from "./verify.ts";
-import { VERSION } from "../../version.ts";
 
 /** How often new subnets are picked when the engine says that they overlap with another network's. */
 const SUBNET_ATTEMPTS = 16;
@@ -129,44 +127,8 @@ export class DockerBottleBackend implements BottleBackend {
     return await cleanup(plan, { client: this.#client, onEvent: this.#onEvent, signal });
   }
 
-  async build(options: BuildOptions): Promise<readonly BuiltImage[]> {
-    const { signal, onEvent } = options;
-    const recipes = await imageRecipes(this.#host.environment);
-    const names = [recipes.agent.name, recipes.sidecar.name, recipes.agent.base];
-    const found = await findImages(this.#client, { names, signal });
-    const choice = (recipe: typeof recipes.agent): ImageChoice => ({
-      name: recipe.name,
-      id: options.force ? undefined : found.get(recipe.name)?.id,
-      build: {
-        ...recipe,
-        pull: !found.has(recipe.base),
-        ca: options.ca ?? "",
-        version: VERSION,
-        fresh: options.force,
-      },
-    });
-    const images = { agent: choice(recipes.agent), sidecar: choice(recipes.sidecar) };
-    const ids = new Map<string, string>();
-    const seconds = new Map<string, number>();
-    const started = new Map<string, number>();
-    await executeSteps(buildSteps(images, this.#client.globalArguments), {
-      client: this.#client,
-      ids,
-      signal,
-      onEvent: (event) => {
-        const now = this.#host.now();
-        if (event.kind === "started") started.set(event.id, now);
-        if (event.kind === "finished") seconds.set(event.id, (now - (started.get(event.id) ?? now)) / 1000);
-        onEvent(event);
-      },
-    });
-    return (["agent", "sidecar"] as const).map((role) => ({
-      role,
-      name: images[role].name,
-      id: ids.get(`${role}-image`) ?? images[role].id ?? "",
-      built: images[role].id === undefined,
-      seconds: seconds.get(`${role}-build`) ?? 0,
-    }));
+  build(options: BuildOptions): Promise<readonly BuiltImage[]> {
+    return buildImages({ host: this.#host, client: this.#client }, options);
   }
 }
 
