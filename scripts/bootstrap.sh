@@ -98,6 +98,9 @@ setup_tmux() {
   if have tmux; then phase_detail=$(tmux -V); else phase_detail="not there: the tests that need a terminal are counted as skipped"; fi
 }
 
+# quoted WORD: as one word of a shell script, whatever is in it.
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
+
 # install_launcher FOLDER: a command of two lines that runs this checkout.
 install_launcher() {
   launcher="$1/claude-bottle"
@@ -108,7 +111,7 @@ install_launcher() {
   cat >"$launcher" <<END
 #!/bin/sh
 # claude-bottle from a checkout
-exec "$deno" run -P --no-prompt --quiet "$root/main.ts" "\$@"
+exec $(quoted "$deno") run -P --no-prompt --quiet $(quoted "$root/main.ts") "\$@"
 END
   chmod 755 "$launcher"
   say "wrote $launcher"

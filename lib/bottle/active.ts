@@ -30,14 +30,20 @@ export type Named =
 
 const PREFIX = "claude-bottle-";
 
-/** Finds a bottle by its name, its agent, or the beginning of its name, with or without `claude-bottle-`. */
+/** Whether a word is no more than the beginning that all names have in common, and so means none of them. */
+function isOurs(word: string): boolean {
+  return PREFIX.startsWith(word);
+}
+
+/**
+ * Finds a bottle by its name, its agent or short name, or the beginning of its name, with or without
+ * `claude-bottle-`. What agent and short name tell apart differently is ambiguous: one of them may be meant.
+ */
 export function bottleNamed(word: string, bottles: readonly ActiveBottle[]): Named {
   const rules: readonly ((bottle: ActiveBottle) => boolean)[] = [
     ({ name }) => name === word,
-    // Before the short name: with two of an agent running, the first one's short name is the agent's too.
-    ({ agent }) => agent === word,
-    ({ name }) => name === PREFIX + word,
-    ({ name }) => name.startsWith(word) || name.startsWith(PREFIX + word),
+    ({ agent, name }) => agent === word || name === PREFIX + word,
+    ({ name }) => name.startsWith(PREFIX + word) || (name.startsWith(word) && !isOurs(word)),
   ];
   for (const rule of word === "" ? [] : rules) {
     const found = bottles.filter(rule);

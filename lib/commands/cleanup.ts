@@ -72,12 +72,13 @@ function showPlan(plan: BottleCleanupPlan, { json, ports: { host, reporter } }: 
   }
   host.terminal.out(table([
     ["KIND", "NAME", "AGENT", "AGE", "REASON"],
-    ...items.map(({ kind, name, agent, created, owner, role }) => [
+    ...items.map(({ kind, name, agent, created, owner, role, running }) => [
       kind,
       name,
       agent,
       age(created, host.now()),
-      REASONS[owner] + (role === "workspace" ? "; may hold work that is nowhere else" : ""),
+      REASONS[owner] + (running ? "; still running" : "") +
+      (role === "workspace" ? "; may hold work that is nowhere else" : ""),
     ]),
   ]));
 }

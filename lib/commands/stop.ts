@@ -30,12 +30,12 @@ export async function stop(options: StopOptions, ports: CommandPorts): Promise<n
   return EXIT.done;
 }
 
-/** @throws Failure `bottle-missing`, `bottle-ambiguous` */
+/** @throws Failure `bottle-missing`, `bottle-ambiguous`, `bottle-elsewhere` */
 function meantBottle(word: string, bottles: readonly ActiveBottle[]): ActiveBottle {
   const named = bottleNamed(word, bottles);
   switch (named.kind) {
     case "one":
-      return named.bottle;
+      return ownOrFullyNamed(word, named.bottle);
     case "none":
       throw new Failure("bottle-missing", `There is no bottle ${JSON.stringify(word)}`, {
         hints: [
@@ -56,6 +56,18 @@ function meantBottle(word: string, bottles: readonly ActiveBottle[]): ActiveBott
     default:
       return named satisfies never;
   }
+}
+
+/** On a shared engine somebody else's bottle may have the name of ours that has ended. @throws Failure `bottle-elsewhere` */
+function ownOrFullyNamed(word: string, bottle: ActiveBottle): ActiveBottle {
+  if (bottle.owner !== "elsewhere" || bottle.name === word) return bottle;
+  throw new Failure(
+    "bottle-elsewhere",
+    `${oneLine(bottle.name)} belongs to another machine, user or container`,
+    {
+      hints: [`If it is to end: claude-bottle stop ${oneLine(bottle.name)}`],
+    },
+  );
 }
 
 function nameList(bottles: readonly ActiveBottle[]): string {

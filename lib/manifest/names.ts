@@ -32,7 +32,7 @@ export function checkName(name: string): Checked<string> {
 export function checkAgentName(name: string): Checked<string> {
   const checked = checkName(name);
   if (checked.kind === "good" && nameSlug(name) === RESERVED) {
-    return bad("is reserved", "`claude-bottle start demo` needs no manifest");
+    return bad("is reserved", "It is kept for a tour; choose another name");
   }
   return checked;
 }

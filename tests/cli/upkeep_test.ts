@@ -118,11 +118,13 @@ Deno.test("active says in the original's words that there are none", async () =>
 });
 
 Deno.test("stop ends the bottle that is meant", async () => {
+  const ours = BOTTLES.map((bottle): ActiveBottle => ({ ...bottle, owner: "gone" }));
   const rows = [
-    { word: "claude-bottle-reviewer", bottles: BOTTLES, id: "a" },
-    { word: "reviewer-2", bottles: BOTTLES, id: "b" },
-    { word: "reviewer", bottles: BOTTLES.slice(1), id: "b" },
-    { word: "rev", bottles: BOTTLES.slice(0, 1), id: "a" },
+    { word: "claude-bottle-reviewer", bottles: ours, id: "a" },
+    { word: "reviewer-2", bottles: ours, id: "b" },
+    { word: "reviewer", bottles: ours.slice(1), id: "b" },
+    { word: "rev", bottles: ours.slice(0, 1), id: "a" },
+    { word: "claude-bottle-reviewer-2", bottles: BOTTLES, id: "b" },
   ];
   for (const { word, bottles, id } of rows) {
     const run = await runCli(["stop", word], { backend: withBottles(bottles) });
@@ -134,11 +136,22 @@ Deno.test("stop ends the bottle that is meant", async () => {
 });
 
 Deno.test("stop --json tells what was stopped", async () => {
-  const run = await runCli(["stop", "reviewer-2", "--json"], { backend: withBottles() });
+  const run = await runCli(["stop", "claude-bottle-reviewer-2", "--json"], { backend: withBottles() });
   assert.deepEqual(run.outcome, DONE);
   assert.deepEqual(JSON.parse(run.stdout), {
     stopped: { name: "claude-bottle-reviewer-2", agent: "reviewer", run: "bbbbbbbbbbbbb" },
   });
+});
+
+Deno.test("stop ends somebody else's bottle only by its full name", async () => {
+  const run = await runCli(["stop", "reviewer"], { backend: withBottles(BOTTLES.slice(1)) });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
+  assert.deepEqual(run.backend.calls, ["listActive stopped"]);
+  assert.equal(
+    run.stderr,
+    "error: claude-bottle-reviewer-2 belongs to another machine, user or container\n\n" +
+      "hint: If it is to end: claude-bottle stop claude-bottle-reviewer-2\n",
+  );
 });
 
 Deno.test("stop of a word that means several bottles, or none, stops nothing", async () => {
@@ -153,6 +166,12 @@ Deno.test("stop of a word that means several bottles, or none, stops nothing", a
   const empty = await runCli(["stop", "writer", "--json"]);
   assert.equal(JSON.parse(empty.stderr).error.code, "bottle-missing");
   assert.deepEqual((await runCli(["stop"])).outcome, { kind: "exit", code: 2 });
+});
+
+Deno.test("cleanup says of what still runs that it does", async () => {
+  const items = [item("container", "claude-bottle-reviewer", { running: true })];
+  const run = await runCli(["cleanup"], { backend: withPlan(items), terminals: PERSON, answers: ["n"] });
+  assert.match(run.stdout, /claude-bottle-reviewer  reviewer  1 min  its owner is gone; still running\n/);
 });
 
 Deno.test("cleanup lists, asks, and removes after a yes", async () => {

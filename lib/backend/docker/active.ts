@@ -1,4 +1,5 @@
 import type { ActiveBottle, OwnerState } from "../../bottle/active.ts";
+import { shellQuoted } from "../../bottle/invocation.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
@@ -68,7 +69,7 @@ export async function stopBottle({ host, client }: SurveyPorts, bottle: ActiveBo
   // An empty or forged label would select what is not of this bottle.
   if (!/^[a-z2-7]{13}$/.test(bottle.run)) {
     throw new Failure("bottle-foreign", `${bottle.name} does not carry a run id of ours`, {
-      hints: [`\`docker rm -f ${bottle.id}\` removes it`],
+      hints: [`\`${shellQuoted(["docker", ...client.globalArguments, "rm", "-f", bottle.id])}\` removes it`],
     });
   }
   const left = await removeRun({ client, sleep: (ms) => host.sleep(ms), now: () => host.now() }, bottle.run);

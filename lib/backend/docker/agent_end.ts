@@ -90,7 +90,7 @@ function bottleEnded({ code }: EndedRun, agent: InspectedContainer | undefined):
     hints: [
       agent?.State.OOMKilled === true
         ? "It ran out of memory: raise resources.memory in the manifest"
-        : "`docker events` may tell who did it",
+        : "Perhaps `claude-bottle stop` or `cleanup` in another window; `docker events` may tell",
     ],
     exit: code,
   });

@@ -95,7 +95,9 @@ async function complaint(
   try {
     const { code, stderr } = await client.outcome(call);
     // What somebody else removed meanwhile is gone as well.
-    return code === 0 || GONE.test(stderr) ? undefined : saidBy(stderr);
+    return code === 0 || GONE.test(stderr) || /already in progress/i.test(stderr)
+      ? undefined
+      : saidBy(stderr);
   } catch (error) {
     signal.throwIfAborted();
     return error instanceof Error ? error.message : String(error);

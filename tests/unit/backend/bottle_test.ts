@@ -230,7 +230,12 @@ Deno.test("attach() tells a bottle that ran out of memory from one that was stop
   });
   const stopped = await running();
   ends(stopped, 1, { agent: { Running: false, OOMKilled: false } });
-  const expected = { code: "bottle-ended", exit: 1, message, hints: ["`docker events` may tell who did it"] };
+  const expected = {
+    code: "bottle-ended",
+    exit: 1,
+    message,
+    hints: ["Perhaps `claude-bottle stop` or `cleanup` in another window; `docker events` may tell"],
+  };
   await assert.rejects(stopped.bottle.attach(), expected);
   const removed = await running();
   removed.engine.processes.on(/^docker container exec /, { code: 1 });

@@ -34,7 +34,11 @@ Deno.test("bottleNamed() knows a bottle by name, agent and the beginning of its 
     ["big", ["claude-bottle-big-lister"]],
     ["writer", ["pinned"]],
     ["pin", ["pinned"]],
-    ["claude-bottle-", BOTTLES.slice(0, 3).map(({ name }) => name)],
+    ["claude-bottle-b", ["claude-bottle-big-lister"]],
+    // What all names have in common names nobody's bottle, least of all the only one that happens to run.
+    ["claude-bottle-", []],
+    ["claude", []],
+    ["c", []],
     ["lister", []],
     ["Reviewer", []],
     ["", []],
@@ -45,4 +49,22 @@ Deno.test("bottleNamed() knows a bottle by name, agent and the beginning of its 
     assert.deepEqual(found.map(({ name }) => name), names, word);
     assert.equal(named.kind, ["none", "one"][names.length] ?? "several", word);
   }
+});
+
+Deno.test("bottleNamed() takes the product's own name for no bottle, even when only one runs", () => {
+  const [only] = BOTTLES;
+  assert.ok(only !== undefined);
+  for (const word of ["c", "claude", "claude-b", "claude-bottle", "claude-bottle-"]) {
+    assert.equal(bottleNamed(word, [only]).kind, "none", word);
+  }
+});
+
+Deno.test("bottleNamed() calls ambiguous what is one bottle's agent and another one's short name", () => {
+  const bottles = [
+    bottle("claude-bottle-dev", "dev"),
+    bottle("claude-bottle-dev-2", "dev"),
+    bottle("claude-bottle-dev-2-2", "dev-2"),
+  ];
+  const named = bottleNamed("dev-2", bottles);
+  assert.deepEqual(named, { kind: "several", bottles: bottles.slice(1) });
 });

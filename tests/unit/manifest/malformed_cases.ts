@@ -937,7 +937,7 @@ export const MALFORMED: readonly {
       "m.yaml:3:3: agents.Demo: the name is reserved",
       "      Demo: { bottle: dev }",
       "      ^~~~",
-      "hint: `claude-bottle start demo` needs no manifest",
+      "hint: It is kept for a tour; choose another name",
       'm.yaml:5:3: agents.a-B: the name is the agent "A b"\'s to the engine: both become `a-b`',
       "      a-B: { bottle: dev }",
       "      ^~~",

@@ -1,6 +1,6 @@
 import { dirname, join, posix } from "node:path";
 import type { TarContent, TarFile } from "../../../bottle/invocation.ts";
-import { Failure } from "../../../errors.ts";
+import { Failure, oneLine } from "../../../errors.ts";
 import type { Environment } from "../../../host/environment.ts";
 import type { Files } from "../../../host/files.ts";
 
@@ -12,7 +12,18 @@ const ENTRY_LIMIT = 10_000;
 const PATH_LIMIT = 3500;
 
 /** Folders of a home that hold credentials: no skill comes from there, and none contains one of them. */
-const CREDENTIAL_FOLDERS = [".ssh", ".aws", ".gnupg", ".config", ".docker", ".kube"] as const;
+const CREDENTIAL_FOLDERS = [
+  ".ssh",
+  ".aws",
+  ".azure",
+  ".gnupg",
+  ".config",
+  ".docker",
+  ".kube",
+  ".mozilla",
+  ".password-store",
+  ".local/share/keyrings",
+] as const;
 
 /** One file, link or folder of a skill. */
 export type SkillEntry =
@@ -118,7 +129,7 @@ async function refuseForeign(
   { home, files }: { readonly home: string; readonly files: Files },
 ): Promise<void> {
   const refuse = (why: string): Failure =>
-    new Failure("skill-refused", `Skill ${name} is not copied: ${path} leads to ${real}, ${why}`, {
+    new Failure("skill-refused", `Skill ${name} is not copied: ${path} leads to ${oneLine(real)}, ${why}`, {
       hints: [`Make ${path} a folder with the skill's own files`],
     });
   const both = (folder: string): Promise<readonly string[]> =>
@@ -148,8 +159,8 @@ async function orUnreadable<T>(
     return await read();
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const why = error instanceof Error ? `: ${error.message}` : "";
-    throw new Failure("skill-unreadable", `Skill ${name} cannot be read at ${path}${why}`, {
+    const why = error instanceof Error ? `: ${oneLine(error.message)}` : "";
+    throw new Failure("skill-unreadable", `Skill ${name} cannot be read at ${oneLine(path)}${why}`, {
       hints: ["Make it readable, or remove it from the skill"],
       cause: error,
     });
@@ -235,9 +246,15 @@ class SkillReader {
     const isInside = !target.startsWith("/") && isWithin(join(dirname(at), target), this.#root) &&
       (real === undefined || isWithin(real, this.#root));
     if (isInside) return target;
-    throw new Failure("skill-link", `Skill ${this.#name} holds a link out of it: ${path} -> ${target}`, {
-      hints: ["Links are copied as links: replace this one by what it leads to, or by one inside the skill"],
-    });
+    throw new Failure(
+      "skill-link",
+      `Skill ${this.#name} holds a link out of it: ${oneLine(`${path} -> ${target}`)}`,
+      {
+        hints: [
+          "Links are copied as links: replace this one by what it leads to, or by one inside the skill",
+        ],
+      },
+    );
   }
 
   #count(path: string, size: number): void {
@@ -251,9 +268,13 @@ class SkillReader {
   }
 
   #tooLarge(limit: string, path: string): Failure {
-    return new Failure("skill-too-large", `${limit}, and skill ${this.#name} exceeds that at ${path}`, {
-      hints: ["Remove what the skill does not need, such as installed packages, from its folder"],
-    });
+    return new Failure(
+      "skill-too-large",
+      `${limit}, and skill ${this.#name} exceeds that at ${oneLine(path)}`,
+      {
+        hints: ["Remove what the skill does not need, such as installed packages, from its folder"],
+      },
+    );
   }
 
   /** Whether no part of a path is a link. */
@@ -264,7 +285,9 @@ class SkillReader {
   #changed(path: string): Failure {
     return new Failure(
       "skill-unreadable",
-      `Skill ${this.#name} cannot be read at ${path}: it changed meanwhile, or its name is not UTF-8`,
+      `Skill ${this.#name} cannot be read at ${
+        oneLine(path)
+      }: it changed meanwhile, or its name is not UTF-8`,
       { hints: ["Run the command again; rename the file if its name is not UTF-8"] },
     );
   }
