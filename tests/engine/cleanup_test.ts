@@ -73,7 +73,7 @@ Deno.test({
     assert.equal(unasked.code, 2, unasked.stderr);
     assert.match(
       unasked.stdout,
-      new RegExp(`^container +claude-bottle-${orphaned.agent} .*its owner is gone$`, "m"),
+      new RegExp(`^container +claude-bottle-${orphaned.agent} .*its owner is gone; still running$`, "m"),
     );
     assert.ok(!unasked.stdout.includes(living.agent));
     assert.equal((await orphaned.leftovers()).length, 5);
