@@ -53,6 +53,18 @@ export interface BottleBackend {
   prepare(spec: BottleSpec, signal: AbortSignal): Promise<BottlePlan>;
   /** Does what the plan says. On failure everything created is gone when it throws. @throws Failure */
   launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle>;
+  /**
+   * Tells what a bottle's sidecar let through and refused, oldest first; with `follow` also what is to come, until
+   * the bottle or `signal` ends it. @throws Failure
+   */
+  egressLog(
+    bottle: ActiveBottle,
+    options: {
+      readonly follow: boolean;
+      readonly signal: AbortSignal;
+      readonly onEgress: (event: EgressEvent) => void;
+    },
+  ): Promise<void>;
   /** Builds the images that bottles are made from. @throws Failure */
   build(options: BuildOptions): Promise<readonly BuiltImage[]>;
   /** The running bottles, never their sidecars; with `stopped` also those whose container has ended. @throws Failure */

@@ -88,3 +88,47 @@ export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
     ].join("\n"),
   },
 });
+
+interface LogsFlags extends EngineFlags {
+  readonly follow: boolean;
+  readonly blocked: boolean;
+}
+
+/** `logs`: what a bottle tried to reach. */
+export const logsCommand = buildCommand<LogsFlags, [bottle: string], CliContext>({
+  loader: async () => {
+    const { logs } = await import("../commands/logs.ts");
+    return function (flags, bottle): Promise<void> {
+      const { backend, context, json, follow, blocked } = flags;
+      return this.perform(flags, (ports) => logs({ bottle, backend, context, json, follow, blocked }, ports));
+    };
+  },
+  parameters: {
+    flags: {
+      follow: { kind: "boolean", brief: "Go on with what is to come", default: false, withNegated: false },
+      blocked: { kind: "boolean", brief: "Only what was refused", default: false, withNegated: false },
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
+    aliases: { v: "verbose", f: "follow" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: agentName,
+        brief: "Its name, the beginning of its name, or its agent when only one of it is there",
+        placeholder: "bottle",
+      }],
+    },
+  },
+  docs: {
+    brief: "Show what a bottle tried to reach: allowed and refused",
+    fullDescription: [
+      "One line for each connection that the sidecar let through or refused, and why. Equal ones in a row are one",
+      "line with their number.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle logs reviewer",
+      "  claude-bottle logs reviewer --blocked --follow",
+    ].join("\n"),
+  },
+});

@@ -1,6 +1,7 @@
-import { type ActiveBottle, bottleNamed } from "../bottle/active.ts";
+import type { ActiveBottle } from "../bottle/active.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import { loadBackend } from "./backend_choice.ts";
+import { meantBottle } from "./bottle_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 import { jsonText } from "./json_text.ts";
@@ -16,7 +17,10 @@ export async function stop(options: StopOptions, ports: CommandPorts): Promise<n
   const bottle = await withoutAgent(async () => {
     const backend = await loadBackend(ports, options);
     const bottles = await backend.listActive({ signal: host.interrupts.signal, stopped: true });
-    const meant = meantBottle(options.bottle, bottles);
+    const meant = ownOrFullyNamed(
+      options.bottle,
+      meantBottle(bottles, { word: options.bottle, command: "stop" }),
+    );
     await backend.stop(meant);
     return meant;
   });
@@ -30,34 +34,6 @@ export async function stop(options: StopOptions, ports: CommandPorts): Promise<n
   return EXIT.done;
 }
 
-/** @throws Failure `bottle-missing`, `bottle-ambiguous`, `bottle-elsewhere` */
-function meantBottle(word: string, bottles: readonly ActiveBottle[]): ActiveBottle {
-  const named = bottleNamed(word, bottles);
-  switch (named.kind) {
-    case "one":
-      return ownOrFullyNamed(word, named.bottle);
-    case "none":
-      throw new Failure("bottle-missing", `There is no bottle ${JSON.stringify(word)}`, {
-        hints: [
-          bottles.length === 0
-            ? "There are no bottles at all on this engine; `--context` names another"
-            : `Bottles: ${nameList(bottles)}`,
-        ],
-      });
-    case "several":
-      throw new Failure(
-        "bottle-ambiguous",
-        `${JSON.stringify(word)} may be any of ${nameList(named.bottles)}`,
-        {
-          hints: [`claude-bottle stop ${oneLine(named.bottles[0]?.name ?? "BOTTLE")}`],
-          exit: EXIT.usage,
-        },
-      );
-    default:
-      return named satisfies never;
-  }
-}
-
 /** On a shared engine somebody else's bottle may have the name of ours that has ended. @throws Failure `bottle-elsewhere` */
 function ownOrFullyNamed(word: string, bottle: ActiveBottle): ActiveBottle {
   if (bottle.owner !== "elsewhere" || bottle.name === word) return bottle;
@@ -68,8 +44,4 @@ function ownOrFullyNamed(word: string, bottle: ActiveBottle): ActiveBottle {
       hints: [`If it is to end: claude-bottle stop ${oneLine(bottle.name)}`],
     },
   );
-}
-
-function nameList(bottles: readonly ActiveBottle[]): string {
-  return bottles.map(({ name }) => oneLine(name)).join(", ");
 }

@@ -171,7 +171,10 @@ Deno.test("stop of a word that means several bottles, or none, stops nothing", a
 Deno.test("cleanup says of what still runs that it does", async () => {
   const items = [item("container", "claude-bottle-reviewer", { running: true })];
   const run = await runCli(["cleanup"], { backend: withPlan(items), terminals: PERSON, answers: ["n"] });
-  assert.match(run.stdout, /claude-bottle-reviewer  reviewer  1 min  its owner is gone; still running\n/);
+  assert.match(
+    run.stdout,
+    /claude-bottle-reviewer {2}reviewer {2}1 min {2}its owner is gone; still running\n/,
+  );
 });
 
 Deno.test("cleanup lists, asks, and removes after a yes", async () => {

@@ -105,6 +105,15 @@ export class FakeBackend implements BottleBackend {
     this.#enter(`stop ${bottle.id}`);
   }
 
+  async egressLog(
+    bottle: ActiveBottle,
+    options: { readonly follow: boolean; readonly onEgress: (event: EgressEvent) => void },
+  ): Promise<void> {
+    await Promise.resolve();
+    this.#enter(`egressLog ${bottle.id}${options.follow ? " follow" : ""}`);
+    for (const event of this.events) options.onEgress(event);
+  }
+
   async prepareCleanup({ all }: { readonly all: boolean }): Promise<BottleCleanupPlan> {
     await Promise.resolve();
     this.#enter(all ? "prepareCleanup all" : "prepareCleanup");

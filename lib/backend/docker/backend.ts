@@ -17,7 +17,7 @@ import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
-import { sidecarFailure } from "./sidecar_log.ts";
+import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { removeRun } from "./teardown.ts";
 import { type InspectedObject, verifyBottle } from "./verify.ts";
 
@@ -114,6 +114,10 @@ export class DockerBottleBackend implements BottleBackend {
 
   stop(bottle: ActiveBottle): Promise<void> {
     return stopBottle({ host: this.#host, client: this.#client }, bottle);
+  }
+
+  egressLog(bottle: ActiveBottle, options: Parameters<BottleBackend["egressLog"]>[1]): Promise<void> {
+    return readEgressLog(bottle, { ...options, client: this.#client });
   }
 
   prepareCleanup(

@@ -1,5 +1,14 @@
+import type { ActiveBottle } from "../../bottle/active.ts";
+import { pipelock } from "../../egress/pipelock/pipelock.ts";
+import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
+import { squid } from "../../egress/squid/squid.ts";
 import { EXIT, Failure, printable } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
+import { engineFailure } from "./failures.ts";
+import { LABEL } from "./labels.ts";
+
+/** Whose logs can be read. */
+const PROXIES: readonly EgressProxy[] = [squid, pipelock];
 
 /** Lines of the log that are shown when a sidecar died. */
 const DEATH_TAIL = 10;
@@ -32,4 +41,49 @@ export async function sidecarFailure(
       exit: EXIT.beforeAgent,
     },
   );
+}
+
+/** Reads a bottle's egress out of its sidecar's log, line by line. @throws Failure `sidecar-missing` */
+export async function readEgressLog(
+  bottle: ActiveBottle,
+  options: {
+    readonly client: DockerClient;
+    readonly follow: boolean;
+    readonly signal: AbortSignal;
+    readonly onEgress: (event: EgressEvent) => void;
+  },
+): Promise<void> {
+  const { client, signal } = options;
+  const proxy = PROXIES.find(({ name }) => name === bottle.proxy);
+  const filter = [`label=${LABEL.run}=${bottle.run}`, `label=${LABEL.role}=sidecar`];
+  const listed = await client.run({
+    what: "looking for the sidecar",
+    args: [
+      "container",
+      "ls",
+      "--all",
+      "--quiet",
+      "--no-trunc",
+      ...filter.flatMap((one) => ["--filter", one]),
+    ],
+    signal,
+  });
+  const id = listed.trim().split("\n")[0] ?? "";
+  if (id === "" || proxy === undefined) {
+    throw new Failure(
+      "sidecar-missing",
+      `The sidecar of ${bottle.name} is not there or not to be recognised`,
+    );
+  }
+  const what = "reading the sidecar's log";
+  const outcome = await client.outcome({
+    what,
+    args: ["container", "logs", ...(options.follow ? ["--follow"] : []), id],
+    signal,
+    onLine(line): void {
+      const event = proxy.readEvent(line);
+      if (event !== undefined) options.onEgress(event);
+    },
+  });
+  if (outcome.code !== 0) throw engineFailure(what, outcome);
 }

@@ -1,0 +1,71 @@
+import type { EgressEvent } from "../egress/proxy.ts";
+import { EXIT, oneLine } from "../errors.ts";
+import { loadBackend } from "./backend_choice.ts";
+import { meantBottle } from "./bottle_choice.ts";
+import type { CommandPorts } from "./context.ts";
+import { jsonText } from "./json_text.ts";
+import { isoTime, type UpkeepOptions, withoutAgent } from "./upkeep.ts";
+
+export interface LogsOptions extends UpkeepOptions {
+  readonly bottle: string;
+  /** Goes on with what is to come. */
+  readonly follow: boolean;
+  /** Leaves out what was let through. */
+  readonly blocked: boolean;
+}
+
+/** `logs`: what a bottle tried to reach. @throws Failure, Interrupted */
+export async function logs(options: LogsOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
+  const { signal } = host.interrupts;
+  const print = printer(options, (text) => host.terminal.out(text));
+  await withoutAgent(async () => {
+    const backend = await loadBackend(ports, options);
+    const bottles = await backend.listActive({ signal, stopped: true });
+    const bottle = meantBottle(bottles, { word: options.bottle, command: "logs" });
+    reporter.quiet();
+    const { follow } = options;
+    await backend.egressLog(bottle, { follow, signal, onEgress: (event) => print.event(event) });
+  });
+  print.end();
+  return EXIT.done;
+}
+
+/** Prints events as they come. A run of equal ones is one line with their number, unless it is followed live. */
+function printer(
+  { json, blocked, follow }: LogsOptions,
+  out: (text: string) => void,
+): { event(event: EgressEvent): void; end(): void } {
+  let last: { readonly event: EgressEvent; times: number } | undefined;
+  const flush = (): void => {
+    if (last !== undefined) out(json ? jsonLine(last.event, last.times) : textLine(last.event, last.times));
+    last = undefined;
+  };
+  return {
+    event(event): void {
+      if (blocked && event.verdict === "allowed") return;
+      if (last !== undefined && sameTarget(last.event, event)) last.times++;
+      else {
+        flush();
+        last = { event, times: 1 };
+      }
+      if (follow) flush();
+    },
+    end: flush,
+  };
+}
+
+function sameTarget(a: EgressEvent, b: EgressEvent): boolean {
+  return a.verdict === b.verdict && a.host === b.host && a.port === b.port && a.reason === b.reason;
+}
+
+function textLine({ time, verdict, host, port, reason }: EgressEvent, times: number): string {
+  const target = port === 0 ? host : `${host}:${port}`;
+  const words = [isoTime(time) ?? "", verdict.padEnd(7), target, reason, times > 1 ? `(${times} times)` : ""];
+  return `${oneLine(words.filter((word) => word !== "").join("  "))}\n`;
+}
+
+function jsonLine(event: EgressEvent, times: number): string {
+  const { time, verdict, host, port, reason } = event;
+  return jsonText({ time: isoTime(time), verdict, host, port, reason, times }, "line");
+}

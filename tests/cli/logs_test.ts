@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import type { ActiveBottle } from "../../lib/bottle/active.ts";
+import type { EgressEvent } from "../../lib/egress/proxy.ts";
+import { FakeBackend, runCli } from "../support/cli_harness.ts";
+
+const BOTTLE: ActiveBottle = {
+  name: "claude-bottle-reviewer",
+  id: "a".repeat(64),
+  run: "aaaaaaaaaaaaa",
+  agent: "reviewer",
+  bottle: "dev",
+  status: "running",
+  since: 0,
+  runtime: "runc",
+  proxy: "squid",
+  owner: "alive",
+};
+
+const ALLOWED: EgressEvent = { time: 0, verdict: "allowed", host: "api.example", port: 443, reason: "" };
+const REFUSED: EgressEvent = {
+  ...ALLOWED,
+  verdict: "refused",
+  host: "x.example",
+  reason: "not an allowed host",
+};
+const NO_PORT: EgressEvent = { ...REFUSED, time: 60_000, host: "y.example\u001b[2J\nz", port: 0 };
+
+function backend(): FakeBackend {
+  const fake = new FakeBackend();
+  fake.bottles = [BOTTLE];
+  fake.events = [ALLOWED, ALLOWED, REFUSED, NO_PORT];
+  return fake;
+}
+
+Deno.test("logs shows what was reached and refused, equal ones in a row as one line", async () => {
+  const run = await runCli(["logs", "reviewer"], { backend: backend() });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 0 }, run.stderr);
+  assert.deepEqual(run.backend.calls, ["listActive stopped", `egressLog ${BOTTLE.id}`]);
+  assert.equal(
+    run.stdout,
+    [
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  (2 times)\n",
+      "1970-01-01T00:00:00.000Z  refused  x.example:443  not an allowed host\n",
+      "1970-01-01T00:01:00.000Z  refused  y.example·[2J·z  not an allowed host\n",
+    ].join(""),
+  );
+  assert.equal(run.stderr, "");
+});
+
+Deno.test("logs --blocked leaves out what was let through; --json is one object a line", async () => {
+  const run = await runCli(["logs", "rev", "--blocked", "--json"], { backend: backend() });
+  assert.deepEqual(run.stdout.trimEnd().split("\n").map((line) => JSON.parse(line)), [
+    {
+      time: "1970-01-01T00:00:00.000Z",
+      verdict: "refused",
+      host: "x.example",
+      port: 443,
+      reason: "not an allowed host",
+      times: 1,
+    },
+    {
+      time: "1970-01-01T00:01:00.000Z",
+      verdict: "refused",
+      host: "y.example\u001b[2J\nz",
+      port: 0,
+      reason: "not an allowed host",
+      times: 1,
+    },
+  ]);
+});
+
+Deno.test("logs --follow folds nothing: each line is there as soon as it is known", async () => {
+  const run = await runCli(["logs", "reviewer", "-f"], { backend: backend() });
+  assert.deepEqual(run.backend.calls, ["listActive stopped", `egressLog ${BOTTLE.id} follow`]);
+  assert.equal(run.stdout.match(/api\.example:443\n/g)?.length, 2);
+});
+
+Deno.test("logs of a bottle that is not there names those that are, with code 1", async () => {
+  const run = await runCli(["logs", "writer"], { backend: backend() });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
+  assert.match(run.stderr, /There is no bottle "writer"\n\nhint: Bottles: claude-bottle-reviewer\n/);
+});
