@@ -55,7 +55,8 @@ const ROWS: readonly Row[] = [
     name: "a bottle that was stopped under the agent",
     settings: { agentCode: 137, stops: ["agent"] },
     code: 137,
-    said: /^error: The bottle was stopped or removed while the agent ran\n\nhint: `docker events` may tell/,
+    said:
+      /^error: The bottle was stopped or removed while the agent ran\n\nhint: Perhaps `claude-bottle stop`/,
   },
   {
     name: "an engine that does not say how the bottle is, keeping the agent's code",
