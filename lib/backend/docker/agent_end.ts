@@ -5,7 +5,7 @@ import type { DockerClient } from "./client.ts";
 import { inspected } from "./engine.ts";
 import { engineFailure } from "./failures.ts";
 import { sidecarFailure } from "./sidecar_log.ts";
-import type { InspectedContainer } from "./verify.ts";
+import type { InspectedContainer } from "./inspected.ts";
 
 /** What the client reports of a process that SIGKILL ended. */
 const KILLED = 137;

@@ -19,7 +19,8 @@ import { REF } from "./refs.ts";
 import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { removeRun } from "./teardown.ts";
-import { type InspectedObject, verifyBottle } from "./verify.ts";
+import type { InspectedObject } from "./inspected.ts";
+import { verifyBottle } from "./verify.ts";
 
 /** How often new subnets are picked when the engine says that they overlap with another network's. */
 const SUBNET_ATTEMPTS = 16;

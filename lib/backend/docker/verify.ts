@@ -1,62 +1,9 @@
 import { EXIT, Failure } from "../../errors.ts";
+import type { InspectedContainer, InspectedNetwork, InspectedObject } from "./inspected.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { rangeText } from "./addresses.ts";
 import { ENV_DIRECTORY, envTmpfsOptions, ULIMITS } from "./arguments.ts";
-
-/** The part of `docker container inspect` that a plan is compared with. */
-export interface InspectedContainer {
-  readonly Id: string;
-  readonly Image: string;
-  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean; readonly ExitCode?: number };
-  readonly Config: { readonly Env?: readonly string[] | null; readonly User?: string };
-  readonly HostConfig: {
-    readonly CapDrop?: readonly string[] | null;
-    readonly CapAdd?: readonly string[] | null;
-    readonly SecurityOpt?: readonly string[] | null;
-    readonly Privileged?: boolean;
-    readonly Binds?: readonly string[] | null;
-    readonly Devices?: readonly unknown[] | null;
-    readonly PortBindings?: Readonly<Record<string, unknown>> | null;
-    readonly NetworkMode?: string;
-    readonly PidMode?: string;
-    readonly IpcMode?: string;
-    readonly UsernsMode?: string;
-    readonly Runtime?: string;
-    readonly Memory?: number;
-    readonly MemorySwap?: number;
-    readonly PidsLimit?: number | null;
-    readonly ReadonlyRootfs?: boolean;
-    readonly Dns?: readonly string[] | null;
-    readonly Tmpfs?: Readonly<Record<string, string>> | null;
-    readonly Ulimits?:
-      | readonly { readonly Name: string; readonly Hard: number; readonly Soft: number }[]
-      | null;
-    readonly RestartPolicy?: { readonly Name?: string } | null;
-    readonly LogConfig?:
-      | { readonly Type?: string; readonly Config?: Readonly<Record<string, string>> | null }
-      | null;
-    readonly NanoCpus?: number;
-  };
-  readonly Mounts?: readonly { readonly Type: string; readonly Destination: string }[] | null;
-  readonly NetworkSettings: {
-    readonly Networks?:
-      | Readonly<Record<string, { readonly NetworkID: string; readonly IPAddress?: string }>>
-      | null;
-  };
-}
-
-/** The part of `docker network inspect` that a plan is compared with. */
-export interface InspectedNetwork {
-  readonly Id: string;
-  readonly Internal?: boolean;
-  readonly EnableIPv6?: boolean;
-  readonly Options?: Readonly<Record<string, string>> | null;
-  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } | null;
-}
-
-/** An element of `docker inspect`. */
-export type InspectedObject = InspectedContainer | InspectedNetwork;
 
 /** One thing that was asked and how the engine's account of it differs. */
 interface Difference {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
 import { composePlan, type DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
-import { type InspectedObject, verifyBottle } from "../../../lib/backend/docker/verify.ts";
+import type { InspectedObject } from "../../../lib/backend/docker/inspected.ts";
+import { verifyBottle } from "../../../lib/backend/docker/verify.ts";
 import { Failure } from "../../../lib/errors.ts";
 import { fakeHost } from "../../support/fake_host.ts";
 import { testInputs, testSpec } from "../../support/plan_inputs.ts";
