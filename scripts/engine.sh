@@ -3,6 +3,7 @@
 # Kept with the programs that we install for the engine: says that the engine came from here.
 engine_mark=/usr/local/lib/claude-bottle/engine-installed-by-bootstrap
 engine_log=/var/log/claude-bottle-dockerd.log
+containerd_pid_file=/run/docker/containerd/containerd.pid
 
 setup_engine() {
   if ! engine_answers; then
@@ -74,8 +75,7 @@ start_engine() {
   if dockerd_runs; then
     say "an engine is starting: waiting for it"
   else
-    # Of an engine that was killed; a process id used again by another program would stop the new one.
-    rm -f /run/docker.pid
+    remove_stale_pids
     say "starting the engine: dockerd, its log is $engine_log"
     start_dockerd
   fi
@@ -94,11 +94,21 @@ start_dockerd() {
 }
 
 # The id of this machine's own dockerd, when it runs.
-dockerd_pid() {
-  pid=$(cat /run/docker.pid 2>/dev/null) || return 1
+dockerd_pid() { live_pid /run/docker.pid dockerd; }
+
+# live_pid FILE PROGRAM: the process id that the file holds, when that program runs under it.
+live_pid() {
+  pid=$(cat "$1" 2>/dev/null) || return 1
   case $pid in '' | *[!0-9]*) return 1 ;; esac
   # Not by its name: that of one that was killed stays until someone collects it, but its command line is empty.
-  tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q dockerd && echo "$pid"
+  tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "$2" && echo "$pid"
+}
+
+# Left by an engine that was killed. dockerd takes an id as a sign of life even when its process only waits to be
+# collected, or when another program has it by now: it would then wait in vain for its containerd.
+remove_stale_pids() {
+  live_pid /run/docker.pid dockerd >/dev/null || rm -f /run/docker.pid
+  live_pid $containerd_pid_file containerd >/dev/null || rm -f $containerd_pid_file
 }
 
 dockerd_runs() { dockerd_pid >/dev/null; }
