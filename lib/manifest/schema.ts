@@ -205,8 +205,6 @@ export const manifestSchema = z.strictObject({
 export type BottleEntry = z.output<typeof bottleSchema>;
 /** An agent as its file says it, with the defaults filled in. */
 export type AgentEntry = z.output<typeof agentSchema>;
-/** A manifest file with the defaults filled in. */
-export type ManifestEntries = z.output<typeof manifestSchema>;
 
 /** The JSON Schema for editors. */
 export function manifestJsonSchema(): unknown {

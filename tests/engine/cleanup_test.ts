@@ -1,28 +1,13 @@
 import assert from "node:assert/strict";
-import { LABEL } from "../../lib/backend/docker/labels.ts";
-import {
-  builtImages,
-  docker,
-  type Ended,
-  ended,
-  engineRuntimes,
-  eventually,
-  Workbench,
-} from "../support/engine.ts";
+import { builtImages, type Ended, ended, engineRuntimes, Workbench } from "../support/engine.ts";
 
 const ignore = (await engineRuntimes()).length === 0;
 
 /** A running `start` of an agent that only sleeps. */
 async function running(bench: Workbench): Promise<Deno.ChildProcess> {
   await bench.manifest({ agent: { command: ["sleep", "1234"] } });
-  const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
-  const child = bench.spawn(words);
-  const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`, "--filter", `label=${LABEL.role}=agent`];
-  await eventually("the agent runs", async () => {
-    const id = await docker("ps", "--quiet", "--no-trunc", ...filter);
-    const processes = id === "" ? "" : await docker("top", id).catch(() => "");
-    return /:\d\d +sleep 1234$/m.test(processes) ? true : undefined;
-  });
+  const child = bench.launch(["--runtime", "runc"]);
+  await bench.sleepingAgent();
   return child;
 }
 

@@ -182,7 +182,7 @@ Deno.test({
     await builtImages();
     await using victim = await Workbench.create();
     await victim.manifest({ agent: { command: ["sleep", "1234"] } });
-    const child = victim.spawn(["start", victim.agent, "--manifest", victim.manifestFile, "--yes"]);
+    const child = victim.launch();
     const filter = [
       "--filter",
       `label=claude-bottle.agent=${victim.agent}`,

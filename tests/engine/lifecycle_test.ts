@@ -13,26 +13,6 @@ import {
 const runtimes = await engineRuntimes();
 const ignore = runtimes.length === 0;
 
-/** The id of this test's running agent container. */
-async function agentContainer(bench: Workbench): Promise<string> {
-  const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`, "--filter", `label=${LABEL.role}=agent`];
-  return await eventually("the agent container runs", async () => {
-    const id = await docker("ps", "--quiet", "--no-trunc", ...filter);
-    return id === "" ? undefined : id;
-  });
-}
-
-/** Waits until the agent's own process runs in its container. */
-async function agentRuns(bench: Workbench): Promise<string> {
-  const id = await agentContainer(bench);
-  await eventually("the agent runs", async () => {
-    const processes = await docker("top", id).catch(() => "");
-    // The whole command line: the wrapper that becomes it has it as its last words.
-    return /:\d\d +sleep 1234$/m.test(processes) ? true : undefined;
-  });
-  return id;
-}
-
 for (
   const { name, command, code, said } of [
     { name: "its code", command: ["sh", "-c", "exit 7"], code: 7, said: /^$/ },
@@ -78,16 +58,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       await builtImages();
       await using bench = await Workbench.create();
       await bench.manifest({ agent: { command: ["sleep", "1234"] } });
-      const child = bench.spawn([
-        "start",
-        bench.agent,
-        "--manifest",
-        bench.manifestFile,
-        "--yes",
-        "--runtime",
-        "runc",
-      ]);
-      await agentRuns(bench);
+      const child = bench.launch(["--runtime", "runc"]);
+      await bench.sleepingAgent();
 
       child.kill(signal);
       const result = await ended(child);
@@ -104,7 +76,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       await builtImages();
       await using bench = await Workbench.create();
       await bench.manifest({ agent: { command: ["sleep", "1234"] } });
-      const child = bench.spawn(["start", bench.agent, "--manifest", bench.manifestFile, "--yes"]);
+      const child = bench.launch();
       await eventually(
         "a network exists",
         async () => (await bench.leftovers()).length > 0 ? true : undefined,
@@ -126,16 +98,8 @@ Deno.test({
     await builtImages();
     await using bench = await Workbench.create();
     await bench.manifest({ agent: { command: ["sleep", "1234"] } });
-    const child = bench.spawn([
-      "start",
-      bench.agent,
-      "--manifest",
-      bench.manifestFile,
-      "--yes",
-      "--runtime",
-      "runc",
-    ]);
-    const id = await agentRuns(bench);
+    const child = bench.launch(["--runtime", "runc"]);
+    const id = await bench.sleepingAgent();
 
     await docker("rm", "--force", id);
     const result = await ended(child);
@@ -171,16 +135,8 @@ Deno.test({
     await builtImages();
     await using bench = await Workbench.create();
     await bench.manifest({ agent: { command: ["sleep", "1234"] } });
-    const child = bench.spawn([
-      "start",
-      bench.agent,
-      "--manifest",
-      bench.manifestFile,
-      "--yes",
-      "--runtime",
-      "runc",
-    ]);
-    const id = await agentRuns(bench);
+    const child = bench.launch(["--runtime", "runc"]);
+    const id = await bench.sleepingAgent();
 
     await docker("exec", "--user", "47291:47291", id, "sh", "-c", "kill -9 -1; true").catch(() => {});
     assert.equal(await docker("inspect", "--format", "{{.State.Running}}", id), "true");
@@ -201,8 +157,7 @@ Deno.test({
     const users = await docker("run", "--detach", "--rm", "--entrypoint", "sleep", images.agent, "600");
     try {
       const before = await docker("inspect", "--format", "{{.State.StartedAt}} {{.RestartCount}}", users);
-      const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
-      const children = [bench.spawn(words), bench.spawn(words)];
+      const children = [bench.launch(["--runtime", "runc"]), bench.launch(["--runtime", "runc"])];
       const filter = [
         "--filter",
         `label=${LABEL.agent}=${bench.agent}`,
@@ -292,16 +247,8 @@ Deno.test({
     await bench.manifest({
       agent: { command: ["sh", "-c", `${ask}; sleep 1234; echo; ${ask}; exit 3`] },
     });
-    const child = bench.spawn([
-      "start",
-      bench.agent,
-      "--manifest",
-      bench.manifestFile,
-      "--yes",
-      "--runtime",
-      "runc",
-    ]);
-    const id = await agentRuns(bench);
+    const child = bench.launch(["--runtime", "runc"]);
+    const id = await bench.sleepingAgent();
     const filter = [
       "--filter",
       `label=${LABEL.agent}=${bench.agent}`,

@@ -50,8 +50,7 @@ for (const proxy of ["squid", "pipelock"]) {
           ],
         },
       });
-      const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
-      const child = bench.spawn(words);
+      const child = bench.launch(["--runtime", "runc"]);
 
       const lines = await eventually("both are in the log", async () => {
         const { code, stdout } = await ended(bench.spawn(["logs", bench.agent, "--json"]));

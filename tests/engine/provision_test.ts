@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { LABEL } from "../../lib/backend/docker/labels.ts";
-import {
-  builtImages,
-  docker,
-  ended,
-  engineRuntimes,
-  eventually,
-  hasProgram,
-  Workbench,
-} from "../support/engine.ts";
+import { builtImages, docker, ended, engineRuntimes, hasProgram, Workbench } from "../support/engine.ts";
 import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
@@ -65,22 +57,11 @@ Deno.test({
       agent: { command: ["sh", "-c", 'test -n "$CANARY" && sleep 1234'] },
     });
     const since = await docker("info", "--format", "{{.SystemTime}}");
-    const child = bench.spawn(["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "-v"], {
+    const child = bench.launch(["-v"], {
       CANARY: secret,
     });
     const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`];
-    const agent = await eventually("the agent runs", async () => {
-      const id = await docker(
-        "ps",
-        "--quiet",
-        "--no-trunc",
-        ...filter,
-        "--filter",
-        `label=${LABEL.role}=agent`,
-      );
-      if (id === "") return undefined;
-      return (await docker("top", id).catch(() => "")).match(/:\d\d +sleep 1234$/m) ? id : undefined;
-    });
+    const agent = await bench.sleepingAgent();
 
     // The probe finds it where it must be: in the environment of the agent's own process.
     const own = await docker(

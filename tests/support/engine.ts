@@ -135,10 +135,25 @@ export class Workbench implements AsyncDisposable {
     }).spawn();
   }
 
+  /** `start` of this test's agent, while it runs. */
+  launch(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Deno.ChildProcess {
+    return this.spawn(["start", this.agent, "--manifest", this.manifestFile, "--yes", ...args], env);
+  }
+
   /** `start` of this test's agent, to its end. */
   async start(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    const words = ["start", this.agent, "--manifest", this.manifestFile, "--yes", ...args];
-    return await ended(this.spawn(words, env));
+    return await ended(this.launch(args, env));
+  }
+
+  /** Waits until this test's agent has come to its `sleep 1234`; the id of its container. Under `runc` only. */
+  async sleepingAgent(): Promise<string> {
+    const filter = [`label=${LABEL.agent}=${this.agent}`, `label=${LABEL.role}=agent`];
+    return await eventually("the agent sleeps", async () => {
+      const id = await docker("ps", "--quiet", "--no-trunc", ...filter.flatMap((one) => ["--filter", one]));
+      const processes = id === "" ? "" : await docker("top", id).catch(() => "");
+      // The whole command line: the wrapper that becomes it has it as its last words.
+      return /:\d\d +sleep 1234$/m.test(processes) ? id : undefined;
+    });
   }
 
   /** Everything of this test that the engine still has, by kind; and what is in its temp folder. */

@@ -65,7 +65,6 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
   return {
     spec: testSpec(),
     engine: {
-      version: "20.10.24",
       major: 20,
       runtimes: ["runc", "runsc"],
       memory: 8 * 1024 ** 3,

@@ -7,8 +7,7 @@ import { EGRESS_PREFIX } from "./names.ts";
 
 /** What the engine says of itself, as far as a plan depends on it. */
 export interface EngineFacts {
-  readonly version: string;
-  /** The leading number of `version`; 0 when it has none. */
+  /** The leading number of its version; 0 when it has none. */
   readonly major: number;
   readonly runtimes: readonly string[];
   /** Bytes of memory it can give. */
@@ -35,10 +34,8 @@ export async function engineFacts(client: DockerClient, signal: AbortSignal): Pr
     const stderr = [outcome.stderr, ...(info?.ServerErrors ?? [])].join("\n");
     throw engineFailure(what, { code: outcome.code, stderr });
   }
-  const version = info.ServerVersion ?? "";
   return {
-    version,
-    major: Number(/^\d+/.exec(version)?.[0] ?? 0),
+    major: Number(/^\d+/.exec(info.ServerVersion ?? "")?.[0] ?? 0),
     runtimes: Object.keys(info.Runtimes ?? {}),
     memory: info.MemTotal ?? 0,
     swapLimit: info.SwapLimit !== false,

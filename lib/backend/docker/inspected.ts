@@ -2,7 +2,7 @@
 export interface InspectedContainer {
   readonly Id: string;
   readonly Image: string;
-  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean; readonly ExitCode?: number };
+  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean };
   readonly Config: { readonly Env?: readonly string[] | null; readonly User?: string };
   readonly HostConfig: {
     readonly CapDrop?: readonly string[] | null;

@@ -23,7 +23,6 @@ const ATTACHED: PlanInputs = testInputs({
     },
   }),
   engine: {
-    version: "28.5.2",
     major: 28,
     runtimes: ["runc", "runsc"],
     memory: 8 * 1024 ** 3,
