@@ -1,6 +1,6 @@
 import type { EgressProxy } from "../egress/proxy.ts";
 import type { EgressPolicy } from "../egress/policy.ts";
-import type { EnvSource, ManifestFile, Resources, RuntimeChoice } from "../manifest/model.ts";
+import type { EnvSource, ManifestFile, Resources, RuntimeChoice, SshEntry } from "../manifest/model.ts";
 
 /** How the agent's command is run. */
 export type AgentMode =
@@ -8,6 +8,21 @@ export type AgentMode =
   | "attached"
   /** Without a terminal: stdin is empty, stdout and stderr are passed on. */
   | "headless";
+
+/** How long a bottle lives. */
+export type Lifetime =
+  /** No longer than the command that launched it. */
+  | "session"
+  /** Until `stop`: no process owns it. */
+  | "detached";
+
+/** The host's directory that is copied into the workspace. */
+export interface WorkspaceSource {
+  /** Absolute; no part of it is a link. */
+  readonly directory: string;
+  /** Patterns of what is left out, as given with `--exclude`. */
+  readonly exclude: readonly string[];
+}
 
 /** What is asked for: everything a manifest grants to one agent, with nothing left to look up but the engine. */
 export interface BottleSpec {
@@ -22,7 +37,11 @@ export interface BottleSpec {
   /** The agent's system prompt; empty when there is none. */
   readonly prompt: string;
   readonly remoteControl: boolean;
+  readonly lifetime: Lifetime;
   readonly env: ReadonlyMap<string, EnvSource>;
+  readonly ssh: readonly SshEntry[];
+  /** `undefined` unless a directory of the host is copied. */
+  readonly workspace: WorkspaceSource | undefined;
   /** Whether `CLAUDE_BOTTLE_OAUTH_TOKEN` is handed to the agent as `CLAUDE_CODE_OAUTH_TOKEN`. */
   readonly forwardOauthToken: boolean;
   readonly proxy: EgressProxy;

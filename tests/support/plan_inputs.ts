@@ -36,6 +36,9 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     skills: [],
     prompt: "You review.\nKindly.",
     remoteControl: false,
+    lifetime: "session",
+    ssh: [],
+    workspace: undefined,
     env: new Map([
       ["GIT_AUTHOR_NAME", { kind: "literal", value: "literal-value-93" }],
       ["GITHUB_TOKEN", { kind: "host", variable: "GH_PAT" }],

@@ -18,6 +18,7 @@ import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
+import { stdinOf } from "./stdin.ts";
 import { removeRun } from "./teardown.ts";
 import type { InspectedObject } from "./inspected.ts";
 import { verifyBottle } from "./verify.ts";
@@ -67,7 +68,12 @@ export class DockerBottleBackend implements BottleBackend {
     { options, ids }: { readonly options: LaunchOptions; readonly ids: Map<string, string> },
   ): Promise<Bottle> {
     try {
-      const outputs = await executeSteps(plan.steps, { ...options, client: this.#client, ids });
+      const outputs = await executeSteps(plan.steps, {
+        ...options,
+        client: this.#client,
+        ids,
+        stdin: stdinOf,
+      });
       const objects = inspected<InspectedObject>(
         "comparing the bottle with the plan",
         outputs.get("verify") ?? "",

@@ -55,7 +55,6 @@ export class DockerBottle implements Bottle {
   async #attachStep(step: Step, frames: Uint8Array): Promise<number> {
     await using _terminal = await this.#host.terminal.saved();
     const outcome = await this.#client.attach({
-      what: "running the agent",
       args: this.#arguments(step),
       signal: this.#options.signal,
       ...(step.invocation.input === undefined ? {} : { input: frames }),

@@ -7,6 +7,7 @@ import { findImages } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
 import { type ImageRecipe, imageRecipes } from "./images.ts";
+import { stdinOf } from "./stdin.ts";
 
 /** Builds both images, or those that are missing. @throws Failure */
 export async function buildImages(
@@ -35,6 +36,7 @@ export async function buildImages(
     ids,
     signal: options.signal,
     onEvent: watch.onEvent,
+    stdin: stdinOf,
   });
   return (["agent", "sidecar"] as const).map((role) => ({
     role,

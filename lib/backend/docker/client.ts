@@ -4,6 +4,7 @@ import type { Outcome, ProcessCall, Processes } from "../../host/processes.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { shellQuoted } from "../../bottle/invocation.ts";
 import { engineFailure } from "./failures.ts";
+import type { StdinContent } from "./stdin.ts";
 
 /**
  * All that the docker CLI inherits. A fixed list: were a name of the manifest ever to enter this environment,
@@ -40,12 +41,19 @@ export interface DockerCall {
   /** What is being done, for messages. */
   readonly what: string;
   readonly args: readonly string[];
-  readonly input?: Uint8Array;
+  readonly input?: StdinContent;
   readonly signal?: AbortSignal;
   /** Milliseconds until it counts as failed; {@link CALL_DEADLINE_MS} unless told. */
   readonly deadlineMs?: number;
   /** Without a deadline, its output passed on line by line. */
   readonly onLine?: (line: string) => void;
+}
+
+/** A call with the user's own streams. */
+export interface AttachCall {
+  readonly args: readonly string[];
+  readonly input?: Uint8Array;
+  readonly signal?: AbortSignal;
 }
 
 /** The engine, through the docker CLI. */
@@ -96,7 +104,7 @@ export class DockerClient {
   }
 
   /** One call with the user's own streams; `input` replaces stdin. */
-  async attach(call: DockerCall): Promise<Outcome> {
+  async attach(call: AttachCall): Promise<Outcome> {
     try {
       return await this.#processes.attach(this.#call(call.args), {
         ...(call.input === undefined ? {} : { input: call.input }),

@@ -1,9 +1,9 @@
 import { Failure } from "../../errors.ts";
-import { executedArguments, type Step } from "../../bottle/invocation.ts";
+import { executedArguments, type Input, type Step } from "../../bottle/invocation.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
-import { tarOf } from "./tar.ts";
+import type { StdinContent } from "./stdin.ts";
 
 /** What is being done, by step: for people who wait or whose launch failed. */
 const TITLES: Readonly<Record<string, string>> = {
@@ -31,6 +31,8 @@ export interface ExecuteOptions {
   readonly ids: Map<string, string>;
   readonly signal: AbortSignal;
   readonly onEvent: OnEvent;
+  /** What is written to a step's stdin. */
+  readonly stdin: (input: Input) => StdinContent;
 }
 
 /**
@@ -69,14 +71,17 @@ export async function executeSteps(
   return outputs;
 }
 
-async function executeStep(step: Step, { client, ids, signal, onEvent }: ExecuteOptions): Promise<string> {
+async function executeStep(
+  step: Step,
+  { client, ids, signal, onEvent, stdin }: ExecuteOptions,
+): Promise<string> {
   const { input, why } = step.invocation;
   const title = TITLES[step.id] ?? `${step.id} (${why})`;
   onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
   const outcome = await client.outcome({
     what: title,
     args: executedArguments(step.invocation, ids).slice(client.globalArguments.length),
-    ...(input?.kind === "tar" ? { input: tarOf(input.files) } : {}),
+    ...(input === undefined ? {} : { input: stdin(input) }),
     // Only what is slow is cut short: a short call's outcome decides what there is to remove.
     ...(step.slow === true
       ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }

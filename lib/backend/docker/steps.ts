@@ -1,4 +1,5 @@
 import type { Argument, Invocation, Step, TarFile } from "../../bottle/invocation.ts";
+import type { AgentMode } from "../../bottle/spec.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { rangeText } from "./addresses.ts";
 import {
@@ -174,26 +175,50 @@ function rootOwned({ path, mode, text }: SidecarProgram["files"][number]): TarFi
   return { path, mode, uid: 0, gid: 0, text };
 }
 
+/** One command that is run in a bottle as the agent's user. */
+export interface CommandRun {
+  readonly agent: Argument;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly sidecarAddress: string;
+  readonly workdir: string;
+  readonly command: readonly string[];
+  readonly mode: AgentMode;
+  /** Names of the variables of its process. */
+  readonly envNames: readonly string[];
+  /** Names the file that its environment waits in. */
+  readonly envToken: string;
+}
+
 /** The agent's run. */
 export function agentSteps(
-  inputs: PlanInputs,
+  { spec, user, envNames, envToken }: PlanInputs,
   { names, expected, step }: Omit<ContainerStepOptions, "built">,
 ): readonly Step[] {
-  const { spec, user, envNames, envToken } = inputs;
-  const asAgent = ["--user", `${user.uid}:${user.gid}`];
+  const { command, mode, workdir } = spec;
+  const { sidecarAddress } = expected;
+  return commandSteps(
+    { agent: names.agent, user, sidecarAddress, workdir, command, mode, envNames, envToken },
+    step,
+  );
+}
+
+/** The run of one command: its environment over stdin, then itself. */
+export function commandSteps(run: CommandRun, step: StepMaker): readonly Step[] {
+  const { agent, envToken } = run;
+  const asAgent = ["--user", `${run.user.uid}:${run.user.gid}`];
   const wrapper = ["/usr/bin/perl", AGENT_EXEC];
-  const run = [envToken, expected.sidecarAddress, String(PROXY_PORT), spec.workdir, ...spec.command];
-  const input = { kind: "environment", names: envNames } as const;
-  if (spec.mode === "headless") {
+  const words = [envToken, run.sidecarAddress, String(PROXY_PORT), run.workdir, ...run.command];
+  const input = { kind: "environment", names: run.envNames } as const;
+  if (run.mode === "headless") {
     return [step("agent", {
-      args: ["container", "exec", "--interactive", ...asAgent, names.agent, ...wrapper, "headless", ...run],
+      args: ["container", "exec", "--interactive", ...asAgent, agent, ...wrapper, "headless", ...words],
       input,
       why: "the agent, its environment over stdin",
     })];
   }
   return [
     step("agent-env", {
-      args: ["container", "exec", "--interactive", ...asAgent, names.agent, ...wrapper, "put", envToken],
+      args: ["container", "exec", "--interactive", ...asAgent, agent, ...wrapper, "put", envToken],
       input,
       why: `its environment, into the tmpfs ${ENV_DIRECTORY}`,
     }),
@@ -207,10 +232,10 @@ export function agentSteps(
         "--detach-keys",
         DETACH_KEYS,
         ...asAgent,
-        names.agent,
+        agent,
         ...wrapper,
         "attached",
-        ...run,
+        ...words,
       ],
       why: "the agent, on your terminal",
     }),

@@ -75,7 +75,7 @@ Deno.test("DockerClient gives its child exactly the pass-list, whatever the host
   await fc.assert(fc.asyncProperty(host, async (env) => {
     const processes = new ScriptedProcesses().on(/^docker/, {});
     await client(processes, { env }).client.run({ what: "x", args: ["ps"] });
-    await client(processes, { env }).client.attach({ what: "x", args: ["exec"] });
+    await client(processes, { env }).client.attach({ args: ["exec"] });
     const expected = PASS_LIST.filter((name) => Object.hasOwn(env, name)).map((name) => [name, env[name]]);
     for (const call of processes.calls) assert.deepEqual(Object.entries(call.env), expected);
     assert.equal(processes.calls.length, 2);
@@ -108,7 +108,7 @@ Deno.test("DockerClient says in words that there is no docker CLI", async () => 
     exit: 125,
   };
   await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), expected);
-  await assert.rejects(client(processes).client.attach({ what: "x", args: ["exec"] }), expected);
+  await assert.rejects(client(processes).client.attach({ args: ["exec"] }), expected);
 });
 
 Deno.test("DockerClient says that the engine is slow, and what shows it", async () => {
@@ -128,7 +128,7 @@ Deno.test("DockerClient passes on what else goes wrong as it is", async () => {
     const processes = new ScriptedProcesses().on(/^docker/, error);
     const thrown = (caught: unknown): boolean => caught === error;
     await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), thrown);
-    await assert.rejects(client(processes).client.attach({ what: "x", args: ["exec"] }), thrown);
+    await assert.rejects(client(processes).client.attach({ args: ["exec"] }), thrown);
   }
 });
 
@@ -139,7 +139,7 @@ Deno.test("DockerClient gives a call 60 s unless told, and as long as it takes t
   await docker.run({ what: "x", args: ["ps"] });
   await docker.run({ what: "x", args: ["ps"], deadlineMs: 15_000 });
   await docker.run({ what: "x", args: ["image", "pull"], onLine: (line) => lines.push(line) });
-  await docker.attach({ what: "x", args: ["exec"] });
+  await docker.attach({ args: ["exec"] });
   assert.deepEqual(processes.calls.map(({ deadlineMs }) => deadlineMs), [
     60_000,
     15_000,
@@ -153,7 +153,7 @@ Deno.test("DockerClient hands on input and signal", async () => {
   const processes = new ScriptedProcesses().on(/^docker/, {});
   const input = Uint8Array.of(1, 2, 3);
   const { signal } = new AbortController();
-  await client(processes).client.attach({ what: "x", args: ["exec"], input, signal });
+  await client(processes).client.attach({ args: ["exec"], input, signal });
   await client(processes).client.run({ what: "x", args: ["cp"], input });
   assert.deepEqual(processes.calls.map((call) => call.kind), ["attach", "run"]);
   assert.equal(processes.calls[0]?.input, input);

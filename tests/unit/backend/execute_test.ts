@@ -4,6 +4,7 @@ import type { BottleEvent } from "../../../lib/bottle/events.ts";
 import type { Step } from "../../../lib/bottle/invocation.ts";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import { executeSteps } from "../../../lib/backend/docker/execute.ts";
+import { stdinOf } from "../../../lib/backend/docker/stdin.ts";
 import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
 import type { Ending } from "../../support/scripted_processes.ts";
 
@@ -37,6 +38,7 @@ class Held {
       ids: this.ids,
       signal: this.host.interrupts.signal,
       onEvent: (event) => this.events.push(event),
+      stdin: stdinOf,
     });
   }
 
