@@ -6,7 +6,7 @@ if (import.meta.main) {
   const host = denoHost();
   const docker: BackendLoader = async (choice) => {
     const { DockerBottleBackend } = await import("./lib/backend/docker/backend.ts");
-    return new DockerBottleBackend({ host, ...choice });
+    return new DockerBottleBackend(choice);
   };
   const outcome = await runApp(Deno.args, { host, backends: new Map([["docker", docker]]) });
   host.interrupts.release();

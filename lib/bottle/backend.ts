@@ -1,4 +1,5 @@
 import type { EgressEvent } from "../egress/proxy.ts";
+import type { DemoHosts, DemoHostsOptions } from "./demo_hosts.ts";
 import type { ActiveBottle } from "./active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "./cleanup.ts";
 import type { ResolvedEnv } from "./env.ts";
@@ -18,6 +19,8 @@ export interface Bottle extends AsyncDisposable {
   attach(): Promise<AgentOutcome>;
   /** What the sidecar let through and refused so far. */
   egressEvents(): Promise<readonly EgressEvent[]>;
+  /** The engine's whole account of the bottle's containers, as it gives it. @throws Failure */
+  inspection(): Promise<string>;
 }
 
 export interface LaunchOptions {
@@ -65,6 +68,8 @@ export interface BottleBackend {
       readonly onEgress: (event: EgressEvent) => void;
     },
   ): Promise<void>;
+  /** Starts the hosts that the tour shows a bottle with. @throws Failure */
+  openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts>;
   /** Builds the images that bottles are made from. @throws Failure */
   build(options: BuildOptions): Promise<readonly BuiltImage[]>;
   /** The running bottles, never their sidecars; with `stopped` also those whose container has ended. @throws Failure */

@@ -67,6 +67,8 @@ export interface Step {
   readonly creates?: string;
   /** Its output is shown as progress: it may take minutes. */
   readonly slow?: true;
+  /** What its failure is called where the engine's words are not known; what was being done unless told. */
+  readonly failure?: string;
   /** What to do when it fails, besides what the engine's words suggest. */
   readonly remedy?: string;
 }

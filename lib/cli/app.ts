@@ -4,7 +4,7 @@ import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { Interrupted } from "../host/interrupts.ts";
 import { Reporter } from "../ui/reporter.ts";
-import { painter } from "../ui/style.ts";
+import { type Paint, painter } from "../ui/style.ts";
 import { VERSION } from "../version.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { routes } from "./routes.ts";
@@ -44,7 +44,9 @@ export async function runApp(argv: readonly string[], ports: AppPorts): Promise<
     passedThrough,
     async perform(flags, command): Promise<void> {
       reporter = reporterFor(flags, ports.host);
-      const commandPorts: CommandPorts = { ...ports, reporter };
+      const { stdoutIsTerminal } = ports.host.terminal;
+      const paint = paintFor(flags, { host: ports.host, isTerminal: stdoutIsTerminal });
+      const commandPorts: CommandPorts = { ...ports, reporter, paint };
       try {
         result.value = await command(commandPorts);
       } catch (error) {
@@ -103,12 +105,15 @@ function bufferedStreams(): {
 
 function reporterFor(flags: CommonFlags, host: Host): Reporter {
   const { terminal } = host;
-  const paint = painter({
-    choice: flags.color,
-    isTerminal: terminal.stderrIsTerminal,
-    noColor: host.environment.get("NO_COLOR"),
-  });
+  const paint = paintFor(flags, { host, isTerminal: terminal.stderrIsTerminal });
   return new Reporter({ terminal, paint, verbose: flags.verbose, json: flags.json, now: host.now });
+}
+
+function paintFor(
+  flags: CommonFlags,
+  { host, isTerminal }: { readonly host: Host; readonly isTerminal: boolean },
+): Paint {
+  return painter({ choice: flags.color, isTerminal, noColor: host.environment.get("NO_COLOR") });
 }
 
 function usageFailure(said: string): Failure {

@@ -27,5 +27,5 @@ export async function loadBackend(
       },
     );
   }
-  return await load({ context: options.context, onEvent: reporter.onEvent });
+  return await load({ host, context: options.context, onEvent: reporter.onEvent });
 }

@@ -10,6 +10,8 @@ import type {
 } from "../../lib/bottle/backend.ts";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
+import type { DemoHosts } from "../../lib/bottle/demo_hosts.ts";
+import { Secret } from "../../lib/bottle/env.ts";
 import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
@@ -34,6 +36,10 @@ agents:
   lister: { bottle: dev, command: [ls, -l] }
 `;
 
+/** Keys of nobody. */
+const DEMO_KEY = "a private key\n";
+const DEMO_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAgDZRIRbqP2k/JMt1/4TsT8moet4ZOI+/Q3Mcpw8Vkl";
+
 /** A backend that only remembers. */
 export class FakeBackend implements BottleBackend {
   readonly name = "fake";
@@ -45,6 +51,8 @@ export class FakeBackend implements BottleBackend {
   code = 0;
   events: readonly EgressEvent[] = [];
   images: readonly BuiltImage[] = [];
+  /** What the engine tells of a bottle's containers. */
+  inspected = "[]";
   bottles: readonly ActiveBottle[] = [];
   cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
   /** What cannot be removed, by id, and why. */
@@ -80,8 +88,33 @@ export class FakeBackend implements BottleBackend {
         this.#enter("egressEvents");
         return this.events;
       },
+      inspection: async (): Promise<string> => {
+        await Promise.resolve();
+        this.#enter("inspection");
+        return this.inspected;
+      },
       [Symbol.asyncDispose]: (): Promise<void> => {
         this.#enter("dispose");
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async openDemoHosts(): Promise<DemoHosts> {
+    await Promise.resolve();
+    this.#enter("openDemoHosts");
+    return {
+      objects: ["container claude-bottle-demo-x", "network claude-bottle-demo-x"],
+      network: "claude-bottle-demo-x",
+      address: "10.213.0.18",
+      gateway: "10.213.0.17",
+      caPem: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+      user: "node",
+      clientKey: new Secret(DEMO_KEY),
+      hostKey: DEMO_HOST_KEY,
+      probe: ["probe"],
+      [Symbol.asyncDispose]: (): Promise<void> => {
+        this.#enter("dispose demo hosts");
         return Promise.resolve();
       },
     };
@@ -174,7 +207,7 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   options.arrange?.(host);
   const backend = options.backend ?? new FakeBackend();
   const docker: BackendLoader = (choice) =>
-    Promise.resolve(options.over === "docker" ? new DockerBottleBackend({ host, ...choice }) : backend);
+    Promise.resolve(options.over === "docker" ? new DockerBottleBackend(choice) : backend);
   const outcome = await runApp(argv, { host, backends: new Map([["docker", docker]]) });
   return { outcome, stdout: terminal.stdout, stderr: terminal.stderr, backend, host };
 }

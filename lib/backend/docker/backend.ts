@@ -1,6 +1,7 @@
 import type { Bottle, BottleBackend, BuildOptions, BuiltImage, LaunchOptions } from "../../bottle/backend.ts";
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
+import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
@@ -11,12 +12,13 @@ import { DockerBottle } from "./bottle.ts";
 import { buildImages } from "./build.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
+import { openDemoHosts } from "./demo_hosts.ts";
 import { inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { REF } from "./refs.ts";
-import { namesTaken, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
+import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { stdinOf } from "./stdin.ts";
 import { removeRun } from "./teardown.ts";
@@ -138,15 +140,19 @@ export class DockerBottleBackend implements BottleBackend {
     return await cleanup(plan, { client: this.#client, onEvent: this.#onEvent, signal });
   }
 
+  openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts> {
+    return openDemoHosts({ host: this.#host, client: this.#client }, options);
+  }
+
   build(options: BuildOptions): Promise<readonly BuiltImage[]> {
     return buildImages({ host: this.#host, client: this.#client }, options);
   }
 }
 
-/** A name that was taken since the plan was made: in the same words as before it. */
+/** A name that was taken since the plan was made. */
 function worded(error: unknown, { pinnedName, slug }: PlanInputs): unknown {
   if (!(error instanceof Failure) || error.code !== "name-taken") return error;
-  return pinnedName === undefined ? namesTaken(slug) : pinnedNameTaken(pinnedName);
+  return pinnedName === undefined ? namesLost(slug) : pinnedNameTaken(pinnedName);
 }
 
 function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {

@@ -90,6 +90,11 @@ export class DockerBottle implements Bottle {
     return lines.map((line) => this.#plan.spec.proxy.readEvent(line)).filter((event) => event !== undefined);
   }
 
+  inspection(): Promise<string> {
+    const args = ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)];
+    return this.#client.run({ what: "inspecting the bottle", args });
+  }
+
   #id(ref: string): string {
     return this.#ids.get(ref) ?? "";
   }

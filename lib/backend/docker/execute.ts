@@ -11,6 +11,8 @@ const TITLES: Readonly<Record<string, string>> = {
   "agent-build": "building the agent image",
   "agent-image": "looking at the agent image",
   "sidecar-build": "building the sidecar image",
+  "demo-build": "building the image of the demo's hosts",
+  "demo-image": "looking at the image of the demo's hosts",
   "sidecar-pull": "pulling the sidecar's image",
   "sidecar-image": "looking at the sidecar's image",
   "internal-network": "creating the internal network",
@@ -87,7 +89,9 @@ async function executeStep(
       ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
       : {}),
   });
-  if (outcome.code !== 0) throw withRemedy(engineFailure(title, outcome), step.remedy);
+  if (outcome.code !== 0) {
+    throw withRemedy(engineFailure(title, { ...outcome, sentence: step.failure }), step.remedy);
+  }
   const { stdout } = outcome;
   if (step.creates !== undefined) ids.set(step.creates, createdId(title, stdout));
   onEvent({ kind: "finished", id: step.id });

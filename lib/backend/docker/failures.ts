@@ -87,10 +87,13 @@ export function saidBy(stderr: string): string {
   );
 }
 
-/** The failure that a client's call ended in. `what` is what was being done, e.g. `creating the internal network`. */
+/**
+ * The failure that a client's call ended in. `what` is what was being done, e.g. `creating the internal network`;
+ * `sentence` what to call it where the engine's words are not known.
+ */
 export function engineFailure(
   what: string,
-  outcome: { readonly code: number; readonly stderr: string },
+  outcome: { readonly code: number; readonly stderr: string; readonly sentence?: string | undefined },
 ): Failure {
   const said = saidBy(outcome.stderr);
   // Not all of stderr: a build writes its whole output there, refused connections of its steps included.
@@ -98,7 +101,7 @@ export function engineFailure(
   if (known !== undefined) {
     return new Failure(known.code, known.message(said), { hints: known.hints, exit: EXIT.beforeAgent });
   }
-  return new Failure("engine-failed", `The engine failed at ${what}: ${said}`, {
+  return new Failure("engine-failed", `${outcome.sentence ?? `The engine failed at ${what}`}: ${said}`, {
     hints: ["Run again with `-v` to see each call"],
     exit: EXIT.beforeAgent,
   });

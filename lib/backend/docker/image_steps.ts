@@ -12,7 +12,7 @@ export interface ImageChoice {
 
 /** How an image is built. */
 export interface ImageBuild {
-  readonly role: "agent" | "sidecar";
+  readonly role: "agent" | "sidecar" | "demo";
   readonly dockerfile: string;
   readonly base: string;
   /** Whether the base must be pulled first. */
@@ -34,7 +34,7 @@ export function buildSteps(
   return [
     ...(base === undefined ? [] : [pullStep(base, globalArguments)]),
     ...wanted.flatMap((image) =>
-      stepsOf(image, { globalArguments, after: base === undefined ? [] : ["base-image"] })
+      imageSteps(image, { globalArguments, after: base === undefined ? [] : ["base-image"] })
     ),
   ];
 }
@@ -75,7 +75,7 @@ function pulledSidecarSteps(name: string, globalArguments: readonly string[]): r
 function inspectStep(
   name: string,
   options: {
-    readonly role: "agent" | "sidecar";
+    readonly role: ImageBuild["role"];
     readonly after: string;
     readonly globalArguments: readonly string[];
   },
@@ -92,7 +92,8 @@ function inspectStep(
   };
 }
 
-function stepsOf(
+/** The steps that build or pull one image. */
+export function imageSteps(
   { name, build }: ImageChoice,
   options: { readonly globalArguments: readonly string[]; readonly after: readonly string[] },
 ): readonly Step[] {

@@ -123,8 +123,17 @@ function freeName(
   throw namesTaken(slug);
 }
 
+/** All names were lost to parallel launches. In the seed's words. */
+export function namesLost(slug: string): Failure {
+  return new Failure(
+    "name-taken",
+    `could not find a free container name after ${containerName(slug, LAST_SUFFIX)} retries; ` +
+      "clean up old containers",
+  );
+}
+
 /** In the seed's words. */
-export function namesTaken(slug: string): Failure {
+function namesTaken(slug: string): Failure {
   return new Failure(
     "name-taken",
     `could not find a free container name after ${containerName(slug, LAST_SUFFIX)}; ` +

@@ -23,6 +23,7 @@ export interface StepParts {
   readonly args: readonly Argument[];
   readonly input?: Invocation["input"];
   readonly creates?: string;
+  readonly failure?: string;
   readonly why: string;
 }
 
@@ -31,10 +32,11 @@ export type StepMaker = (id: string, parts: StepParts) => Step;
 
 /** Steps that all talk to the same engine. */
 export function stepMaker(globalArguments: readonly string[]): StepMaker {
-  return (id, { after = [], args, input, creates, why }) => ({
+  return (id, { after = [], args, input, creates, failure, why }) => ({
     id,
     after,
     ...(creates === undefined ? {} : { creates }),
+    ...(failure === undefined ? {} : { failure }),
     invocation: {
       program: "docker",
       args: [...globalArguments, ...args],
@@ -82,6 +84,8 @@ export interface ContainerStepOptions {
 export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOptions): readonly Step[] {
   const { names, expected, step } = options;
   const { spec, user } = inputs;
+  // In the seed's words.
+  const failure = `docker run failed for container '${names.agent.name}'`;
   return [
     step("agent-create", {
       after: ["internal-network", ...(options.built ? ["agent-image"] : [])],
@@ -101,6 +105,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
         run: inputs.run,
       }),
       creates: REF.agent,
+      failure,
       why: "the bottle itself, no secret in it",
     }),
     step("agent-files", {
@@ -118,6 +123,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
     step("agent-start", {
       after: ["agent-files"],
       args: ["container", "start", names.agent],
+      failure,
       why: "PID 1 sleeps",
     }),
   ];

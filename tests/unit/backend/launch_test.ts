@@ -187,6 +187,28 @@ for (
   });
 }
 
+for (const step of [/container create .*role=agent/, /container start a{60}\d+$/]) {
+  Deno.test(`launch() says in the seed's words that the agent container failed at ${step.source}`, async () => {
+    const launched = launcher();
+    launched.engine.processes.on(step, BROKEN);
+    await assert.rejects(launched.launch(), {
+      code: "engine-failed",
+      message: "docker run failed for container 'claude-bottle-code-reviewer': something broke",
+    });
+  });
+}
+
+Deno.test("launch() says in the seed's words that every name was lost to others meanwhile", async () => {
+  const launched = launcher();
+  launched.engine.processes.on(/container create .*role=agent/, CONFLICT);
+  await assert.rejects(launched.launch({ attempt: 98 }), {
+    code: "name-taken",
+    message: "could not find a free container name after claude-bottle-code-reviewer-99 retries; " +
+      "clean up old containers",
+  });
+  assert.deepEqual(launched.notices, ["name conflict; retrying as claude-bottle-code-reviewer-99"]);
+});
+
 Deno.test("launch() shows the last words of a sidecar that ended at once, read before it is removed", async () => {
   const launched = launcher();
   launched.engine.processes

@@ -244,6 +244,15 @@ Deno.test("readSkills() fails when anything cannot be read, and leaves nothing o
   );
 });
 
+Deno.test("readSkills() says in the seed's words that a skill is there and then is not", async () => {
+  const whole = memoryFiles({ [`${SKILLS}/one/SKILL.md`]: "x" });
+  const files: Files = { ...whole, linkStatus: () => Promise.resolve(undefined) };
+  await assert.rejects(readSkills(["one"], { files, environment: environmentOf({ HOME }) }), {
+    code: "skill-missing",
+    message: `skill 'one' disappeared from host between validation and copy at ${SKILLS}/one.`,
+  });
+});
+
 Deno.test("provisionSkills() makes everything the agent's and touches no folder above the skill's own", async () => {
   const skills = await read({
     [`${SKILLS}/one/bin/run`]: { text: "x", mode: 0o755 },

@@ -200,7 +200,7 @@ class SkillReader {
     const at = this.#at(path);
     await orUnreadable({ name: this.#name, path: at }, async () => {
       const status = await this.#files.linkStatus(at);
-      if (status === undefined) throw this.#changed(path);
+      if (status === undefined) throw path === "" ? this.#disappeared() : this.#changed(path);
       if (status.kind === "other") {
         this.#skipped.push(path);
         return;
@@ -280,6 +280,14 @@ class SkillReader {
   /** Whether no part of a path is a link. */
   async #isPlain(path: string): Promise<boolean> {
     return await this.#files.realPath(this.#at(path)) === this.#at(path);
+  }
+
+  /** In the seed's words. */
+  #disappeared(): Failure {
+    return new Failure(
+      "skill-missing",
+      `skill '${this.#name}' disappeared from host between validation and copy at ${this.#root}.`,
+    );
   }
 
   #changed(path: string): Failure {
