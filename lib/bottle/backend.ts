@@ -2,6 +2,7 @@ import type { EgressEvent } from "../egress/proxy.ts";
 import type { DemoHosts, DemoHostsOptions } from "./demo_hosts.ts";
 import type { ActiveBottle } from "./active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "./cleanup.ts";
+import type { Finding } from "./diagnosis.ts";
 import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
 import type { BottlePlan } from "./plan.ts";
@@ -17,7 +18,7 @@ export interface Bottle extends AsyncDisposable {
   readonly name: string;
   /** Runs the agent to its end. @throws Failure when the bottle, not the agent, failed. */
   attach(): Promise<AgentOutcome>;
-  /** What the sidecar let through and refused so far. */
+  /** What the sidecar let through and refused so far, each connection once. */
   egressEvents(): Promise<readonly EgressEvent[]>;
   /** The engine's whole account of the bottle's containers, as it gives it. @throws Failure */
   inspection(): Promise<string>;
@@ -58,7 +59,8 @@ export interface BottleBackend {
   launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle>;
   /**
    * Tells what a bottle's sidecar let through and refused, oldest first; with `follow` also what is to come, until
-   * the bottle or `signal` ends it. @throws Failure
+   * the bottle or `signal` ends it. Only then are there `closed` events: otherwise a connection is told once, with
+   * its bytes if it has ended. @throws Failure
    */
   egressLog(
     bottle: ActiveBottle,
@@ -70,6 +72,8 @@ export interface BottleBackend {
   ): Promise<void>;
   /** Starts the hosts that the tour shows a bottle with. @throws Failure */
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts>;
+  /** Looks at everything of the backend that a launch depends on. What is wrong is a finding. @throws Interrupted */
+  diagnose(options: { readonly signal: AbortSignal }): Promise<readonly Finding[]>;
   /** Builds the images that bottles are made from. @throws Failure */
   build(options: BuildOptions): Promise<readonly BuiltImage[]>;
   /** The running bottles, never their sidecars; with `stopped` also those whose container has ended. @throws Failure */

@@ -1,7 +1,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { cleanupCommand, logsCommand, stopCommand } from "./upkeep_routes.ts";
+import { cleanupCommand, doctorCommand, logsCommand, stopCommand } from "./upkeep_routes.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 
@@ -155,6 +155,7 @@ export const routes = buildRouteMap({
     build: buildImagesCommand,
     logs: logsCommand,
     stop: stopCommand,
+    doctor: doctorCommand,
     cleanup: cleanupCommand,
   },
   docs: {

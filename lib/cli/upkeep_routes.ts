@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { agentName, COMMON_FLAGS, ENGINE_FLAGS } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG } from "./flags.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -124,11 +124,43 @@ export const logsCommand = buildCommand<LogsFlags, [bottle: string], CliContext>
     brief: "Show what a bottle tried to reach: allowed and refused",
     fullDescription: [
       "One line for each connection that the sidecar let through or refused, and why. Equal ones in a row are one",
-      "line with their number.",
+      "line with their number. What went through in both directions is told once a connection has ended; --follow",
+      "shows it when it is opened, and closed with its bytes.",
       "",
       "EXAMPLES",
       "  claude-bottle logs reviewer",
       "  claude-bottle logs reviewer --blocked --follow",
+    ].join("\n"),
+  },
+});
+
+interface DoctorFlags extends EngineFlags {
+  readonly manifest?: string;
+}
+
+/** `doctor`: whether this machine can run bottles. */
+export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
+  loader: async () => {
+    const { doctor } = await import("../commands/doctor.ts");
+    return function (flags): Promise<void> {
+      const { manifest, backend, context, json } = flags;
+      return this.perform(flags, (ports) => doctor({ manifest, backend, context, json }, ports));
+    };
+  },
+  parameters: {
+    flags: { manifest: MANIFEST_FLAG, ...ENGINE_FLAGS, ...COMMON_FLAGS },
+    aliases: { v: "verbose" },
+  },
+  docs: {
+    brief: "Check everything that bottles depend on, and say what to do",
+    fullDescription: [
+      "Looks at the docker CLI, the engine and what it can bound, runtimes, images, subnets, leftovers, the",
+      "manifest and the token (never its value). Changes nothing. Exits 1 when there is a problem; a note keeps no",
+      "bottle from starting.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle doctor",
+      "  claude-bottle doctor --context other-machine --json",
     ].join("\n"),
   },
 });

@@ -1,8 +1,10 @@
 import type { EgressEvent } from "../egress/proxy.ts";
 import { EXIT, oneLine } from "../errors.ts";
+import { bytesText } from "../ui/amount.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import { targetText } from "./egress_summary.ts";
 import { jsonText } from "./json_text.ts";
 import { isoTime, type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 
@@ -31,21 +33,25 @@ export async function logs(options: LogsOptions, ports: CommandPorts): Promise<n
   return EXIT.done;
 }
 
-/** Prints events as they come. A run of equal ones is one line with their number, unless it is followed live. */
+/**
+ * Prints events as they come. A run of equal ones is one line with their number and all their bytes, unless it is
+ * followed live: then what was let through stands there at once, and once more when it ends, with its bytes.
+ */
 function printer(
   { json, blocked, follow }: LogsOptions,
   out: (text: string) => void,
 ): { event(event: EgressEvent): void; end(): void } {
-  let last: { readonly event: EgressEvent; times: number } | undefined;
+  let last: { event: EgressEvent; times: number } | undefined;
   const flush = (): void => {
     if (last !== undefined) out(json ? jsonLine(last.event, last.times) : textLine(last.event, last.times));
     last = undefined;
   };
   return {
     event(event): void {
-      if (blocked && event.verdict === "allowed") return;
-      if (last !== undefined && sameTarget(last.event, event)) last.times++;
-      else {
+      if (blocked && event.verdict !== "refused") return;
+      if (last !== undefined && sameTarget(last.event, event)) {
+        last = { event: { ...last.event, bytes: sum(last.event.bytes, event.bytes) }, times: last.times + 1 };
+      } else {
         flush();
         last = { event, times: 1 };
       }
@@ -59,13 +65,28 @@ function sameTarget(a: EgressEvent, b: EgressEvent): boolean {
   return a.verdict === b.verdict && a.host === b.host && a.port === b.port && a.reason === b.reason;
 }
 
-function textLine({ time, verdict, host, port, reason }: EgressEvent, times: number): string {
-  const target = port === 0 ? host : `${host}:${port}`;
-  const words = [isoTime(time) ?? "", verdict.padEnd(7), target, reason, times > 1 ? `(${times} times)` : ""];
+/** What is not known yet does not keep the rest from being told. */
+function sum(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined ? other : one + (other ?? 0);
+}
+
+function textLine(event: EgressEvent, times: number): string {
+  const { time, verdict, reason, bytes } = event;
+  const words = [
+    isoTime(time) ?? "",
+    verdict.padEnd(7),
+    targetText(event),
+    reason,
+    bytes === undefined ? "" : bytesText(bytes),
+    times > 1 ? `(${times} times)` : "",
+  ];
   return `${oneLine(words.filter((word) => word !== "").join("  "))}\n`;
 }
 
 function jsonLine(event: EgressEvent, times: number): string {
-  const { time, verdict, host, port, reason } = event;
-  return jsonText({ time: isoTime(time), verdict, host, port, reason, times }, "line");
+  const { time, verdict, host, port, reason, bytes } = event;
+  return jsonText(
+    { time: isoTime(time), verdict, host, port, reason, bytes: bytes ?? null, times },
+    "line",
+  );
 }

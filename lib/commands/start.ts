@@ -2,7 +2,7 @@ import type { Bottle, BottleBackend } from "../bottle/backend.ts";
 import { resolveEnv } from "../bottle/env.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import { planJson, preflightText, stepsText } from "../bottle/render.ts";
-import type { BottleSpec } from "../bottle/spec.ts";
+import type { AgentMode, BottleSpec } from "../bottle/spec.ts";
 import type { EgressEvent } from "../egress/proxy.ts";
 import { EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
@@ -10,6 +10,7 @@ import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { askSecret, choose, confirmed } from "../ui/question.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import { egressSummary, refusalLines } from "./egress_summary.ts";
 import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import { jsonText } from "./json_text.ts";
@@ -141,7 +142,7 @@ async function run({ spec, backend, plan }: Prepared, { host, reporter }: Comman
   try {
     reporter.quiet();
     const { code } = await bottle.attach();
-    reportRefusals(await refusals(bottle), reporter.info.bind(reporter));
+    await reportEgress(bottle, { mode: spec.mode, say: (text) => reporter.info(text) });
     ended = code;
   } finally {
     await bottle[Symbol.asyncDispose]();
@@ -152,30 +153,19 @@ async function run({ spec, backend, plan }: Prepared, { host, reporter }: Comman
   return ended;
 }
 
-/** What was refused must not keep the agent's own result from its user. */
-async function refusals(bottle: Bottle): Promise<readonly EgressEvent[]> {
+/** What was reached and refused. It must not keep the agent's own result from its user. */
+async function reportEgress(
+  bottle: Bottle,
+  { mode, say }: { readonly mode: AgentMode; readonly say: (text: string) => void },
+): Promise<void> {
+  let events: readonly EgressEvent[];
   try {
-    return (await bottle.egressEvents()).filter(({ verdict }) => verdict === "refused");
+    events = await bottle.egressEvents();
   } catch {
-    return [];
+    return;
   }
-}
-
-/** How many refused targets are told: an agent can try as many as it likes. */
-const REFUSALS_SHOWN = 10;
-
-/** One line for each target that was refused: the usual reason why an agent could not do its work. */
-function reportRefusals(events: readonly EgressEvent[], say: (text: string) => void): void {
-  const targets = new Map<string, { readonly event: EgressEvent; times: number }>();
-  for (const event of events) {
-    const key = event.port === 0 ? event.host : `${event.host}:${event.port}`;
-    const known = targets.get(key);
-    if (known === undefined) targets.set(key, { event, times: 1 });
-    else known.times++;
-  }
-  for (const [target, { event, times }] of [...targets].slice(0, REFUSALS_SHOWN)) {
-    say(`refused ${target}${times > 1 ? ` (${times} times)` : ""}: ${event.reason}`);
-  }
-  const more = targets.size - REFUSALS_SHOWN;
-  if (more > 0) say(`refused ${more} more targets`);
+  const lines = mode === "attached"
+    ? egressSummary(events, "the whole log went with the bottle")
+    : refusalLines(events);
+  lines.forEach(say);
 }

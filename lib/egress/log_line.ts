@@ -11,6 +11,12 @@ export function jsonMembers(line: string): ReadonlyMap<string, unknown> | undefi
   }
 }
 
+/** A number of bytes, whichever way the line has it; `undefined` for anything else. */
+export function eventBytes(value: unknown): number | undefined {
+  const bytes = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : undefined;
+}
+
 /** Text that the bottle wrote, as an event may have it: printable ASCII, cut off. */
 export function eventText(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_TEXT);

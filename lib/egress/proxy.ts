@@ -37,12 +37,17 @@ export interface SidecarProgram {
 export interface EgressEvent {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  readonly verdict: "allowed" | "refused";
+  /** `closed` is the end of a connection that an earlier event let through. */
+  readonly verdict: "allowed" | "refused" | "closed";
   readonly host: string;
   /** 0 where the proxy does not tell it. */
   readonly port: number;
   /** Why it was refused, in words; empty when allowed. */
   readonly reason: string;
+  /** What went through it in both directions, as the proxy counts; `undefined` when that is not known, or not yet. */
+  readonly bytes: number | undefined;
+  /** What the two events of one connection have in common; absent where one event tells all of it. */
+  readonly connection?: string;
 }
 
 /** Where a sidecar stands. */

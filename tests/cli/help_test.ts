@@ -21,6 +21,7 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["build", "--help"], file: "help_build.txt" },
     { argv: ["logs", "--help"], file: "help_logs.txt" },
     { argv: ["stop", "--help"], file: "help_stop.txt" },
+    { argv: ["doctor", "--help"], file: "help_doctor.txt" },
     { argv: ["cleanup", "--help"], file: "help_cleanup.txt" },
   ];
   for (const { argv, file } of rows) {
@@ -33,7 +34,20 @@ Deno.test("help of the program and of each command is as written down, on stdout
 });
 
 Deno.test("help of every command has examples that name the program", async () => {
-  for (const command of ["start", "list", "info", "validate", "schema", "build", "logs", "stop", "cleanup"]) {
+  for (
+    const command of [
+      "start",
+      "list",
+      "info",
+      "validate",
+      "schema",
+      "build",
+      "logs",
+      "stop",
+      "doctor",
+      "cleanup",
+    ]
+  ) {
     const { stdout } = await runCli([command, "--help"]);
     assert.match(stdout, new RegExp(`^EXAMPLES\\n  claude-bottle ${command}`, "m"));
   }

@@ -16,7 +16,14 @@ const BOTTLE: ActiveBottle = {
   owner: "alive",
 };
 
-const ALLOWED: EgressEvent = { time: 0, verdict: "allowed", host: "api.example", port: 443, reason: "" };
+const ALLOWED: EgressEvent = {
+  time: 0,
+  verdict: "allowed",
+  host: "api.example",
+  port: 443,
+  reason: "",
+  bytes: undefined,
+};
 const REFUSED: EgressEvent = {
   ...ALLOWED,
   verdict: "refused",
@@ -28,7 +35,7 @@ const NO_PORT: EgressEvent = { ...REFUSED, time: 60_000, host: "y.example\u001b[
 function backend(): FakeBackend {
   const fake = new FakeBackend();
   fake.bottles = [BOTTLE];
-  fake.events = [ALLOWED, ALLOWED, REFUSED, NO_PORT];
+  fake.events = [ALLOWED, { ...ALLOWED, bytes: 1234 }, REFUSED, NO_PORT];
   return fake;
 }
 
@@ -39,7 +46,7 @@ Deno.test("logs shows what was reached and refused, equal ones in a row as one l
   assert.equal(
     run.stdout,
     [
-      "1970-01-01T00:00:00.000Z  allowed  api.example:443  (2 times)\n",
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  1.2 kB  (2 times)\n",
       "1970-01-01T00:00:00.000Z  refused  x.example:443  not an allowed host\n",
       "1970-01-01T00:01:00.000Z  refused  y.example·[2J·z  not an allowed host\n",
     ].join(""),
@@ -56,6 +63,7 @@ Deno.test("logs --blocked leaves out what was let through; --json is one object 
       host: "x.example",
       port: 443,
       reason: "not an allowed host",
+      bytes: null,
       times: 1,
     },
     {
@@ -64,6 +72,7 @@ Deno.test("logs --blocked leaves out what was let through; --json is one object 
       host: "y.example\u001b[2J\nz",
       port: 0,
       reason: "not an allowed host",
+      bytes: null,
       times: 1,
     },
   ]);
@@ -72,7 +81,36 @@ Deno.test("logs --blocked leaves out what was let through; --json is one object 
 Deno.test("logs --follow folds nothing: each line is there as soon as it is known", async () => {
   const run = await runCli(["logs", "reviewer", "-f"], { backend: backend() });
   assert.deepEqual(run.backend.calls, ["listActive stopped", `egressLog ${BOTTLE.id} follow`]);
-  assert.equal(run.stdout.match(/api\.example:443\n/g)?.length, 2);
+  assert.equal(run.stdout.match(/api\.example:443(\n| {2}1\.2 kB\n)/g)?.length, 2);
+});
+
+Deno.test("logs --follow shows the end of a connection with its bytes, and --blocked leaves it out", async () => {
+  const fake = backend();
+  fake.events = [ALLOWED, REFUSED, { ...ALLOWED, time: 60_000, verdict: "closed", bytes: 3_008_664 }];
+  const run = await runCli(["logs", "reviewer", "-f"], { backend: fake });
+  assert.equal(
+    run.stdout,
+    [
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443\n",
+      "1970-01-01T00:00:00.000Z  refused  x.example:443  not an allowed host\n",
+      "1970-01-01T00:01:00.000Z  closed   api.example:443  3.0 MB\n",
+    ].join(""),
+  );
+  const blocked = await runCli(["logs", "reviewer", "-f", "--blocked"], { backend: fake });
+  assert.equal(blocked.stdout, "1970-01-01T00:00:00.000Z  refused  x.example:443  not an allowed host\n");
+});
+
+Deno.test("logs adds the bytes of equal connections, and says null where none is known", async () => {
+  const fake = backend();
+  const other = { ...ALLOWED, host: "other.example" };
+  fake.events = [{ ...ALLOWED, bytes: 1000 }, ALLOWED, { ...ALLOWED, bytes: 500 }, other, other];
+  const run = await runCli(["logs", "reviewer", "--json"], { backend: fake });
+  assert.deepEqual(
+    run.stdout.trimEnd().split("\n").map((line) => JSON.parse(line)).map((
+      { bytes, times },
+    ) => [bytes, times]),
+    [[1500, 3], [null, 2]],
+  );
 });
 
 Deno.test("logs of a bottle that is not there names those that are, with code 1", async () => {

@@ -196,7 +196,13 @@ Deno.test("start ends with the agent's code", async () => {
 
 Deno.test("start tells each refused target once, however often it was tried", async () => {
   const backend = new FakeBackend();
-  const refused = { time: 1, verdict: "refused", port: 443, reason: "not an allowed host" } as const;
+  const refused = {
+    time: 1,
+    verdict: "refused",
+    port: 443,
+    reason: "not an allowed host",
+    bytes: undefined,
+  } as const;
   backend.events = [
     { ...refused, host: "evil.example" },
     { ...refused, verdict: "allowed", host: "api.anthropic.com", reason: "" },
@@ -219,7 +225,14 @@ Deno.test("start tells ten refused targets and how many more there were", async 
   ) {
     const backend = new FakeBackend();
     backend.events = Array.from({ length: count * 2 }, (_, index) => (
-      { time: 1, verdict: "refused", host: `h${index % count}.example`, port: 443, reason: "x" } as const
+      {
+        time: 1,
+        verdict: "refused",
+        host: `h${index % count}.example`,
+        port: 443,
+        reason: "x",
+        bytes: undefined,
+      } as const
     ));
     const run = await runCli(["start", "--prompt", "hi"], { backend });
     assert.deepEqual(run.outcome, DONE);
@@ -232,7 +245,14 @@ Deno.test("start tells ten refused targets and how many more there were", async 
 
 Deno.test("start tells each host of a proxy that does not tell ports once", async () => {
   const backend = new FakeBackend();
-  const refused = { time: 1, verdict: "refused", host: "evil.example", port: 0, reason: "x" } as const;
+  const refused = {
+    time: 1,
+    verdict: "refused",
+    host: "evil.example",
+    port: 0,
+    reason: "x",
+    bytes: undefined,
+  } as const;
   backend.events = [refused, refused];
   const run = await runCli(["start", "--prompt", "hi"], { backend });
   assert.ok(run.stderr.endsWith("\nclaude-bottle: refused evil.example (2 times): x\n"), run.stderr);

@@ -12,6 +12,7 @@ import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
 import type { DemoHosts } from "../../lib/bottle/demo_hosts.ts";
 import { Secret } from "../../lib/bottle/env.ts";
+import type { Finding } from "../../lib/bottle/diagnosis.ts";
 import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
@@ -54,6 +55,7 @@ export class FakeBackend implements BottleBackend {
   /** What the engine tells of a bottle's containers. */
   inspected = "[]";
   bottles: readonly ActiveBottle[] = [];
+  findings: readonly Finding[] = [];
   cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
   /** What cannot be removed, by id, and why. */
   readonly stubborn = new Map<string, string>();
@@ -125,6 +127,12 @@ export class FakeBackend implements BottleBackend {
     this.#enter("build");
     this.builds.push(options);
     return this.images;
+  }
+
+  async diagnose(): Promise<readonly Finding[]> {
+    await Promise.resolve();
+    this.#enter("diagnose");
+    return this.findings;
   }
 
   async listActive(options: { readonly stopped?: boolean }): Promise<readonly ActiveBottle[]> {

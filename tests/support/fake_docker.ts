@@ -29,6 +29,8 @@ export interface FakeSettings {
   readonly stops?: readonly ("agent" | "sidecar")[];
   /** Lines of the sidecar's log. */
   readonly log?: readonly string[];
+  /** What `docker info` says otherwise. */
+  readonly info?: Readonly<Record<string, unknown>>;
   /** Runtimes besides runc. */
   readonly runtimes?: readonly string[];
   /** Names of containers that `ps` lists. */
@@ -158,6 +160,10 @@ function settingLines(settings: FakeSettings): readonly string[] {
     ...lines("agent-unstarted", settings.agentUnstarted ? [1] : []),
     ...lines("stops", settings.stops),
     ...lines("log", settings.log),
+    ...lines(
+      "info",
+      Object.entries(settings.info ?? {}).map(([name, said]) => `${name} ${JSON.stringify(said)}`),
+    ),
     ...lines("runtime", settings.runtimes),
     ...lines("container", settings.containers),
     ...lines("network", Object.entries(settings.networks ?? {}).map((pair) => pair.join(" "))),

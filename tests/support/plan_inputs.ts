@@ -21,7 +21,14 @@ export const TEST_PROXY: EgressProxy = {
   reloadSignal: "HUP",
   readEvent: (line) =>
     line.startsWith("refused ")
-      ? { time: 1, verdict: "refused", host: line.slice(8), port: 443, reason: "not an allowed host" }
+      ? {
+        time: 1,
+        verdict: "refused",
+        host: line.slice(8),
+        port: 443,
+        reason: "not an allowed host",
+        bytes: undefined,
+      }
       : undefined,
 };
 

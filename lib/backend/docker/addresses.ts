@@ -100,6 +100,26 @@ export function pickSubnets(
   return { internal, egress };
 }
 
+/** How many subnets of a bottle's size the pool has, and how many of them share no address with a taken range. */
+export function freeSubnets(
+  pool: Range,
+  taken: readonly Range[],
+): { readonly all: number; readonly free: number } {
+  const all = 2 ** (BOTTLE_PREFIX - pool.prefix);
+  const place = (address: number): number => Math.floor((address - pool.first) / BOTTLE_SIZE);
+  const spans = taken.filter((range) => overlaps(pool, range)).map((range) => ({
+    from: Math.max(0, place(range.first)),
+    to: Math.min(all, place(range.first + size(range) - 1) + 1),
+  })).sort((one, other) => one.from - other.from);
+  let used = 0;
+  let end = 0;
+  for (const { from, to } of spans) {
+    used += Math.max(0, to - Math.max(from, end));
+    end = Math.max(end, to);
+  }
+  return { all, free: all - used };
+}
+
 /**
  * The destinations of `/proc/net/route`, so that no bottle shadows a network of the host. The default route
  * (prefix 0) covers everything and so says nothing.

@@ -2,6 +2,7 @@ import type { Bottle, BottleBackend, BuildOptions, BuiltImage, LaunchOptions } f
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
+import type { Finding } from "../../bottle/diagnosis.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
@@ -13,6 +14,7 @@ import { buildImages } from "./build.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
 import { openDemoHosts } from "./demo_hosts.ts";
+import { diagnose } from "./diagnosis/diagnose.ts";
 import { inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { LAST_SUFFIX } from "./names.ts";
@@ -142,6 +144,10 @@ export class DockerBottleBackend implements BottleBackend {
 
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts> {
     return openDemoHosts({ host: this.#host, client: this.#client }, options);
+  }
+
+  diagnose({ signal }: { readonly signal: AbortSignal }): Promise<readonly Finding[]> {
+    return diagnose({ host: this.#host, client: this.#client, onEvent: this.#onEvent, signal });
   }
 
   build(options: BuildOptions): Promise<readonly BuiltImage[]> {

@@ -1,5 +1,6 @@
 import type { AgentOutcome, Bottle, LaunchOptions } from "../../bottle/backend.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
+import { wholeConnections } from "../../egress/connections.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
 import { explainEnd } from "./agent_end.ts";
@@ -87,7 +88,8 @@ export class DockerBottle implements Bottle {
 
   async egressEvents(): Promise<readonly EgressEvent[]> {
     const lines = await sidecarLog(this.#client, { id: this.#id(REF.sidecar) });
-    return lines.map((line) => this.#plan.spec.proxy.readEvent(line)).filter((event) => event !== undefined);
+    const events = lines.map((line) => this.#plan.spec.proxy.readEvent(line));
+    return wholeConnections(events.filter((event) => event !== undefined));
   }
 
   inspection(): Promise<string> {

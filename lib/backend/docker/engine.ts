@@ -16,24 +16,44 @@ export interface EngineFacts {
   readonly swapLimit: boolean;
 }
 
-interface Info {
+/** The part of `docker info` that is read. */
+export interface EngineInfo {
   readonly ServerVersion?: string;
+  readonly OSType?: string;
+  readonly Architecture?: string;
+  readonly CgroupVersion?: string;
+  /** The storage driver. */
+  readonly Driver?: string;
+  readonly Debug?: boolean;
+  readonly SecurityOptions?: readonly string[] | null;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
   readonly MemTotal?: number;
+  readonly MemoryLimit?: boolean;
   readonly SwapLimit?: boolean;
+  readonly PidsLimit?: boolean;
+  readonly CpuCfsQuota?: boolean;
   readonly ServerErrors?: readonly string[];
 }
 
 /** Asks the engine. @throws Failure `engine-unreachable` and its kin */
-export async function engineFacts(client: DockerClient, signal: AbortSignal): Promise<EngineFacts> {
+export async function engineInfo(
+  client: DockerClient,
+  options: { readonly signal: AbortSignal; readonly deadlineMs?: number },
+): Promise<EngineInfo> {
   const what = "asking the engine what it is";
-  const outcome = await client.outcome({ what, args: ["info", "--format", "{{json .}}"], signal });
-  const info = parsed<Info | null>(outcome.stdout) ?? undefined;
+  const outcome = await client.outcome({ what, args: ["info", "--format", "{{json .}}"], ...options });
+  const info = parsed<EngineInfo | null>(outcome.stdout) ?? undefined;
   // Older clients exit 0 and only list the errors when the engine is not there.
   if (outcome.code !== 0 || info === undefined || (info.ServerErrors ?? []).length > 0) {
     const stderr = [outcome.stderr, ...(info?.ServerErrors ?? [])].join("\n");
     throw engineFailure(what, { code: outcome.code, stderr });
   }
+  return info;
+}
+
+/** What a plan depends on. @throws Failure as {@link engineInfo} */
+export async function engineFacts(client: DockerClient, signal: AbortSignal): Promise<EngineFacts> {
+  const info = await engineInfo(client, { signal });
   return {
     major: Number(/^\d+/.exec(info.ServerVersion ?? "")?.[0] ?? 0),
     runtimes: Object.keys(info.Runtimes ?? {}),

@@ -1,4 +1,5 @@
 import type { ActiveBottle } from "../../bottle/active.ts";
+import { wholeConnections } from "../../egress/connections.ts";
 import { pipelock } from "../../egress/pipelock/pipelock.ts";
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { squid } from "../../egress/squid/squid.ts";
@@ -43,7 +44,11 @@ export async function sidecarFailure(
   );
 }
 
-/** Reads a bottle's egress out of its sidecar's log, line by line. @throws Failure `sidecar-missing` */
+/**
+ * Reads a bottle's egress out of its sidecar's log: as it is when followed, else each connection once with its bytes.
+ *
+ * @throws Failure `sidecar-missing`
+ */
 export async function readEgressLog(
   bottle: ActiveBottle,
   options: {
@@ -76,14 +81,18 @@ export async function readEgressLog(
     );
   }
   const what = "reading the sidecar's log";
+  const read: EgressEvent[] = [];
   const outcome = await client.outcome({
     what,
     args: ["container", "logs", ...(options.follow ? ["--follow"] : []), id],
     signal,
     onLine(line): void {
       const event = proxy.readEvent(line);
-      if (event !== undefined) options.onEgress(event);
+      if (event === undefined) return;
+      if (options.follow) options.onEgress(event);
+      else read.push(event);
     },
   });
+  wholeConnections(read).forEach(options.onEgress);
   if (outcome.code !== 0) throw engineFailure(what, outcome);
 }

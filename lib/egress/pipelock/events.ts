@@ -1,5 +1,5 @@
 import { isAddress } from "../hosts.ts";
-import { eventText, jsonMembers } from "../log_line.ts";
+import { eventBytes, eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { isWithin, NEVER } from "../ranges.ts";
 import { REASON } from "../reasons.ts";
@@ -32,14 +32,28 @@ export function readEvent(line: string): EgressEvent | undefined {
   const verdict = judge(members);
   const target = verdict === undefined ? undefined : targetOf(members);
   if (verdict === undefined || target === undefined || !(time >= 0)) return undefined;
-  return verdict === "allowed"
-    ? { time, verdict, ...target, reason: "" }
-    : { time, verdict: "refused", ...target, reason: verdict.reason };
+  if (typeof verdict === "object") {
+    return { time, verdict: "refused", ...target, reason: verdict.reason, bytes: undefined };
+  }
+  const passed = { time, verdict, ...target, reason: "", bytes: bytesOf(members) };
+  const request = text(members, "request_id");
+  return isTunnel(members) && request !== "" ? { ...passed, connection: eventText(request) } : passed;
+}
+
+function isTunnel(members: Members): boolean {
+  return text(members, "event").startsWith("tunnel_");
+}
+
+/** Those of a tunnel but for its first message; of other requests those of the answer's body. */
+function bytesOf(members: Members): number | undefined {
+  return eventBytes(members.get("total_bytes") ?? members.get("size_bytes"));
 }
 
 /** `undefined` for what says nothing about egress, or nothing yet. */
-function judge(members: Members): "allowed" | { readonly reason: string } | undefined {
+function judge(members: Members): "allowed" | "closed" | { readonly reason: string } | undefined {
   switch (text(members, "event")) {
+    case "tunnel_close":
+      return "closed";
     case "tunnel_open":
     case "forward_http":
     case "allowed":

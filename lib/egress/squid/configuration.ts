@@ -144,7 +144,7 @@ function log(options: { readonly by: "front" | "back"; readonly only: string }):
   return [
     `logformat egress {"by":"${options.by}","time":%ts.%03tu,"status":%>Hs,"tag":"%Ss","method":"%#.16rm",` +
     '"host":"%#.300>rd","port":"%>rP","why":"%{why}note","bump":"%ssl::bump_mode",' +
-    '"sni":"%#.300ssl::>sni","error":"%err_code"}',
+    '"sni":"%#.300ssl::>sni","error":"%err_code","from":"%>p","bytes":"%st"}',
     `access_log stdio:/dev/stdout logformat=egress ${options.only}`,
   ];
 }

@@ -1,4 +1,4 @@
-import { eventText, jsonMembers } from "../log_line.ts";
+import { eventBytes, eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { REASON } from "../reasons.ts";
 import { CAUSES } from "./refusals.ts";
@@ -19,6 +19,9 @@ interface Transaction {
   readonly bump: string;
   readonly sni: string;
   readonly error: string;
+  /** The front's port on loopback: each open connection has its own. */
+  readonly from: string;
+  readonly bytes: number | undefined;
 }
 
 /**
@@ -26,15 +29,25 @@ interface Transaction {
  *
  * Statuses do not tell: squid answers 200 before it has seen any TLS. The cause that a rule left in the line does,
  * and what squid did with the TLS. A TLS connection is logged when its name was right and again when it ends (or, when
- * the host's address has changed since CONNECT, is refused after all); an ssh connection only when it ends.
+ * the host's address has changed since CONNECT, is refused after all); an ssh connection only when it ends. The line
+ * of the end alone has the tunnel's bytes: before, squid has counted nothing but the CONNECT.
  */
 export function readEvent(line: string): EgressEvent | undefined {
   const transaction = parse(line);
   if (transaction === undefined) return undefined;
-  const { time, host, port } = transaction;
+  const { time, host, port, bytes, from: connection } = transaction;
   const reason = refusal(transaction);
-  if (reason !== undefined) return { time, verdict: "refused", host, port, reason };
-  return isAllowed(transaction) ? { time, verdict: "allowed", host, port, reason: "" } : undefined;
+  if (reason !== undefined) return { time, verdict: "refused", host, port, reason, bytes: undefined };
+  switch (passage(transaction)) {
+    case "begun":
+      return { time, verdict: "allowed", host, port, reason: "", bytes: undefined, connection };
+    case "ended":
+      return { time, verdict: "closed", host, port, reason: "", bytes, connection };
+    case "whole":
+      return { time, verdict: "allowed", host, port, reason: "", bytes };
+    default:
+      return undefined;
+  }
 }
 
 function refusal({ by, why, bump, sni, error }: Transaction): string | undefined {
@@ -49,9 +62,11 @@ function refusal({ by, why, bump, sni, error }: Transaction): string | undefined
   return undefined;
 }
 
-function isAllowed({ by, tag, bump, sni }: Transaction): boolean {
-  if (by !== "back" || bump !== "splice") return false;
-  return sni === "-" || !tag.startsWith("TCP_TUNNEL");
+/** What a line tells of a connection that was let through; `undefined` when it was not. */
+function passage({ by, tag, bump, sni }: Transaction): "begun" | "ended" | "whole" | undefined {
+  if (by !== "back" || bump !== "splice") return undefined;
+  if (sni === "-") return "whole";
+  return tag.startsWith("TCP_TUNNEL") ? "ended" : "begun";
 }
 
 function parse(line: string): Transaction | undefined {
@@ -76,6 +91,8 @@ function parse(line: string): Transaction | undefined {
     bump: text("bump"),
     sni: readable(text("sni")),
     error: text("error"),
+    from: eventText(text("from")),
+    bytes: eventBytes(text("bytes")),
   };
 }
 

@@ -24,7 +24,7 @@ for my $line (split /\n/, slurp("$state/settings")) {
 our @words = @ARGV;
 splice @words, 0, 2 if @words && $words[0] eq '--context';
 my $command = shift @words // '';
-if ($command =~ /^(container|network|image|volume)$/) { $command .= ' ' . (shift @words // '') }
+if ($command =~ /^(container|network|image|volume|context)$/) { $command .= ' ' . (shift @words // '') }
 
 my ($number, $folder) = next_call();
 spew("$folder/argv", join '', map { "$_\0" } @ARGV);
@@ -47,6 +47,8 @@ exit $code;
 sub kind_of {
     my $last = $words[-1] // '';
     return 'info' if $command eq 'info';
+    return 'client-version' if $command eq '--version';
+    return 'context' if $command eq 'context inspect';
     return 'ps' if $command eq 'ps';
     return 'verify' if $command eq 'inspect';
     if ($command eq 'image inspect') {
@@ -129,6 +131,11 @@ sub refuse {
 
 sub answer {
     return answer_info() if $command eq 'info';
+    if ($command eq '--version') { $out = "Docker version 28.2.2, build fake\n"; return 0 }
+    if ($command eq 'context inspect') {
+        $out = json([{ Name => 'default', Endpoints => { docker => { Host => 'unix:///fake.sock' } } }]) . "\n";
+        return 0;
+    }
     if ($command eq 'ps') {
         $out = join '', map { json($_) . "\n" } @{ $settings{container} // [] };
         return 0;
@@ -143,8 +150,10 @@ sub answer {
 
 sub answer_info {
     my %runtimes = map { $_ => { path => $_ } } 'runc', @{ $settings{runtime} // [] };
+    my %said = map { my ($name, $value) = split / /, $_, 2; $name => \$value } @{ $settings{info} // [] };
     $out = json({
         ServerVersion => '20.10.24', Runtimes => \%runtimes, MemTotal => \'8589934592', SwapLimit => \'true', ID => 'FAKE',
+        SecurityOptions => ['name=seccomp,profile=default'], OSType => 'linux', %said,
     }) . "\n";
     return 0;
 }
@@ -267,6 +276,7 @@ sub targets { return grep { !/^-/ } @words }
 sub listed {
     my ($type) = @_;
     my ($label) = map { /^label=(.*)$/ ? $1 : () } @words;
+    return '' unless defined $label;
     my @ids = map { basename($_) } grep { !/\.new$/ } glob("$state/objects/*");
     return join '', map { "$_\n" }
         grep { my $id = $_; slurp("$state/objects/$id/kind") eq $type && grep { $_ eq $label } argv_of($id) } @ids;

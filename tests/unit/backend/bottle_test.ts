@@ -316,7 +316,7 @@ Deno.test("egressEvents() reads the sidecar's log, and gives nothing when there 
     stdout: "started\nrefused evil.example\n",
     stderr: "refused other.example\nnoise\n",
   });
-  const event = { time: 1, verdict: "refused", port: 443, reason: "not an allowed host" };
+  const event = { time: 1, verdict: "refused", port: 443, reason: "not an allowed host", bytes: undefined };
   assert.deepEqual(await now.bottle.egressEvents(), [
     { ...event, host: "evil.example" },
     { ...event, host: "other.example" },

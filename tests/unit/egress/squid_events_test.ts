@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { eventWords } from "../../support/event_words.ts";
 import { readEvent } from "../../../lib/egress/squid/events.ts";
 
 /** Lines of a real sidecar (squid 6.13), and what they say; `undefined` for nothing. */
@@ -41,13 +42,13 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
   ],
   [
     "TLS let through",
-    '{"by":"back","time":1795513721.121,"status":200,"tag":"NONE_NONE","method":"CONNECT","host":"late.test","port":"443","why":"-","bump":"splice","sni":"late.test","error":"-"}',
-    "allowed late.test:443 ",
+    '{"by":"back","time":1795633682.647,"status":200,"tag":"NONE_NONE","method":"CONNECT","host":"api.test","port":"443","why":"-","bump":"splice","sni":"api.test","error":"-","from":"37368","bytes":"128"}',
+    "allowed api.test:443  37368",
   ],
   [
     "the end of the same TLS connection",
-    '{"by":"back","time":1795513721.134,"status":200,"tag":"TCP_TUNNEL","method":"CONNECT","host":"late.test","port":"443","why":"-","bump":"splice","sni":"late.test","error":"-"}',
-    undefined,
+    '{"by":"back","time":1795633682.734,"status":200,"tag":"TCP_TUNNEL","method":"CONNECT","host":"api.test","port":"443","why":"-","bump":"splice","sni":"api.test","error":"-","from":"37368","bytes":"3008664"}',
+    "closed api.test:443  37368 3008664 bytes",
   ],
   [
     "an ssh entry",
@@ -91,8 +92,8 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
   ],
   [
     "an allowed host that answers nothing",
-    '{"by":"back","time":1795513632.692,"status":503,"tag":"TCP_TUNNEL","method":"CONNECT","host":"dead.test","port":"443","why":"-","bump":"splice","sni":"dead.test","error":"-"}',
-    undefined,
+    '{"by":"back","time":1795633810.411,"status":503,"tag":"TCP_TUNNEL","method":"CONNECT","host":"dead.test","port":"443","why":"-","bump":"splice","sni":"dead.test","error":"-","from":"37378","bytes":"0"}',
+    "closed dead.test:443  37378 0 bytes",
   ],
   [
     "a client that left without a word",
@@ -106,8 +107,7 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
 for (const [what, line, expected] of REAL) {
   Deno.test(`readEvent() reads ${what}`, () => {
     const event = readEvent(line);
-    const text = event && `${event.verdict} ${event.host}:${event.port} ${event.reason}`;
-    assert.equal(text, expected);
+    assert.equal(event && eventWords(event), expected);
   });
 }
 

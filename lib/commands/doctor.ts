@@ -1,0 +1,115 @@
+import { failed, type Finding, note, ok, problem } from "../bottle/diagnosis.ts";
+import { EXIT, Failure } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { BUILTIN_FILE } from "../manifest/builtin.ts";
+import { loadManifest } from "../manifest/load.ts";
+import type { Terminal } from "../host/terminal.ts";
+import type { Paint, Style } from "../ui/style.ts";
+import { table } from "../ui/table.ts";
+import { loadBackend } from "./backend_choice.ts";
+import type { CommandPorts } from "./context.ts";
+import { jsonText } from "./json_text.ts";
+import { discoverOptions } from "./manifest_choice.ts";
+import type { UpkeepOptions } from "./upkeep.ts";
+
+export interface DoctorOptions extends UpkeepOptions {
+  /** `--manifest FILE`. */
+  readonly manifest: string | undefined;
+}
+
+/** How each status is painted. */
+const STYLES: Readonly<Record<Finding["status"], Style>> = {
+  ok: "success",
+  note: "warning",
+  problem: "error",
+};
+
+/** `doctor`: looks at everything that bottles depend on; 1 when there is a problem. @throws Failure, Interrupted */
+export async function doctor(options: DoctorOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
+  const backend = await loadBackend(ports, options);
+  const [engine, manifest] = await Promise.all([
+    backend.diagnose({ signal: host.interrupts.signal }),
+    manifestFinding(host, options.manifest),
+  ]);
+  reporter.quiet();
+  const findings = [...engine, manifest, tokenFinding(host), terminalFinding(host.terminal)];
+  const problems = findings.filter(({ status }) => status === "problem").length;
+  if (options.json) {
+    host.terminal.out(jsonText({ findings: findings.map(findingJson), problems }));
+  } else {
+    host.terminal.out(findingsTable(findings, ports.paint));
+    const count = problems === 1 ? "1 problem" : `${problems} problems`;
+    reporter.info(problems === 0 ? "no problems" : `${count}; what to do stands behind the arrows`);
+  }
+  return problems === 0 ? EXIT.done : EXIT.failed;
+}
+
+function findingJson({ check, status, sentence, remedy }: Finding): unknown {
+  return { check, status, sentence, remedy: remedy ?? null };
+}
+
+/** A line each, and one for what to do. Painting comes last: what is painted has no width to align by. */
+function findingsTable(findings: readonly Finding[], paint: Paint): string {
+  const rows = findings.flatMap(({ check, status, sentence, remedy }) => [
+    { status, cells: [status, check, sentence] },
+    ...(remedy === undefined ? [] : [{ status: undefined, cells: ["", "", `→ ${remedy}`] }]),
+  ]);
+  const lines = table(rows.map(({ cells }) => cells)).split("\n");
+  return rows.map(({ status }, index) => {
+    const line = lines[index] ?? "";
+    return status === undefined
+      ? `${paint("hint", line)}\n`
+      : `${paint(STYLES[status], status)}${line.slice(status.length)}\n`;
+  }).join("");
+}
+
+/** The manifest that `start` would use from here. */
+async function manifestFinding(host: Host, file: string | undefined): Promise<Finding> {
+  try {
+    const { files, bottles, agents } = await loadManifest(discoverOptions(host, file));
+    const paths = files.map(({ path }) => path);
+    if (paths.includes(BUILTIN_FILE)) {
+      return ok("manifest", "there is none: `start` runs the built-in agent in the built-in bottle");
+    }
+    return ok(
+      "manifest",
+      `${paths.join(" and ")} is valid; bottles: ${bottles.size}, agents: ${agents.size}`,
+    );
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (error.code !== "manifest-invalid") return failed("manifest", error);
+    const { message, where } = error;
+    const sentence = where === undefined ? message : `${message}: ${where.file}:${where.line}`;
+    return problem("manifest", sentence, "`claude-bottle validate` tells every problem and where it is");
+  }
+}
+
+/** The user's token, of which nothing is shown. */
+function tokenFinding({ environment }: Host): Finding {
+  const variable = "CLAUDE_BOTTLE_OAUTH_TOKEN";
+  const remedy = `\`claude setup-token\` makes one; \`export ${variable}=…\``;
+  const token = environment.get(variable);
+  if (!token) {
+    return note("token", `${variable} is not set: Claude Code asks for a login in each bottle`, remedy);
+  }
+  if (/[^\x21-\x7e]/.test(token)) {
+    return problem(
+      "token",
+      `${variable} holds a space, a line break or another character that no token has`,
+      remedy,
+    );
+  }
+  return /^sk-ant-oat\d\d-[A-Za-z0-9_-]{20,}$/.test(token)
+    ? ok("token", `${variable} is set`)
+    : note("token", `${variable} is set, but does not look like what \`claude setup-token\` prints`, remedy);
+}
+
+/** Whether a person can be asked. */
+function terminalFinding({ stdinIsTerminal, stderrIsTerminal }: Terminal): Finding {
+  return stdinIsTerminal && stderrIsTerminal ? ok("terminal", "stdin and stderr are a terminal") : note(
+    "terminal",
+    `${stdinIsTerminal ? "stderr" : "stdin"} is no terminal: nothing can be asked here`,
+    "`claude-bottle start --prompt TEXT` runs without one",
+  );
+}

@@ -1,0 +1,74 @@
+import type { EgressEvent } from "../egress/proxy.ts";
+import { oneLine } from "../errors.ts";
+
+/** How many hosts, and how many refused targets, the one line names: an agent can try as many as it likes. */
+const NAMED = 3;
+/** How many refused targets get a line of their own. */
+const REFUSALS_SHOWN = 10;
+/** The most characters of a target in the one line. */
+const TARGET_WIDTH = 60;
+
+/** A target that was refused, why it was the first time, and how often. */
+interface Refusal {
+  readonly target: string;
+  readonly reason: string;
+  readonly times: number;
+}
+
+/** `host:port`, or the host alone where the proxy does not tell the port. */
+export function targetText({ host, port }: Pick<EgressEvent, "host" | "port">): string {
+  return port === 0 ? host : `${host}:${port}`;
+}
+
+/**
+ * What was reached and refused in one line; none when nothing was tried. Where it leaves something out it ends with
+ * `rest`, which says where the rest is.
+ */
+export function egressSummary(events: readonly EgressEvent[], rest: string): readonly string[] {
+  const reached = reachedHosts(events).map(short);
+  const refused = refusals(events).map(({ target, reason, times }) =>
+    `${short(target)} (${times > 1 ? `${times} times, ` : ""}${reason})`
+  );
+  const parts = [named("reached", reached), named("refused", refused)].filter((part) => part !== "");
+  if (parts.length === 0) return [];
+  const isWhole = Math.max(reached.length, refused.length) <= NAMED;
+  return [oneLine([...parts, ...(isWhole ? [] : [rest])].join("; "))];
+}
+
+/** A line for each target that was refused: the usual reason why an agent could not do its work. */
+export function refusalLines(events: readonly EgressEvent[]): readonly string[] {
+  const all = refusals(events);
+  const lines = all.slice(0, REFUSALS_SHOWN).map(({ target, reason, times }) =>
+    oneLine(`refused ${target}${times > 1 ? ` (${times} times)` : ""}: ${reason}`)
+  );
+  const more = all.length - REFUSALS_SHOWN;
+  return more > 0 ? [...lines, `refused ${more} more targets`] : lines;
+}
+
+function reachedHosts(events: readonly EgressEvent[]): readonly string[] {
+  const hosts = events.filter(({ verdict }) => verdict === "allowed").map((event) =>
+    event.port === 443 ? event.host : targetText(event)
+  );
+  return [...new Set(hosts)];
+}
+
+function refusals(events: readonly EgressEvent[]): readonly Refusal[] {
+  const targets = new Map<string, Refusal>();
+  for (const event of events) {
+    if (event.verdict !== "refused") continue;
+    const target = targetText(event);
+    const known = targets.get(target) ?? { target, reason: event.reason, times: 0 };
+    targets.set(target, { ...known, times: known.times + 1 });
+  }
+  return [...targets.values()];
+}
+
+function named(word: string, all: readonly string[]): string {
+  if (all.length === 0) return "";
+  const more = all.length - NAMED;
+  return `${word} ${all.slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function short(target: string): string {
+  return target.length <= TARGET_WIDTH ? target : `${target.slice(0, TARGET_WIDTH - 1)}…`;
+}

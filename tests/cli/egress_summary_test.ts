@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import type { EgressEvent } from "../../lib/egress/proxy.ts";
+import { FakeBackend, runCli, TWO_AGENTS } from "../support/cli_harness.ts";
+import { PERSON } from "../support/memory_terminal.ts";
+
+function event(verdict: "allowed" | "refused", host: string, port = 443): EgressEvent {
+  const reason = verdict === "refused" ? "not an allowed host" : "";
+  return { time: 1, verdict, host, port, reason, bytes: undefined };
+}
+
+/** What an attached session says after the agent has ended. */
+async function said(events: readonly EgressEvent[], argv = ["start", "reviewer"]): Promise<string> {
+  const backend = new FakeBackend();
+  backend.events = events;
+  const run = await runCli([...argv, "--yes"], { manifest: TWO_AGENTS, backend, terminals: PERSON });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 0 }, run.stderr);
+  // The preflight ends with an empty line.
+  return run.stderr.slice(run.stderr.lastIndexOf("\n\n") + 2);
+}
+
+Deno.test("an attached session ends with one line: what was reached and what was refused", async () => {
+  const rows = [
+    {
+      events: [event("allowed", "api.test"), event("allowed", "api.test"), event("allowed", "git.test", 22)],
+      line: "reached api.test, git.test:22",
+    },
+    {
+      events: [event("refused", "x.test", 0), event("refused", "x.test", 0), event("refused", "x.test")],
+      line: "refused x.test (2 times, not an allowed host), x.test:443 (not an allowed host)",
+    },
+    {
+      events: [event("refused", "x.test"), event("allowed", "api.test")],
+      line: "reached api.test; refused x.test:443 (not an allowed host)",
+    },
+  ];
+  for (const { events, line } of rows) assert.equal(await said(events), `claude-bottle: ${line}\n`);
+});
+
+Deno.test("the line names three of each, counts the rest, and says where it went", async () => {
+  const hosts = Array.from({ length: 500 }, (_, index) => `h${index}.test`);
+  assert.equal(
+    await said(hosts.slice(0, 4).map((host) => event("allowed", host))),
+    "claude-bottle: reached h0.test, h1.test, h2.test and 1 more; the whole log went with the bottle\n",
+  );
+  assert.equal(
+    await said([
+      event("allowed", "api.test"),
+      ...hosts.map((host) => ({ ...event("refused", host), reason: "x" })),
+    ]),
+    "claude-bottle: reached api.test; refused h0.test:443 (x), h1.test:443 (x), h2.test:443 (x) and 497 more; " +
+      "the whole log went with the bottle\n",
+  );
+});
+
+Deno.test("the line stays one line and short, whatever an agent asked for", async () => {
+  const hostile = ["a\nerror: forged", "b\u001b[2J\u202e", "c".repeat(255)];
+  const line = await said(hostile.flatMap((host) => [event("allowed", host), event("refused", host)]));
+  assert.match(line, /^claude-bottle: reached a·error: forged, b·\[2J·, c{59}…; refused [^\n]*\n$/);
+  assert.ok(line.length < 600, line);
+});
+
+Deno.test("a session that tried nothing ends without a word", async () => {
+  assert.equal(await said([]), "");
+});
+
+Deno.test("a headless run tells each refused target in a line of its own, and no host that was reached", async () => {
+  const backend = new FakeBackend();
+  backend.events = [event("allowed", "api.test"), event("refused", "a.test"), event("refused", "b.test")];
+  const run = await runCli(["start", "--prompt", "hi"], { backend });
+  assert.equal(
+    run.stderr.slice(run.stderr.lastIndexOf("\n\n") + 2),
+    "claude-bottle: refused a.test:443: not an allowed host\n" +
+      "claude-bottle: refused b.test:443: not an allowed host\n",
+  );
+});
