@@ -7,6 +7,8 @@ export type BottleEvent =
   | { readonly kind: "output"; readonly id: string; readonly line: string }
   /** A call of the engine's client as a person could type it; foreign text, not sanitised. */
   | { readonly kind: "call"; readonly text: string }
+  /** One sentence for those who ask for more. */
+  | { readonly kind: "detail"; readonly text: string }
   /** One sentence the user should know. */
   | { readonly kind: "notice"; readonly text: string };
 

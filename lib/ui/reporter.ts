@@ -60,6 +60,9 @@ export class Reporter {
       case "call":
         if (this.#verbose) this.line(this.#paint("faint", `+ ${printable(event.text)}`));
         return;
+      case "detail":
+        if (this.#verbose) this.info(event.text);
+        return;
       case "notice":
         this.info(event.text);
         return;

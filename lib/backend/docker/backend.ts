@@ -4,6 +4,7 @@ import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts"
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { Finding } from "../../bottle/diagnosis.ts";
 import type { OnEvent } from "../../bottle/events.ts";
+import { launchDetails } from "../../bottle/details.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { Failure } from "../../errors.ts";
@@ -71,6 +72,7 @@ export class DockerBottleBackend implements BottleBackend {
     plan: DockerBottlePlan,
     { options, ids }: { readonly options: LaunchOptions; readonly ids: Map<string, string> },
   ): Promise<Bottle> {
+    for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
     try {
       const outputs = await executeSteps(plan.steps, {
         ...options,

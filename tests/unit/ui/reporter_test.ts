@@ -58,17 +58,18 @@ Deno.test("Reporter writes plain lines about what is slow when stderr is no term
   );
 });
 
-Deno.test("Reporter shows calls and output only when asked to", () => {
+Deno.test("Reporter shows calls, output and details only when asked to", () => {
   const call = { kind: "call", text: "docker ps" } as const;
+  const detail = { kind: "detail", text: "starting container c from i" } as const;
   const output = { kind: "output", id: "agent-build", line: "Step 1/9" } as const;
   const quiet = reported();
-  for (const event of [SLOW, call, output]) quiet.reporter.onEvent(event);
+  for (const event of [SLOW, call, output, detail]) quiet.reporter.onEvent(event);
   assert.equal(quiet.terminal.stderr, "claude-bottle: building the agent image …\n");
   const verbose = reported({ verbose: true });
-  for (const event of [SLOW, call, output]) verbose.reporter.onEvent(event);
+  for (const event of [SLOW, call, output, detail]) verbose.reporter.onEvent(event);
   assert.equal(
     verbose.terminal.stderr,
-    "claude-bottle: building the agent image …\n+ docker ps\nStep 1/9\n",
+    "claude-bottle: building the agent image …\n+ docker ps\nStep 1/9\nclaude-bottle: starting container c from i\n",
   );
 });
 
