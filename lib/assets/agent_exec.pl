@@ -4,8 +4,10 @@
 #   put NAME                      frames on stdin -> /run/env/NAME (a private tmpfs)
 #   attached NAME IP PORT DIR CMD…  reads and unlinks /run/env/NAME, keeps stdin (the terminal)
 #   headless NAME IP PORT DIR CMD…  frames on stdin, then stdin is /dev/null
+#   end NAME                      ends what was run with NAME; exits 3 when that had not begun, and it never will
 #
-# /run/env/NAME.began says that the agent's command was reached: its code is then its own.
+# /run/env/NAME.began says that the agent's command was reached: its code is then its own. It is a link to the
+# command's pid, since making one is atomic and takes no room in the tmpfs, however many commands a bottle sees.
 #
 # A frame is LENGTH ":" BYTES ","; the bytes are NAME=VALUE; a frame of length 0 ends them.
 use strict;
@@ -16,6 +18,7 @@ use Time::HiRes qw(ualarm);
 my $DIRECTORY = '/run/env';
 my $EXTRA_AUTHORITIES = '/usr/local/share/claude-bottle/ca.pem';
 my $SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+my $BUNDLE = "$DIRECTORY/ca-bundle.pem";
 my $SIDECAR_DEADLINE = 10;
 
 sub fail { print STDERR "claude-bottle: $_[0]\n"; exit 125 }
@@ -67,16 +70,15 @@ sub take {
 
 # curl, git and python read one bundle and not two: the image's own authorities and the extra ones, joined.
 sub join_authorities {
-    my $bundle = "$DIRECTORY/ca-bundle.pem";
-    return if !-e $EXTRA_AUTHORITIES || -e $bundle;
+    return if !-e $EXTRA_AUTHORITIES || -e $BUNDLE;
     local $/;
-    open(my $out, '>:raw', "$bundle.$$") or fail("cannot keep the certificate authorities: $!");
+    open(my $out, '>:raw', "$BUNDLE.$$") or fail("cannot keep the certificate authorities: $!");
     for my $file ($SYSTEM_AUTHORITIES, $EXTRA_AUTHORITIES) {
         open(my $in, '<:raw', $file) or next;
         print {$out} <$in>, "\n";
     }
     close($out) or fail("cannot keep the certificate authorities: $!");
-    rename("$bundle.$$", $bundle) or fail("cannot keep the certificate authorities: $!");
+    rename("$BUNDLE.$$", $BUNDLE) or fail("cannot keep the certificate authorities: $!");
 }
 
 # The bottle starts while its sidecar still does; the agent must not see a proxy that is not there yet.
@@ -105,11 +107,14 @@ sub run {
         fail('the environment is malformed') unless defined $value;
         $ENV{$variable} = $value;
     }
+    # Who enters a running bottle does not know whether it was given authorities, and names them anyway.
+    if (!-e $EXTRA_AUTHORITIES) {
+        for (keys %ENV) { delete $ENV{$_} if $ENV{$_} eq $BUNDLE || $ENV{$_} eq $EXTRA_AUTHORITIES }
+    }
     join_authorities();
     await_sidecar($ip, $port);
     chdir($directory) or fail("cannot enter $directory: $!");
-    open(my $began, '>', "$DIRECTORY/$name.began") or fail("cannot begin: $!");
-    close($began);
+    symlink($$, "$DIRECTORY/$name.began") or fail("cannot begin: $!");
     no warnings 'exec';
     exec { $command[0] } @command;
     my $missing = $!{ENOENT};
@@ -117,7 +122,37 @@ sub run {
     exit($missing ? 127 : 126);
 }
 
+# The processes of a session: what a command started, but for what made itself a session of its own.
+sub members {
+    my ($session) = @_;
+    my @members;
+    for my $stat (glob('/proc/[0-9]*/stat')) {
+        open(my $file, '<', $stat) or next;
+        my ($pid, $rest) = (<$file> // '') =~ /^([0-9]+) .*\) (.*)$/s or next;
+        my ($state, undef, undef, $of) = split(/ /, $rest);
+        push @members, $pid if $of == $session && $state !~ /[ZX]/;
+    }
+    return @members;
+}
+
+sub end {
+    my ($name) = @_;
+    unlink("$DIRECTORY/$name");
+    # Whoever makes the link first decides whether the command is run.
+    exit 3 if symlink('never', "$DIRECTORY/$name.began");
+    my ($session) = (readlink("$DIRECTORY/$name.began") // '') =~ /^([1-9][0-9]*)$/ or exit 3;
+    for my $signal (qw(HUP TERM KILL)) {
+        for (1 .. 20) {
+            my @members = members($session) or exit 0;
+            kill($signal, @members) if $_ == 1;
+            select(undef, undef, undef, 0.05);
+        }
+    }
+    exit 0;
+}
+
 my $mode = shift @ARGV;
+end(@ARGV) if $mode eq 'end';
 put(@ARGV) if $mode eq 'put';
 if ($mode eq 'attached') {
     my $name = shift @ARGV;

@@ -1,3 +1,5 @@
+import type { ManifestFile } from "../manifest/model.ts";
+
 /**
  * What is known of the process that a run belongs to. `gone` is said only where it is certain; `elsewhere` is
  * every owner that cannot be seen from here, an unreadable one included.
@@ -9,9 +11,13 @@ export interface ActiveBottle {
   readonly name: string;
   /** The agent container's full id. */
   readonly id: string;
+  /** The sidecar's full id; `undefined` when it is not there. */
+  readonly sidecar: string | undefined;
   readonly run: string;
   readonly agent: string;
   readonly bottle: string;
+  /** The files of the manifest that it was launched from, as its label says. */
+  readonly manifestFiles: readonly ManifestFile[];
   /** The engine's word, e.g. `running`. */
   readonly status: string;
   /** Milliseconds since the epoch at which its container started; `undefined` when the engine does not tell. */

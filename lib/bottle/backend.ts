@@ -6,7 +6,7 @@ import type { Finding } from "./diagnosis.ts";
 import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
 import type { BottlePlan } from "./plan.ts";
-import type { BottleSpec } from "./spec.ts";
+import type { AgentMode, BottleSpec } from "./spec.ts";
 
 /** What ended the agent's command. */
 export interface AgentOutcome {
@@ -18,10 +18,51 @@ export interface Bottle extends AsyncDisposable {
   readonly name: string;
   /** Runs the agent to its end. @throws Failure when the bottle, not the agent, failed. */
   attach(): Promise<AgentOutcome>;
+  /** Whether the agent's command was reached. */
+  readonly agentRan: boolean;
+  /** Returns when the bottle can run commands. @throws Failure, with the sidecar's last words when it died */
+  ready(): Promise<void>;
+  /**
+   * Runs a command headless as the agent's user, with the literals of the env and no secret, and keeps its output.
+   *
+   * @throws Failure when the bottle, not the command, failed
+   */
+  capture(command: readonly string[]): Promise<CapturedOutcome>;
   /** What the sidecar let through and refused so far, each connection once. */
   egressEvents(): Promise<readonly EgressEvent[]>;
   /** The engine's whole account of the bottle's containers, as it gives it. @throws Failure */
   inspection(): Promise<string>;
+}
+
+/** What a captured command left. */
+export interface CapturedOutcome extends AgentOutcome {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How a command is run in a bottle: as an agent, or without a terminal but with the user's stdin. */
+export type CommandMode = AgentMode | "piped";
+
+/** One command that is run in a bottle that is there. */
+export interface BottleCommand {
+  readonly command: readonly string[];
+  readonly mode: CommandMode;
+  /** The values of its variables; ours come before them. */
+  readonly env: ResolvedEnv;
+  /** Whether `CLAUDE_BOTTLE_OAUTH_TOKEN` is handed over. */
+  readonly forwardOauthToken: boolean;
+}
+
+/** A bottle that runs without us: nothing ends with it. */
+export interface OpenBottle {
+  readonly name: string;
+  /** The agent's home and the directory that commands start in. */
+  readonly home: string;
+  readonly workdir: string;
+  /** Runs a command as the agent's user to its end; one that is interrupted is ended. @throws Failure as {@link Bottle.attach} */
+  run(command: BottleCommand): Promise<AgentOutcome>;
+  /** Remembers where the sidecar's log ends; what it gives tells what was let through and refused since. */
+  watchEgress(): Promise<() => Promise<readonly EgressEvent[]>>;
 }
 
 export interface LaunchOptions {
@@ -57,6 +98,11 @@ export interface BottleBackend {
   prepare(spec: BottleSpec, signal: AbortSignal): Promise<BottlePlan>;
   /** Does what the plan says. On failure everything created is gone when it throws. @throws Failure */
   launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle>;
+  /** Makes commands possible in a bottle that runs. Changes nothing. @throws Failure */
+  open(
+    bottle: ActiveBottle,
+    options: { readonly signal: AbortSignal; readonly onEvent: OnEvent },
+  ): Promise<OpenBottle>;
   /**
    * Tells what a bottle's sidecar let through and refused, oldest first; with `follow` also what is to come, until
    * the bottle or `signal` ends it. Only then are there `closed` events: otherwise a connection is told once, with

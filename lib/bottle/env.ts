@@ -40,6 +40,20 @@ export const ENV_ENTRY_LIMIT = 131_071;
 /** The most bytes of an agent's whole environment: with a command line it must fit what Linux gives a program. */
 export const ENV_LIMIT = 1_000_000;
 
+/** The variables whose values stand in the manifest: what is no secret. */
+export function literalsOf(env: ReadonlyMap<string, EnvSource>): ReadonlyMap<string, EnvSource> {
+  return new Map([...env].filter(([, source]) => source.kind === "literal"));
+}
+
+/** Their values. @throws Failure `env-invalid` */
+export function literalValues(env: ReadonlyMap<string, EnvSource>): ResolvedEnv {
+  const values = new Map<string, Secret>();
+  for (const [name, source] of env) {
+    if (source.kind === "literal") values.set(name, new Secret(checkedValue(name, source.value)));
+  }
+  return values;
+}
+
 /** Asks the person for one value. */
 export type Ask = (question: string) => Promise<string | undefined>;
 

@@ -41,6 +41,9 @@ export function preflightText(plan: BottlePlan): string {
       ? undefined
       : ["  extra CAs", String(spec.ca.split("-----BEGIN CERTIFICATE-----").length - 1)],
     ["remote-control", spec.remoteControl ? "enabled" : "disabled"],
+    spec.lifetime === "session"
+      ? undefined
+      : ["lifetime", `until \`claude-bottle stop ${plan.containerName}\``],
     ...plan.notices.map((notice) => ["note", notice] as const),
   ];
   const lines = rows.filter((row) => row !== undefined)
@@ -160,6 +163,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     remote_control: spec.remoteControl,
     command: spec.command,
     mode: spec.mode,
+    lifetime: spec.lifetime,
     run_id: plan.runId,
     notices: plan.notices,
     skill_paths: plan.skills.map(({ path }) => path),

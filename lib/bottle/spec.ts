@@ -38,6 +38,8 @@ export interface BottleSpec {
   readonly prompt: string;
   readonly remoteControl: boolean;
   readonly lifetime: Lifetime;
+  /** Whether a launch runs the agent's command; else the bottle is only made ready for `attach`. */
+  readonly startsAgent: boolean;
   readonly env: ReadonlyMap<string, EnvSource>;
   readonly ssh: readonly SshEntry[];
   /** `undefined` unless a directory of the host is copied. */

@@ -58,7 +58,7 @@ export async function runApp(argv: readonly string[], ports: AppPorts): Promise<
   await run(application(), own.length === 0 ? ["--help"] : own, context);
   if (result.failed) return outcomeOf(result.value, reporter);
   const parserCode = Number(streams.exitCode ?? 0);
-  if (parserCode !== 0) return outcomeOf(usageFailure(streams.stderr.text), reporter);
+  if (parserCode !== 0) return outcomeOf(usageFailure(streams.stderr.text, own), reporter);
   ports.host.terminal.out(streams.stdout.text);
   ports.host.terminal.err(streams.stderr.text);
   return { kind: "exit", code: Number(result.value) };
@@ -116,9 +116,12 @@ function paintFor(
   return painter({ choice: flags.color, isTerminal, noColor: host.environment.get("NO_COLOR") });
 }
 
-function usageFailure(said: string): Failure {
+function usageFailure(said: string, own: readonly string[]): Failure {
   return new Failure("usage", kebabSuggestions(said.trim()) || "The command line cannot be read", {
-    hints: [`${PROGRAM} --help`],
+    hints: [
+      ...(own[0] === "exec" ? [`The command goes behind \`--\`: ${PROGRAM} exec BOTTLE -- CMD`] : []),
+      `${PROGRAM} --help`,
+    ],
     exit: EXIT.usage,
   });
 }

@@ -2,6 +2,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { cleanupCommand, doctorCommand, logsCommand, stopCommand } from "./upkeep_routes.ts";
+import { attachCommand, execCommand } from "./entry_routes.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 
@@ -19,6 +20,8 @@ interface StartFlags extends EngineFlags {
   readonly manifest?: string;
   readonly proxy?: ProxyName;
   readonly runtime?: RuntimeChoice;
+  readonly detach: boolean;
+  readonly keep: boolean;
 }
 
 const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
@@ -39,6 +42,9 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
           context: flags.context,
           proxy: flags.proxy,
           runtime: flags.runtime,
+          detach: flags.detach,
+          keep: flags.keep,
+          json: flags.json,
         }, ports));
     };
   },
@@ -58,6 +64,18 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
         brief: "Run headless with this prompt, print the answer, exit with the agent's code; implies --yes",
         placeholder: "text",
         optional: true,
+      },
+      detach: {
+        kind: "boolean",
+        brief: "Make the bottle ready for `attach` and print its name; no agent is started",
+        default: false,
+        withNegated: false,
+      },
+      keep: {
+        kind: "boolean",
+        brief: "Leave the bottle for `attach` when the agent has ended",
+        default: false,
+        withNegated: false,
       },
       remoteControl: {
         kind: "boolean",
@@ -96,13 +114,15 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
     brief: "Run an agent in a new bottle, then remove the bottle",
     fullDescription: [
       "Prepares a bottle, shows what it grants, asks, launches it, attaches you to the agent, and removes",
-      "everything when the agent ends. Words behind `--` go to the agent's command.",
+      "everything when the agent ends. Words behind `--` go to the agent's command. With --detach or --keep the",
+      "bottle stays until `claude-bottle stop`.",
       "",
       "EXAMPLES",
       "  claude-bottle start                          the built-in agent, or the only one of the manifest",
       "  claude-bottle start reviewer --dry-run       what would be done, step by step",
       '  claude-bottle start reviewer --prompt "Review the last commit"',
       "  claude-bottle start reviewer -- --resume     an argument for Claude Code",
+      "  claude-bottle start reviewer --detach        a bottle for `attach` and `exec`",
     ].join("\n"),
   },
 });
@@ -152,6 +172,8 @@ export const routes = buildRouteMap({
     info: infoCommand,
     validate: validateCommand,
     schema: schemaCommand,
+    attach: attachCommand,
+    exec: execCommand,
     build: buildImagesCommand,
     logs: logsCommand,
     stop: stopCommand,

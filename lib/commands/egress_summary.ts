@@ -1,3 +1,4 @@
+import type { AgentMode } from "../bottle/spec.ts";
 import type { EgressEvent } from "../egress/proxy.ts";
 import { oneLine } from "../errors.ts";
 
@@ -13,6 +14,29 @@ interface Refusal {
   readonly target: string;
   readonly reason: string;
   readonly times: number;
+}
+
+/**
+ * Tells a person what was reached and refused while an agent ran: one line after a session on the terminal, a line for
+ * each refused target after a headless one. Never throws: it must not keep the agent's own result from its user.
+ */
+export async function reportEgress(
+  egress: () => Promise<readonly EgressEvent[]>,
+  { mode, rest, say }: {
+    readonly mode: AgentMode;
+    /** As {@link egressSummary}. */
+    readonly rest: string;
+    readonly say: (text: string) => void;
+  },
+): Promise<void> {
+  let events: readonly EgressEvent[];
+  try {
+    events = await egress();
+  } catch {
+    return;
+  }
+  const lines = mode === "attached" ? egressSummary(events, rest) : refusalLines(events);
+  lines.forEach(say);
 }
 
 /** `host:port`, or the host alone where the proxy does not tell the port. */

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
-import type { AgentMode, BottleSpec } from "../bottle/spec.ts";
+import type { AgentMode, BottleSpec, Lifetime } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
 import { pipelock } from "../egress/pipelock/pipelock.ts";
@@ -25,15 +25,31 @@ const SKILLS_DIR_LIMIT = 255;
 const SYSTEM_FOLDERS =
   /^\/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var\/run)(\/|$)/;
 
-export interface SpecOptions {
-  readonly agent: string;
+/** What of the command line decides the agent's command. */
+export interface RunOptions {
   readonly args: readonly string[];
   readonly prompt: string | undefined;
   readonly remoteControl: boolean;
+  readonly host: Host;
+}
+
+export interface SpecOptions extends RunOptions {
+  readonly agent: string;
+  /** `session` unless told. */
+  readonly lifetime?: Lifetime;
+  /** True unless told. */
+  readonly startsAgent?: boolean;
   /** The egress proxy that was settled on; pipelock when none was. */
   readonly proxy: ProxyName | undefined;
   readonly runtime: RuntimeChoice | undefined;
-  readonly host: Host;
+}
+
+/** The agent's command line and how it is run. @throws Failure */
+export function agentRun(
+  agent: Agent,
+  options: RunOptions & { readonly home: string },
+): { readonly command: readonly string[]; readonly mode: AgentMode } {
+  return { command: checkedCommand(commandOf(agent, options)), mode: modeOf(agent, options) };
 }
 
 /** What is asked for, from the manifest and the command line. @throws Failure */
@@ -41,18 +57,17 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
   const { host } = options;
   const { agent, bottle } = requireAgent(manifest, options.agent);
   const home = homeOf(host.environment.get("CLAUDE_BOTTLE_CONTAINER_HOME") || DEFAULT_HOME);
-  const mode = modeOf(agent, options);
   const policy = egressPolicy(bottle.egress, bottle.ssh);
   return {
     agent: agent.name,
     bottle: bottle.name,
     manifestFiles: manifest.files,
-    mode,
-    command: checkedCommand(commandOf(agent, { ...options, home })),
+    ...agentRun(agent, { ...options, home }),
     skills: agent.skills,
     prompt: agent.prompt,
     remoteControl: options.remoteControl,
-    lifetime: "session",
+    lifetime: options.lifetime ?? "session",
+    startsAgent: options.startsAgent ?? true,
     env: bottle.env,
     ssh: bottle.ssh,
     workspace: undefined,
@@ -117,13 +132,13 @@ function isClaude(agent: Agent): boolean {
 }
 
 /** Claude Code without `--prompt` is a program for a terminal; anything else decides by what it is given. */
-function modeOf(agent: Agent, { prompt, host }: SpecOptions): AgentMode {
+function modeOf(agent: Agent, { prompt, host }: RunOptions): AgentMode {
   if (prompt !== undefined) return "headless";
   if (isClaude(agent)) return "attached";
   return host.terminal.stdinIsTerminal && host.terminal.stdoutIsTerminal ? "attached" : "headless";
 }
 
-function commandOf(agent: Agent, options: SpecOptions & { readonly home: string }): readonly string[] {
+function commandOf(agent: Agent, options: RunOptions & { readonly home: string }): readonly string[] {
   const { prompt, remoteControl, args } = options;
   if (!isClaude(agent)) {
     requireClaudeFor(agent, [
@@ -143,7 +158,7 @@ function commandOf(agent: Agent, options: SpecOptions & { readonly home: string 
 }
 
 /** A word that no process can be given would fail only after the launch, in words that nobody understands. */
-function checkedCommand(command: readonly string[]): readonly string[] {
+export function checkedCommand(command: readonly string[]): readonly string[] {
   const lengths = command.map((word) => new TextEncoder().encode(word).length);
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
   if (longest > ARGUMENT_LIMIT || lengths.reduce((sum, length) => sum + length, 0) > COMMAND_LIMIT) {

@@ -1,16 +1,16 @@
-import type { Bottle, BottleBackend } from "../bottle/backend.ts";
+import type { BottleBackend } from "../bottle/backend.ts";
 import { resolveEnv } from "../bottle/env.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import { planJson, preflightText, stepsText } from "../bottle/render.ts";
-import type { AgentMode, BottleSpec } from "../bottle/spec.ts";
-import type { EgressEvent } from "../egress/proxy.ts";
+import type { BottleSpec } from "../bottle/spec.ts";
 import { EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { askSecret, choose, confirmed } from "../ui/question.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
-import { egressSummary, refusalLines } from "./egress_summary.ts";
+import { reportEgress } from "./egress_summary.ts";
+import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import { jsonText } from "./json_text.ts";
@@ -29,6 +29,11 @@ export interface StartOptions {
   readonly context: string | undefined;
   readonly proxy: ProxyName | undefined;
   readonly runtime: RuntimeChoice | undefined;
+  /** Makes a bottle for `attach` and runs no agent. */
+  readonly detach: boolean;
+  /** Leaves the bottle for `attach` once the agent has run. */
+  readonly keep: boolean;
+  readonly json: boolean;
 }
 
 /** `start`: prepare, show, ask, launch, attach, tear down. Returns the exit code. @throws Failure, Interrupted */
@@ -39,13 +44,15 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
   if (options.format === "json" && !dryRun) {
     throw new Failure("usage", "--format=json requires --dry-run", { exit: EXIT.usage });
   }
+  requireDetachable(options);
   const { spec, backend, plan } = await prepare(options, ports);
   if (dryRun) {
     showDryRun(plan, { json: options.format === "json", ports });
     return EXIT.done;
   }
   terminal.err(preflightText(plan));
-  requireTerminalFor(spec, ports);
+  if (spec.startsAgent) requireTerminalFor(spec, ports);
+  else warnOfUnset(spec, ports);
   if (!options.yes && options.prompt === undefined) {
     const question = "claude-bottle: launch this agent?";
     if (!await confirmed(terminal, { question, signal: host.interrupts.signal })) {
@@ -53,7 +60,8 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
       return EXIT.done;
     }
   }
-  return await run({ spec, backend, plan }, ports);
+  if (!spec.startsAgent) return await leaveReady({ spec, backend, plan }, { options, ports });
+  return await run({ spec, backend, plan }, { options, ports });
 }
 
 interface Prepared {
@@ -72,7 +80,14 @@ async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prep
   if (host.environment.get("CLAUDE_BOTTLE_DERIVED_IMAGE")) {
     reporter.info("CLAUDE_BOTTLE_DERIVED_IMAGE has no effect: no image is derived any more");
   }
-  const spec = await bottleSpec(manifest, { ...options, agent, proxy, host });
+  const spec = await bottleSpec(manifest, {
+    ...options,
+    agent,
+    proxy,
+    host,
+    lifetime: options.detach || options.keep ? "detached" : "session",
+    startsAgent: !options.detach,
+  });
   const backend = await loadBackend(ports, options);
   return { spec, backend, plan: await backend.prepare(spec, host.interrupts.signal) };
 }
@@ -122,7 +137,10 @@ function showDryRun(
 }
 
 /** An agent that wants a terminal and has none would hang or die in its own words. */
-function requireTerminalFor(spec: BottleSpec, { host }: CommandPorts): void {
+export function requireTerminalFor(
+  spec: Pick<BottleSpec, "mode" | "command">,
+  { host }: CommandPorts,
+): void {
   if (spec.mode === "headless") return;
   if (host.terminal.stdinIsTerminal && host.terminal.stdoutIsTerminal) return;
   throw new Failure("no-terminal", `${spec.command[0]} needs a terminal: stdin or stdout is none`, {
@@ -131,7 +149,11 @@ function requireTerminalFor(spec: BottleSpec, { host }: CommandPorts): void {
   });
 }
 
-async function run({ spec, backend, plan }: Prepared, { host, reporter }: CommandPorts): Promise<number> {
+async function run(
+  { spec, backend, plan }: Prepared,
+  { options, ports }: { readonly options: StartOptions; readonly ports: CommandPorts },
+): Promise<number> {
+  const { host, reporter } = ports;
   const { signal } = host.interrupts;
   const env = await resolveEnv(spec.env, {
     environment: host.environment,
@@ -142,30 +164,21 @@ async function run({ spec, backend, plan }: Prepared, { host, reporter }: Comman
   try {
     reporter.quiet();
     const { code } = await bottle.attach();
-    await reportEgress(bottle, { mode: spec.mode, say: (text) => reporter.info(text) });
+    await reportEgress(() => bottle.egressEvents(), {
+      mode: spec.mode,
+      rest: spec.lifetime === "detached"
+        ? `claude-bottle logs ${bottle.name}`
+        : "the whole log went with the bottle",
+      say: (text) => reporter.info(text),
+    });
     ended = code;
   } finally {
-    await bottle[Symbol.asyncDispose]();
+    const stays = spec.lifetime === "detached" && bottle.agentRan;
+    if (stays) sayHowToGoOn(bottle.name, { options, ports });
+    else await bottle[Symbol.asyncDispose]();
     reporter.quiet();
   }
   // A signal that came during the teardown counts like one before it.
   signal.throwIfAborted();
   return ended;
-}
-
-/** What was reached and refused. It must not keep the agent's own result from its user. */
-async function reportEgress(
-  bottle: Bottle,
-  { mode, say }: { readonly mode: AgentMode; readonly say: (text: string) => void },
-): Promise<void> {
-  let events: readonly EgressEvent[];
-  try {
-    events = await bottle.egressEvents();
-  } catch {
-    return;
-  }
-  const lines = mode === "attached"
-    ? egressSummary(events, "the whole log went with the bottle")
-    : refusalLines(events);
-  lines.forEach(say);
 }

@@ -14,6 +14,8 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["-h"], file: "help.txt" },
     { argv: ["start", "--help"], file: "help_start.txt" },
     { argv: ["start", "reviewer", "-h"], file: "help_start.txt" },
+    { argv: ["attach", "--help"], file: "help_attach.txt" },
+    { argv: ["exec", "--help"], file: "help_exec.txt" },
     { argv: ["list", "--help"], file: "help_list.txt" },
     { argv: ["info", "--help"], file: "help_info.txt" },
     { argv: ["validate", "--help"], file: "help_validate.txt" },
@@ -37,6 +39,8 @@ Deno.test("help of every command has examples that name the program", async () =
   for (
     const command of [
       "start",
+      "attach",
+      "exec",
       "list",
       "info",
       "validate",

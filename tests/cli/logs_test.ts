@@ -6,9 +6,11 @@ import { FakeBackend, runCli } from "../support/cli_harness.ts";
 const BOTTLE: ActiveBottle = {
   name: "claude-bottle-reviewer",
   id: "a".repeat(64),
+  sidecar: undefined,
   run: "aaaaaaaaaaaaa",
   agent: "reviewer",
   bottle: "dev",
+  manifestFiles: [],
   status: "running",
   since: 0,
   runtime: "runc",

@@ -291,6 +291,7 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "remote_control",
       "command",
       "mode",
+      "lifetime",
       "run_id",
       "notices",
       "skill_paths",

@@ -13,9 +13,11 @@ const BOTTLES: readonly ActiveBottle[] = [
   {
     name: "claude-bottle-reviewer",
     id: "a".repeat(64),
+    sidecar: undefined,
     run: "aaaaaaaaaaaaa",
     agent: "reviewer",
     bottle: "dev",
+    manifestFiles: [],
     status: "running",
     since: 820_000,
     runtime: "runc",
@@ -25,9 +27,11 @@ const BOTTLES: readonly ActiveBottle[] = [
   {
     name: "claude-bottle-reviewer-2",
     id: "b".repeat(64),
+    sidecar: undefined,
     run: "bbbbbbbbbbbbb",
     agent: "reviewer",
     bottle: "dev\u001b[2J\nforged",
+    manifestFiles: [],
     status: "running",
     since: undefined,
     runtime: "runsc",

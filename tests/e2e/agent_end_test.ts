@@ -105,7 +105,7 @@ Deno.test("start asks after a failure by full ids, as the agent's user, for this
       "47291:47291",
       id("agent-create"),
       "test",
-      "-e",
+      "-h",
       `/run/env/${token}.began`,
     ],
   ]);

@@ -51,8 +51,11 @@ class Wrapper implements AsyncDisposable {
     return port;
   }
 
-  /** Starts it; `input` is its whole stdin. */
+  /** Starts it; `input` is its whole stdin. A name can be used again, as no bottle ever does. */
   async run(args: readonly string[], input: Uint8Array | string = ""): Promise<Ended> {
+    const began = `${this.folder}/env/${args[1]}.began`;
+    const isLink = await Deno.lstat(began).then(({ isSymlink }) => isSymlink, () => false);
+    if (isLink && args[0] !== "end") await Deno.remove(began);
     const child = new Deno.Command("perl", {
       args: [`${this.folder}/wrapper.pl`, ...args],
       env: { PATH: Deno.env.get("PATH") ?? "", INHERITED: "yes", REPLACED: "before" },
@@ -254,7 +257,7 @@ Deno.test("the wrapper says that it handed over, before the command is there and
   for (const [command, code] of [["sh", 3], ["no-such-command-of-ours", 127]] as const) {
     await using wrapper = await Wrapper.made();
     const port = await wrapper.sidecar();
-    const look = ["-c", `test -e '${wrapper.folder}/env/mark7.began' && exit 3`];
+    const look = ["-c", `test -h '${wrapper.folder}/env/mark7.began' && exit 3`];
     const run = ["headless", "mark7", "127.0.0.1", port, wrapper.folder, command, ...look];
     assert.equal((await wrapper.run(run, frames())).code, code);
     assert.deepEqual(await wrapper.entries(), ["mark7.began"]);
@@ -267,7 +270,7 @@ Deno.test("the wrapper runs nothing when it cannot say so", async () => {
   await Deno.mkdir(`${wrapper.folder}/env/token.began`);
   const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
   const { code, out, err } = await wrapper.run(run, frames());
-  assert.deepEqual([code, out, err], [125, "", "claude-bottle: cannot begin: Is a directory\n"]);
+  assert.deepEqual([code, out, err], [125, "", "claude-bottle: cannot begin: File exists\n"]);
 });
 
 Deno.test("the command's own exit code and signal pass through", async () => {
@@ -373,7 +376,7 @@ Deno.test({
     assert.equal(cmdline?.includes("value-that-nobody-sees"), false);
     assert.deepEqual(value, ["value-that-nobody-sees"]);
     assert.deepEqual(await wrapper.entries(), ["token.began"]);
-    assert.equal(await Deno.readTextFile(`${wrapper.folder}/env/token.began`), "");
+    assert.match(await Deno.readLink(`${wrapper.folder}/env/token.began`), /^[0-9]+$/);
   },
 });
 
@@ -392,4 +395,92 @@ Deno.test("extra certificate authorities are joined to the image's own, once", a
   await Deno.writeTextFile(bundle, "kept");
   await wrapper.run(run, frames());
   assert.equal(await Deno.readTextFile(bundle), "kept");
+});
+
+Deno.test("variables that name authorities are left out where there are none, and nothing else is", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const bundle = `${wrapper.folder}/env/ca-bundle.pem`;
+  const env = (): Uint8Array =>
+    frames(`CA=${wrapper.folder}/extra.pem`, `BUNDLE=${bundle}`, "OWN=/my/ca.pem", `LONGER=${bundle}.x`);
+  const run = [
+    "headless",
+    "token",
+    "127.0.0.1",
+    port,
+    wrapper.folder,
+    ...SHOW,
+    "CA",
+    "BUNDLE",
+    "OWN",
+    "LONGER",
+  ];
+  const shown = async (): Promise<readonly string[]> =>
+    (await wrapper.run(run, env())).out.trim().split("\n");
+  const others = [hex("/my/ca.pem"), hex(`${bundle}.x`)];
+  assert.deepEqual(await shown(), [hex("unset"), hex("unset"), ...others]);
+  await Deno.writeTextFile(`${wrapper.folder}/extra.pem`, "EXTRA\n");
+  assert.deepEqual(await shown(), [hex(`${wrapper.folder}/extra.pem`), hex(bundle), ...others]);
+});
+
+/** Whether a process is there and no zombie. */
+async function lives(pid: string): Promise<boolean> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", pid] }).output();
+  return /^[^ZX\s]/.test(new TextDecoder().decode(stdout));
+}
+
+Deno.test({
+  name: "end ends a command and what it started, also what ignores being asked",
+  ignore: Deno.build.os !== "linux",
+  async fn(): Promise<void> {
+    await using wrapper = await Wrapper.made();
+    const port = await wrapper.sidecar();
+    const script = "trap '' HUP TERM; sleep 300 & echo $!; echo $$; wait; wait; sleep 300";
+    // The engine makes each command a session of its own.
+    const words = [
+      "perl",
+      `${wrapper.folder}/wrapper.pl`,
+      "headless",
+      "job",
+      "127.0.0.1",
+      port,
+      wrapper.folder,
+    ];
+    const child = new Deno.Command("setsid", {
+      args: [...words, "sh", "-c", script],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    await ReadableStream.from([frames()]).pipeTo(child.stdin);
+    const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const pids = (value ?? "").trim().split("\n");
+    for (const pid of pids) assert.ok(await lives(pid), `${pid} of ${pids}`);
+
+    assert.equal((await wrapper.run(["end", "job"])).code, 0);
+
+    for (const pid of pids) assert.ok(!await lives(pid), `${pid} of ${pids}`);
+    await child.status;
+  },
+});
+
+Deno.test("end keeps a command from ever beginning, and takes its environment away", async () => {
+  await using wrapper = await Wrapper.made();
+  await wrapper.run(["put", "late"], frames("SECRET=value"));
+  assert.deepEqual(await wrapper.entries(), ["late"]);
+  assert.equal((await wrapper.run(["end", "late"])).code, 3);
+  assert.deepEqual(await wrapper.entries(), ["late.began"]);
+  await Deno.remove(`${wrapper.folder}/env/late.began`);
+
+  // It had taken its environment and waited for the sidecar when it was ended.
+  await using other = await Wrapper.made();
+  const dead = await other.deadPort();
+  const run = ["headless", "late", "127.0.0.1", dead, other.folder, "echo", "ran"];
+  const waiting = other.run(run, frames());
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal((await other.run(["end", "late"])).code, 3);
+  await other.sidecar(Number(dead));
+  const { code, out, err } = await waiting;
+  assert.deepEqual([code, out, err], [125, "", "claude-bottle: cannot begin: File exists\n"]);
+  // Asked again it says the same.
+  assert.equal((await other.run(["end", "late"])).code, 3);
 });

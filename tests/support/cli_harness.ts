@@ -4,9 +4,12 @@ import { composePlan, type DockerBottlePlan } from "../../lib/backend/docker/pla
 import type {
   Bottle,
   BottleBackend,
+  BottleCommand,
   BuildOptions,
   BuiltImage,
+  CapturedOutcome,
   LaunchOptions,
+  OpenBottle,
 } from "../../lib/bottle/backend.ts";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
@@ -49,7 +52,10 @@ export class FakeBackend implements BottleBackend {
   readonly specs: BottleSpec[] = [];
   readonly launches: LaunchOptions[] = [];
   readonly builds: BuildOptions[] = [];
+  readonly commands: BottleCommand[] = [];
   code = 0;
+  /** Whether the agent's command is reached. */
+  agentRan = true;
   events: readonly EgressEvent[] = [];
   images: readonly BuiltImage[] = [];
   /** What the engine tells of a bottle's containers. */
@@ -85,6 +91,16 @@ export class FakeBackend implements BottleBackend {
         this.#enter("attach");
         return { code: this.code };
       },
+      agentRan: this.agentRan,
+      ready: async (): Promise<void> => {
+        await Promise.resolve();
+        this.#enter("ready");
+      },
+      capture: async (command): Promise<CapturedOutcome> => {
+        await Promise.resolve();
+        this.#enter(`capture ${command.join(" ")}`);
+        return { code: this.code, stdout: "", stderr: "" };
+      },
       egressEvents: async (): Promise<readonly EgressEvent[]> => {
         await Promise.resolve();
         this.#enter("egressEvents");
@@ -118,6 +134,27 @@ export class FakeBackend implements BottleBackend {
       [Symbol.asyncDispose]: (): Promise<void> => {
         this.#enter("dispose demo hosts");
         return Promise.resolve();
+      },
+    };
+  }
+
+  async open(bottle: ActiveBottle): Promise<OpenBottle> {
+    await Promise.resolve();
+    this.#enter(`open ${bottle.id}`);
+    return {
+      name: bottle.name,
+      home: "/home/other",
+      workdir: "/home/other/workspace",
+      run: async (command): Promise<{ readonly code: number }> => {
+        await Promise.resolve();
+        this.#enter(`run ${command.mode}`);
+        this.commands.push(command);
+        return { code: this.code };
+      },
+      watchEgress: async (): Promise<() => Promise<readonly EgressEvent[]>> => {
+        await Promise.resolve();
+        this.#enter("watchEgress");
+        return () => Promise.resolve(this.events);
       },
     };
   }

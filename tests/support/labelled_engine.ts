@@ -62,6 +62,7 @@ function inspectOf(object: EngineObject): unknown {
   if (object.role !== undefined) labels[LABEL.role] = object.role;
   if (object.owner !== undefined) labels[LABEL.owner] = object.owner;
   labels[LABEL.bottle] = "dev";
+  labels[LABEL.manifest] = `/a b/claude-bottle.yaml@sha256:${"d".repeat(64)}`;
   const created = object.created ?? "1970-01-01T00:10:00.123456789Z";
   if (object.kind === "volume") return { Name: object.name, CreatedAt: created, Labels: labels };
   if (object.kind === "network") {

@@ -44,6 +44,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     prompt: "You review.\nKindly.",
     remoteControl: false,
     lifetime: "session",
+    startsAgent: true,
     ssh: [],
     workspace: undefined,
     env: new Map([

@@ -3,6 +3,7 @@ import { shellQuoted } from "../../bottle/invocation.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
+import { parseManifestLabel } from "./labels.ts";
 import { byRun, type LabelledObject, labelledObjects } from "./objects.ts";
 import { judgeOwners } from "./owner.ts";
 import { removeRun } from "./teardown.ts";
@@ -25,9 +26,11 @@ export async function listActive(
   return shown.map((agent) => ({
     name: agent.name,
     id: agent.id,
+    sidecar: sidecarOf(runs.get(agent.run) ?? [])?.id,
     run: agent.run,
     agent: agent.agent,
     bottle: agent.bottle,
+    manifestFiles: parseManifestLabel(agent.manifestLabel),
     status: agent.status,
     since: agent.started,
     runtime: agent.runtime,
@@ -57,9 +60,13 @@ export async function ownersOf(
   return new Map([...runs.keys()].map((run, index) => [run, states[index] ?? "elsewhere"]));
 }
 
+function sidecarOf(objects: readonly LabelledObject[]): LabelledObject | undefined {
+  return objects.find(({ role }) => role === "sidecar");
+}
+
 /** Told by the command of the sidecar, which is ours and not the image's. */
 function proxyOf(objects: readonly LabelledObject[]): string | undefined {
-  const command = objects.find(({ role }) => role === "sidecar")?.command ?? [];
+  const command = sidecarOf(objects)?.command ?? [];
   if (command.includes("/config/pipelock.yaml")) return "pipelock";
   return command.includes("/config/supervisor.pl") ? "squid" : undefined;
 }

@@ -37,22 +37,24 @@ export interface EndPorts {
 /**
  * Tells the agent's own code from a bottle that failed before or under it: the client's code alone does not.
  *
+ * @returns whether the code is the agent's own; if not, the wrapper refused to run it and said why itself
  * @throws Failure with exit code 125 when the agent never ran, with the client's when its container is gone
  */
-export async function explainEnd(run: EndedRun, ports: EndPorts): Promise<void> {
+export async function explainEnd(run: EndedRun, ports: EndPorts): Promise<boolean> {
   // An exec dies a moment before its container counts as dead.
   if (run.code === KILLED) await ports.sleep(SETTLE_MS);
   const containers = await answerTo(() => bothContainers(run, ports.client), ports.onEvent);
-  if (containers === undefined) return;
+  if (containers === undefined) return true;
   const agent = containers.find(({ Id }) => Id === run.agentId);
   const sidecarRuns = containers.find(({ Id }) => Id === run.sidecarId)?.State.Running === true;
   if (agent?.State.Running !== true) throw bottleEnded(run, agent);
   const began = await answerTo(() => agentBegan(run, ports.client), ports.onEvent);
-  if (began === undefined) return;
+  if (began === undefined) return true;
   if (began) {
-    if (sidecarRuns) return;
-    ports.onEvent({ kind: "notice", text: `The sidecar (${run.proxy}) ended while the agent ran` });
-    return;
+    if (!sidecarRuns) {
+      ports.onEvent({ kind: "notice", text: `The sidecar (${run.proxy}) ended while the agent ran` });
+    }
+    return true;
   }
   if (!sidecarRuns) throw await sidecarFailure(ports.client, { id: run.sidecarId, proxy: run.proxy });
   // The wrapper's own refusals say why themselves.
@@ -62,6 +64,7 @@ export async function explainEnd(run: EndedRun, ports: EndPorts): Promise<void> 
       exit: EXIT.beforeAgent,
     });
   }
+  return false;
 }
 
 /** What the engine says; `undefined`, with a notice, when it cannot be asked: the agent's code then stands. */
@@ -100,7 +103,7 @@ async function agentBegan({ user, agentId, envToken }: EndedRun, client: DockerC
   const what = "asking whether the agent began";
   const outcome = await client.outcome({
     what,
-    args: ["container", "exec", "--user", user, agentId, "test", "-e", `${ENV_DIRECTORY}/${envToken}.began`],
+    args: ["container", "exec", "--user", user, agentId, "test", "-h", `${ENV_DIRECTORY}/${envToken}.began`],
   });
   // `test` says no in silence, and where it cannot be run nothing can; all else is the engine not answering.
   const isNo = (outcome.code === 1 && outcome.stderr.trim() === "") || CANNOT_RUN.includes(outcome.code);

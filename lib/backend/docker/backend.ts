@@ -1,4 +1,11 @@
-import type { Bottle, BottleBackend, BuildOptions, BuiltImage, LaunchOptions } from "../../bottle/backend.ts";
+import type {
+  Bottle,
+  BottleBackend,
+  BuildOptions,
+  BuiltImage,
+  LaunchOptions,
+  OpenBottle,
+} from "../../bottle/backend.ts";
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
@@ -20,6 +27,7 @@ import { inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
+import { openBottle } from "./open.ts";
 import { REF } from "./refs.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
@@ -117,6 +125,13 @@ export class DockerBottleBackend implements BottleBackend {
       return { ...inputs, ...newRun(inputs, this.#host) };
     }
     return undefined;
+  }
+
+  open(
+    bottle: ActiveBottle,
+    options: { readonly signal: AbortSignal; readonly onEvent: OnEvent },
+  ): Promise<OpenBottle> {
+    return openBottle(bottle, { ...options, host: this.#host, client: this.#client });
   }
 
   listActive(

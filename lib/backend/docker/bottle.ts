@@ -1,18 +1,26 @@
-import type { AgentOutcome, Bottle, LaunchOptions } from "../../bottle/backend.ts";
-import { executedArguments, type Step } from "../../bottle/invocation.ts";
+import type { AgentOutcome, Bottle, CapturedOutcome, LaunchOptions } from "../../bottle/backend.ts";
+import { literalValues } from "../../bottle/env.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
-import { explainEnd } from "./agent_end.ts";
 import type { DockerClient } from "./client.ts";
-import { environmentFrames } from "./frames.ts";
+import {
+  captureCommand,
+  type CommandPlace,
+  type CommandPorts,
+  endCommand,
+  newEnvToken,
+  type PlacedCommand,
+  runCommand,
+} from "./command.ts";
 import type { DockerBottlePlan } from "./plan.ts";
+import { agentEnvironment, environmentAtLaunch, environmentNames, withoutSecrets } from "./provision/env.ts";
 import { REF } from "./refs.ts";
-import { agentEnvironment } from "./provision/env.ts";
 import { sidecarLog } from "./sidecar_log.ts";
+import { commandSteps, stepMaker } from "./steps.ts";
 import { tearDown } from "./teardown.ts";
 
-/** A running bottle on a docker engine. */
+/** A bottle on a docker engine that was launched here. */
 export class DockerBottle implements Bottle {
   readonly #plan: DockerBottlePlan;
   readonly #ids: ReadonlyMap<string, string>;
@@ -20,6 +28,7 @@ export class DockerBottle implements Bottle {
   readonly #client: DockerClient;
   readonly #options: LaunchOptions;
   #disposed: Promise<void> | undefined;
+  #agentRan = false;
 
   constructor(parts: {
     readonly plan: DockerBottlePlan;
@@ -39,51 +48,68 @@ export class DockerBottle implements Bottle {
     return this.#plan.containerName;
   }
 
+  get agentRan(): boolean {
+    return this.#agentRan;
+  }
+
   async attach(): Promise<AgentOutcome> {
-    const { environment } = this.#host;
-    const { spec, agentSteps } = this.#plan;
-    const frames = environmentFrames(agentEnvironment(spec, { environment, resolved: this.#options.env }));
-    let code = 0;
-    for (const step of agentSteps) {
-      const isAgent = step.id === "agent";
-      code = isAgent ? await this.#attachStep(step, frames) : await this.#runStep(step, frames);
+    const command = this.#planned();
+    try {
+      const { code, began } = await runCommand(this.#place, command, this.#ports);
+      this.#agentRan = began;
+      return { code };
+    } catch (error) {
+      // Otherwise the teardown ends it.
+      if (this.#plan.spec.lifetime === "detached") {
+        this.#agentRan = await endCommand(this.#place, command.envToken, this.#ports);
+      }
+      throw error;
     }
-    this.#options.signal.throwIfAborted();
-    if (code !== 0) await this.#explain(code);
-    return { code };
   }
 
-  async #attachStep(step: Step, frames: Uint8Array): Promise<number> {
-    await using _terminal = await this.#host.terminal.saved();
-    const outcome = await this.#client.attach({
-      args: this.#arguments(step),
-      signal: this.#options.signal,
-      ...(step.invocation.input === undefined ? {} : { input: frames }),
-    });
-    return outcome.code;
+  async ready(): Promise<void> {
+    await captureCommand(this.#place, this.#planned(), this.#ports);
   }
 
-  async #runStep(step: Step, frames: Uint8Array): Promise<number> {
-    await this.#client.run({ what: step.invocation.why, args: this.#arguments(step), input: frames });
-    return 0;
+  async capture(command: readonly string[]): Promise<CapturedOutcome> {
+    const { environment } = this.#host;
+    const { inputs, expected } = this.#plan;
+    const spec = { ...withoutSecrets(this.#plan.spec), mode: "headless" } as const;
+    const envToken = newEnvToken(this.#host);
+    const steps = commandSteps({
+      agent: { ref: REF.agent, name: this.name },
+      user: inputs.user,
+      sidecarAddress: expected.sidecarAddress,
+      workdir: this.#plan.spec.workdir,
+      command,
+      mode: "headless",
+      envNames: environmentNames(spec, environment),
+      envToken,
+    }, stepMaker(this.#client.globalArguments));
+    const env = agentEnvironment(spec, { environment, resolved: literalValues(spec.env) });
+    return await captureCommand(this.#place, { steps, env, envToken }, this.#ports);
   }
 
-  #arguments(step: Step): readonly string[] {
-    return executedArguments(step.invocation, this.#ids).slice(this.#client.globalArguments.length);
-  }
-
-  /** @throws Failure as {@link explainEnd} */
-  async #explain(code: number): Promise<void> {
-    const { spec, inputs } = this.#plan;
-    const ports = { client: this.#client, onEvent: this.#options.onEvent, sleep: this.#host.sleep };
-    await explainEnd({
-      code,
-      agentId: this.#id(REF.agent),
-      sidecarId: this.#id(REF.sidecar),
-      proxy: spec.proxy.name,
-      user: `${inputs.user.uid}:${inputs.user.gid}`,
+  /** What the plan says is run once the bottle is there. */
+  #planned(): PlacedCommand {
+    const { environment } = this.#host;
+    const { spec, agentSteps, inputs } = this.#plan;
+    const sources = { environment, resolved: this.#options.env };
+    return {
+      steps: agentSteps,
+      env: agentEnvironment(environmentAtLaunch(spec), sources),
       envToken: inputs.envToken,
-    }, ports);
+    };
+  }
+
+  get #place(): CommandPlace {
+    const { spec, inputs } = this.#plan;
+    return { ids: this.#ids, user: inputs.user, proxy: spec.proxy.name };
+  }
+
+  get #ports(): CommandPorts {
+    const { signal, onEvent } = this.#options;
+    return { host: this.#host, client: this.#client, signal, onEvent };
   }
 
   async egressEvents(): Promise<readonly EgressEvent[]> {

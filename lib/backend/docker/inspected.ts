@@ -3,7 +3,11 @@ export interface InspectedContainer {
   readonly Id: string;
   readonly Image: string;
   readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean };
-  readonly Config: { readonly Env?: readonly string[] | null; readonly User?: string };
+  readonly Config: {
+    readonly Env?: readonly string[] | null;
+    readonly User?: string;
+    readonly WorkingDir?: string;
+  };
   readonly HostConfig: {
     readonly CapDrop?: readonly string[] | null;
     readonly CapAdd?: readonly string[] | null;

@@ -34,19 +34,33 @@ export interface Owner {
   readonly started: string;
 }
 
+/** The owner label of a bottle that no process owns. */
+export const DETACHED = "detached";
+
 /** The owner label's value. */
 export function ownerLabel(owner: Owner): string {
   return [owner.machine, owner.boot, owner.pidNamespace, owner.uid, owner.pid, owner.started].join("/");
 }
 
 /** What an owner label says; `undefined` for one that we did not write. */
-export function parseOwner(label: string): Owner | "detached" | undefined {
-  if (label === "detached") return "detached";
+export function parseOwner(label: string): Owner | typeof DETACHED | undefined {
+  if (label === DETACHED) return DETACHED;
   const [machine, boot, pidNamespace, uid, pid, started, ...more] = label.split("/");
   if (!machine || !boot || !pidNamespace || !uid || !pid || !started || more.length > 0) return undefined;
   // A pid becomes a word of a command line.
   if (!/^[1-9][0-9]{0,9}$/.test(pid)) return undefined;
   return { machine, boot, pidNamespace, uid, pid, started };
+}
+
+/** The manifest label's value. */
+function manifestLabel(files: readonly ManifestFile[]): string {
+  return files.map((file) => `${file.path}@sha256:${file.digest}`).join(" ");
+}
+
+/** What a manifest label says; a path may hold spaces. What is not of that form is left out. */
+export function parseManifestLabel(label: string): readonly ManifestFile[] {
+  return [...label.matchAll(/(\S.*?)@sha256:([0-9a-f]{64})(?: |$)/gs)]
+    .map(([, path = "", digest = ""]) => ({ path, digest }));
 }
 
 /** What all objects of one run have in common. */
@@ -66,7 +80,7 @@ export function labelsOf(run: RunLabels, role: string): Readonly<Record<string, 
     [LABEL.agent]: run.agent,
     [LABEL.bottle]: run.bottle,
     [LABEL.role]: role,
-    [LABEL.manifest]: run.manifestFiles.map((file) => `${file.path}@sha256:${file.digest}`).join(" "),
+    [LABEL.manifest]: manifestLabel(run.manifestFiles),
     [LABEL.version]: run.version,
     [LABEL.owner]: run.owner,
   };

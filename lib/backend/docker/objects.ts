@@ -9,6 +9,8 @@ export interface LabelledObject extends Omit<CleanupItem, "owner"> {
   readonly bottle: string;
   /** The owner label as it is. */
   readonly ownerLabel: string;
+  /** The manifest label as it is. */
+  readonly manifestLabel: string;
   /** The engine's word for a container's state; empty for other kinds. */
   readonly status: string;
   /** When a container started, in milliseconds since the epoch. */
@@ -105,6 +107,7 @@ function described(kind: Kind, what: string, object: Inspected | null): Labelled
     bottle: labels[LABEL.bottle] ?? "",
     role: labels[LABEL.role] ?? "",
     ownerLabel: labels[LABEL.owner] ?? "",
+    manifestLabel: labels[LABEL.manifest] ?? "",
     created: time(object.Created ?? object.CreatedAt),
     running: object.State?.Running ?? false,
     status: object.State?.Status ?? "",

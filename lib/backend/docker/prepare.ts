@@ -17,11 +17,11 @@ import {
   imageRecipes,
   PIPELOCK_IMAGE,
 } from "./images.ts";
-import { ownerLabel, type RunLabels } from "./labels.ts";
+import { DETACHED, ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
 import { containerName, LAST_SUFFIX, NAME_PREFIX, RUN_ID_BYTES, runIdFrom, slugify } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
-import { environmentNames } from "./provision/env.ts";
+import { environmentAtLaunch, environmentNames } from "./provision/env.ts";
 import { readSkills } from "./provision/skills.ts";
 
 interface Ports {
@@ -34,7 +34,7 @@ interface Ports {
 export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<DockerBottlePlan> {
   const { host, client, signal } = ports;
   const { environment } = host;
-  requireHostVariables(spec.env, environment);
+  if (spec.startsAgent) requireHostVariables(spec.env, environment);
   const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);
@@ -66,7 +66,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     slug,
     joined,
     skills,
-    envNames: environmentNames(spec, environment),
+    envNames: environmentNames(environmentAtLaunch(spec), environment),
     globalArguments: client.globalArguments,
     pool,
     routes: machine.routes,
@@ -87,7 +87,7 @@ export function newRun(
       bottle: from.spec.bottle,
       manifestFiles: from.spec.manifestFiles,
       version: VERSION,
-      owner: from.owner,
+      owner: from.spec.lifetime === "detached" ? DETACHED : from.owner,
     },
     subnets: pickSubnets(from.pool, from.routes, host.random),
     envToken: runIdFrom(host.random(RUN_ID_BYTES)),

@@ -11,6 +11,11 @@ import { LABEL } from "./labels.ts";
 /** Whose logs can be read. */
 const PROXIES: readonly EgressProxy[] = [squid, pipelock];
 
+/** The proxy of a bottle's sidecar; `undefined` when it is not to be recognised. */
+export function proxyOf(bottle: ActiveBottle): EgressProxy | undefined {
+  return PROXIES.find(({ name }) => name === bottle.proxy);
+}
+
 /** Lines of the log that are shown when a sidecar died. */
 const DEATH_TAIL = 10;
 
@@ -59,7 +64,7 @@ export async function readEgressLog(
   },
 ): Promise<void> {
   const { client, signal } = options;
-  const proxy = PROXIES.find(({ name }) => name === bottle.proxy);
+  const proxy = proxyOf(bottle);
   const filter = [`label=${LABEL.run}=${bottle.run}`, `label=${LABEL.role}=sidecar`];
   const listed = await client.run({
     what: "looking for the sidecar",

@@ -1,5 +1,5 @@
+import type { CommandMode } from "../../bottle/backend.ts";
 import type { Argument, Invocation, Step, TarFile } from "../../bottle/invocation.ts";
-import type { AgentMode } from "../../bottle/spec.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { rangeText } from "./addresses.ts";
 import {
@@ -188,24 +188,30 @@ export interface CommandRun {
   readonly sidecarAddress: string;
   readonly workdir: string;
   readonly command: readonly string[];
-  readonly mode: AgentMode;
+  readonly mode: CommandMode;
   /** Names of the variables of its process. */
   readonly envNames: readonly string[];
   /** Names the file that its environment waits in. */
   readonly envToken: string;
 }
 
-/** The agent's run. */
+/** What a bottle that is only made ready runs: once it ends, the sidecar has answered. */
+const READY_COMMAND: readonly string[] = ["/bin/true"];
+
+/** The agent's run; of a bottle that is only made ready, the proof that it is. */
 export function agentSteps(
   { spec, user, envNames, envToken }: PlanInputs,
   { names, expected, step }: Omit<ContainerStepOptions, "built">,
 ): readonly Step[] {
   const { command, mode, workdir } = spec;
   const { sidecarAddress } = expected;
-  return commandSteps(
-    { agent: names.agent, user, sidecarAddress, workdir, command, mode, envNames, envToken },
-    step,
-  );
+  const run = { agent: names.agent, user, sidecarAddress, workdir, command, mode, envNames, envToken };
+  if (spec.startsAgent) return commandSteps(run, step);
+  return commandSteps({ ...run, command: READY_COMMAND, mode: "headless" }, step).map((only) => ({
+    ...only,
+    id: "ready",
+    invocation: { ...only.invocation, why: "no agent yet: ready once the sidecar answers" },
+  }));
 }
 
 /** The run of one command: its environment over stdin, then itself. */
@@ -234,16 +240,14 @@ export function commandSteps(run: CommandRun, step: StepMaker): readonly Step[] 
         "container",
         "exec",
         "--interactive",
-        "--tty",
-        "--detach-keys",
-        DETACH_KEYS,
+        ...(run.mode === "attached" ? ["--tty", "--detach-keys", DETACH_KEYS] : []),
         ...asAgent,
         agent,
         ...wrapper,
         "attached",
         ...words,
       ],
-      why: "the agent, on your terminal",
+      why: run.mode === "attached" ? "the agent, on your terminal" : "the command, with your stdin",
     }),
   ];
 }

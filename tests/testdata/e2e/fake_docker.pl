@@ -64,6 +64,8 @@ sub kind_of {
     return role_of(argv_of($last)) . '-start' if $command eq 'container start';
     return option('--ip') ? 'sidecar-connect' : 'sidecar-join' if $command eq 'network connect';
     return 'began' if $command eq 'container exec' && grep { $_ eq 'test' } @words[ 0 .. 4 ];
+    return 'end' if $command eq 'container exec' && ($words[-2] // '') eq 'end';
+    return 'ready' if $command eq 'container exec' && $last eq '/bin/true';
     return (grep { $_ eq 'put' } @words) ? 'agent-env' : 'agent' if $command eq 'container exec';
     return 'explain' if $command eq 'container inspect';
     return 'logs' if $command eq 'container logs';
@@ -229,7 +231,7 @@ sub answer_container {
 }
 
 sub run_agent {
-    return 0 if $kind eq 'agent-env';
+    return 0 if $kind eq 'agent-env' || $kind eq 'ready' || $kind eq 'end';
     return -e "$state/" . basename($words[-1]) ? 0 : 1 if $kind eq 'began';
     # The wrapper's first word is how it is run, its second names the environment.
     my ($at) = grep { $words[$_] =~ /^(headless|attached)$/ } 0 .. $#words;
@@ -278,8 +280,8 @@ sub listed {
     my ($label) = map { /^label=(.*)$/ ? $1 : () } @words;
     return '' unless defined $label;
     my @ids = map { basename($_) } grep { !/\.new$/ } glob("$state/objects/*");
-    return join '', map { "$_\n" }
-        grep { my $id = $_; slurp("$state/objects/$id/kind") eq $type && grep { $_ eq $label } argv_of($id) } @ids;
+    return join '', map { option('--format') =~ /json/ ? qq("$_"\n) : "$_\n" }
+        grep { my $id = $_; slurp("$state/objects/$id/kind") eq $type && grep { /^\Q$label\E(=|$)/ } argv_of($id) } @ids;
 }
 
 sub remove_all {
@@ -321,10 +323,14 @@ sub inspection {
     my $readonly = grep { $_ eq '--read-only' } @words;
     my @mounts = map { /dst=([^,]+)/ ? { Type => 'volume', Destination => $1 } : () } @{ $asked{'--mount'} // [] };
     my ($image) = grep { /^sha256:/ } @words;
+    my %labels = map { split /=/, $_, 2 } @{ $asked{'--label'} // [] };
     return {
-        Id => $id, Image => $image // '',
+        Id => $id, Name => '/' . slurp("$object/name"), Image => $image // '',
         State => { Running => \(-e "$object/running" ? 'true' : 'false'), ExitCode => \'0' },
-        Config => { Env => $asked{'--env'} // [], User => option('--user') },
+        Config => {
+            Env => $asked{'--env'} // [], User => option('--user'), WorkingDir => option('--workdir'),
+            Labels => \%labels, Cmd => [grep { m{^/config/} } @words],
+        },
         HostConfig => {
             CapDrop => $asked{'--cap-drop'} // [], SecurityOpt => $asked{'--security-opt'} // [],
             Privileged => \'false', IpcMode => option('--ipc'), Runtime => option('--runtime') || 'runc',

@@ -138,7 +138,7 @@ Deno.test("attach() asks nothing after code 0, and passes the agent's own code o
     const agent = now.engine.made("agent").id;
     assert.deepEqual(now.lines().slice(1), [
       `docker container inspect ${agent} ${now.engine.made("sidecar").id}`,
-      `docker container exec --user 47291:47291 ${agent} test -e /run/env/nopqrstuvwxyz.began`,
+      `docker container exec --user 47291:47291 ${agent} test -h /run/env/nopqrstuvwxyz.began`,
     ]);
     assert.deepEqual(now.notices, []);
   }
@@ -323,4 +323,82 @@ Deno.test("egressEvents() reads the sidecar's log, and gives nothing when there 
   ]);
   now.engine.processes.on(/^docker container logs /, { code: 1, stderr: "Error: No such container: x\n" });
   assert.deepEqual(await now.bottle.egressEvents(), []);
+});
+
+Deno.test("ready() runs /bin/true headless without any secret, and shows nothing of it", async () => {
+  const now = await running({
+    lifetime: "detached",
+    startsAgent: false,
+    forwardOauthToken: true,
+    mode: "attached",
+  });
+  ends(now, 0);
+  await now.bottle.ready();
+  const [call, ...more] = now.host.processes.calls.filter(({ line }) => / exec /.test(line));
+  assert.deepEqual(more, []);
+  assert.equal(call?.kind, "run");
+  assert.ok(call.line.endsWith(" headless nopqrstuvwxyz 10.213.0.2 8888 /home/node /bin/true"), call.line);
+  const input = new TextDecoder().decode(call.input);
+  assert.ok(!input.includes("token-53"));
+  assert.equal(now.bottle.agentRan, false);
+});
+
+Deno.test("ready() fails with a dead sidecar's last words, or the wrapper's own", async () => {
+  const dead = await running({ lifetime: "detached", startsAgent: false });
+  ends(dead, 125, { sidecar: DEAD, began: false });
+  dead.engine.processes.on(/^docker container logs /, { stdout: "FATAL\n" });
+  await assert.rejects(dead.bottle.ready(), {
+    code: "sidecar-failed",
+    exit: 125,
+    problems: [{ message: "FATAL" }],
+  });
+  const silent = await running({ lifetime: "detached", startsAgent: false });
+  ends(silent, 125, { began: false });
+  silent.engine.processes.on(/ headless /, {
+    code: 125,
+    stderr: "claude-bottle: the sidecar did not answer at 10.213.0.2:8888 within 10 s\n",
+  });
+  await assert.rejects(silent.bottle.ready(), {
+    code: "agent-not-started",
+    message: "the sidecar did not answer at 10.213.0.2:8888 within 10 s",
+    exit: 125,
+  });
+});
+
+Deno.test("capture() keeps code and output of a command, given the literals alone and an env of its own name", async () => {
+  const now = await running({ forwardOauthToken: true });
+  ends(now, 0);
+  now.engine.processes.on(/ headless /, { code: 4, stdout: "out\n", stderr: "err\n" });
+  assert.deepEqual(await now.bottle.capture(["curl", "https://a b/"]), {
+    code: 4,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
+  const call = now.host.processes.calls.find(({ line }) => / headless /.test(line));
+  assert.deepEqual(call?.args.slice(-3), ["/home/node", "curl", "https://a b/"]);
+  assert.ok(!call?.line.includes("nopqrstuvwxyz"));
+  const input = new TextDecoder().decode(call?.input);
+  assert.ok(input.includes("GIT_AUTHOR_NAME=literal-value-93"), input);
+  for (const secret of ["token-53", "GITHUB_TOKEN", "line 1"]) assert.ok(!input.includes(secret), secret);
+});
+
+Deno.test("attach() says whether the agent ran, and ends an interrupted one only where the bottle lives on", async () => {
+  for (const [began, agentRan] of [[true, true], [false, false]] as const) {
+    const now = await running();
+    ends(now, 125, { began });
+    await now.bottle.attach();
+    assert.equal(now.bottle.agentRan, agentRan);
+  }
+  for (const lifetime of ["session", "detached"] as const) {
+    for (const code of [0, 3]) {
+      const now = await running({ lifetime });
+      now.engine.processes.on(/ end nopqrstuvwxyz$/, { code }).on(/ headless /, () => {
+        now.host.interrupts.raise("SIGTERM");
+        return {};
+      });
+      await assert.rejects(now.bottle.attach(), { name: "Interrupted" });
+      assert.equal(now.bottle.agentRan, lifetime === "detached" && code === 0);
+      assert.equal(now.lines().some((line) => line.includes(" end ")), lifetime === "detached");
+    }
+  }
 });

@@ -228,9 +228,11 @@ Deno.test("listActive() lists agents that run, with their sidecar's proxy and th
   assert.deepEqual(bottles[0], {
     name: "claude-bottle-g",
     id: "g1",
+    sidecar: "g2",
     run: "gggggggggggga",
     agent: "agent-g",
     bottle: "dev",
+    manifestFiles: [{ path: "/a b/claude-bottle.yaml", digest: "d".repeat(64) }],
     status: "running",
     since: 900_000,
     runtime: "runc",

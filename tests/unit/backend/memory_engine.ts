@@ -26,7 +26,7 @@ export interface MadeObject {
 }
 
 /** The question whether the agent began. */
-export const BEGAN = /^docker container exec --user \S+ \S+ test -e \S+$/;
+export const BEGAN = /^docker container exec --user \S+ \S+ test -h \S+$/;
 
 /** Options without a value. */
 const SWITCHES: ReadonlySet<string> = new Set([
@@ -189,7 +189,11 @@ function containerAccount(object: MadeObject): Readonly<Record<string, unknown>>
     Id: id,
     Image: rest[0],
     State: { Running: object.running, OOMKilled: false, ExitCode: 0 },
-    Config: { User: all("--user")[0], Env: ["PATH=/usr/bin:/bin", ...all("--env")] },
+    Config: {
+      User: all("--user")[0],
+      Env: ["PATH=/usr/bin:/bin", ...all("--env")],
+      WorkingDir: all("--workdir")[0] ?? "",
+    },
     HostConfig: {
       CapDrop: all("--cap-drop"),
       CapAdd: null,

@@ -189,7 +189,7 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
 
 /** What is asked after an agent's failure is no step: whether it is asked depends on the agent. */
 function isQuestion(args: readonly string[]): boolean {
-  return / container inspect | test -e /.test(` ${args.join(" ")} `);
+  return / container inspect | test -h /.test(` ${args.join(" ")} `);
 }
 
 function printed(step: PrintedStep): string {

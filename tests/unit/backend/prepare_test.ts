@@ -259,3 +259,32 @@ Deno.test("preparePlan() stops when it is interrupted", async () => {
   await assert.rejects(prepare(host), { name: "Interrupted", by: "SIGTERM" });
   assert.deepEqual(host.processes.calls, []);
 });
+
+Deno.test("preparePlan() of a detached bottle has no process for owner", async () => {
+  for (const startsAgent of [true, false]) {
+    const plan = await prepare(machine(), { lifetime: "detached", startsAgent });
+    assert.equal(plan.inputs.run.owner, "detached");
+    const labels = plan.steps.flatMap(({ invocation }) => invocation.args)
+      .filter((word) => typeof word === "string" && word.includes("claude-bottle.owner="));
+    assert.equal(labels.length, 5);
+    assert.ok(labels.every((word) => String(word).includes("claude-bottle.owner=detached")));
+  }
+});
+
+Deno.test("preparePlan() needs no host variable where no agent is started, and plans none of its secrets", async () => {
+  const host = { ...machine(), environment: environmentOf({ PATH: "/usr/bin", TERM: "xterm" }) };
+  const plan = await prepare(host, { lifetime: "detached", startsAgent: false, forwardOauthToken: true });
+  assert.deepEqual(plan.agentSteps.map(({ id }) => id), ["ready"]);
+  const [step] = plan.agentSteps;
+  assert.equal(step?.invocation.args.at(-1), "/bin/true");
+  assert.ok(step?.invocation.input?.kind === "environment");
+  const { names } = step.invocation.input;
+  assert.ok(names.includes("GIT_AUTHOR_NAME"));
+  for (const secret of ["GITHUB_TOKEN", "GITEA_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "TERM"]) {
+    assert.ok(!names.includes(secret), secret);
+  }
+  await assert.rejects(
+    prepare(host, { lifetime: "detached", startsAgent: true }),
+    { code: "env-unset" },
+  );
+});

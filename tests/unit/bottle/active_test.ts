@@ -5,9 +5,11 @@ function bottle(name: string, agent: string): ActiveBottle {
   return {
     name,
     id: name,
+    sidecar: undefined,
     run: "aaaaaaaaaaaaa",
     agent,
     bottle: "dev",
+    manifestFiles: [],
     status: "running",
     since: 0,
     runtime: "runc",

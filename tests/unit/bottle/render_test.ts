@@ -205,6 +205,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "remote_control",
     "command",
     "mode",
+    "lifetime",
     "run_id",
     "notices",
     "skill_paths",
@@ -242,6 +243,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     remote_control: false,
     command: ["claude", "--dangerously-skip-permissions", "--print", "say it's fine"],
     mode: "headless",
+    lifetime: "session",
     run_id: "abcdefghijklm",
     notices: ["mind this"],
     skill_paths: ["/srv/review"],
@@ -309,4 +311,13 @@ Deno.test("stepsText() lets no control sequence reach the terminal", () => {
   assert.ok(step !== undefined);
   const evil = { ...step, invocation: { ...step.invocation, args: ["exec", "a\x1b]0;x\x07\x9b"] } };
   assert.ok(stepsText(plan({}, { agentSteps: [evil] })).includes("docker exec $'a\\x1b]0;x\\x07·'"));
+});
+
+Deno.test("preflightText() says until when a bottle lives that outlives its launch", () => {
+  assert.ok(!preflightText(plan()).includes("lifetime"));
+  const text = preflightText(plan(testSpec({ lifetime: "detached" })));
+  assert.ok(
+    text.includes("\nlifetime       : until `claude-bottle stop claude-bottle-code-reviewer`\n"),
+    text,
+  );
 });

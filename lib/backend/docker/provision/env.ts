@@ -1,5 +1,6 @@
 import { CLAUDE_ENVIRONMENT } from "../../../bottle/claude.ts";
-import { checkedValue, type ResolvedEnv, Secret } from "../../../bottle/env.ts";
+import type { CommandMode } from "../../../bottle/backend.ts";
+import { checkedValue, literalsOf, type ResolvedEnv, Secret } from "../../../bottle/env.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 import type { Environment } from "../../../host/environment.ts";
 import { CA_FILE } from "./files.ts";
@@ -10,8 +11,23 @@ const CA_BUNDLE = "/run/env/ca-bundle.pem";
 /** Variables of the host's terminal that programs in the bottle draw by. */
 const TERMINAL_VARIABLES = ["TERM", "COLORTERM"] as const;
 
+/** What of a spec decides the environment of a process in its bottle. */
+export type EnvironmentSpec =
+  & Pick<BottleSpec, "home" | "ca" | "env" | "forwardOauthToken">
+  & { readonly mode: CommandMode };
+
+/** The same without any secret. */
+export function withoutSecrets(spec: EnvironmentSpec): EnvironmentSpec {
+  return { ...spec, env: literalsOf(spec.env), forwardOauthToken: false };
+}
+
+/** For what a launch runs: a bottle that is only made ready is given no secret yet. */
+export function environmentAtLaunch(spec: BottleSpec): EnvironmentSpec {
+  return spec.startsAgent ? spec : { ...withoutSecrets(spec), mode: "headless" };
+}
+
 /** What we set ourselves; the manifest's env wins over it. */
-export function ownEnvironment(spec: BottleSpec, environment: Environment): ReadonlyMap<string, string> {
+export function ownEnvironment(spec: EnvironmentSpec, environment: Environment): ReadonlyMap<string, string> {
   const own = new Map<string, string>(
     Object.entries({ HOME: spec.home, LANG: "C.UTF-8", ...CLAUDE_ENVIRONMENT }),
   );
@@ -34,7 +50,7 @@ export function ownEnvironment(spec: BottleSpec, environment: Environment): Read
 export const OAUTH = { inBottle: "CLAUDE_CODE_OAUTH_TOKEN", onHost: "CLAUDE_BOTTLE_OAUTH_TOKEN" } as const;
 
 /** Names of all variables of the agent's process, in the order they are sent; the manifest's last, so that they win. */
-export function environmentNames(spec: BottleSpec, environment: Environment): readonly string[] {
+export function environmentNames(spec: EnvironmentSpec, environment: Environment): readonly string[] {
   const names = [...ownEnvironment(spec, environment).keys()];
   if (spec.forwardOauthToken) names.push(OAUTH.inBottle);
   return [...new Set([...names, ...spec.env.keys()])];
@@ -42,7 +58,7 @@ export function environmentNames(spec: BottleSpec, environment: Environment): re
 
 /** The whole environment of the agent's process. */
 export function agentEnvironment(
-  spec: BottleSpec,
+  spec: EnvironmentSpec,
   sources: { readonly environment: Environment; readonly resolved: ResolvedEnv },
 ): ResolvedEnv {
   const all = new Map<string, Secret>();

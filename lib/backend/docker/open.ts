@@ -1,0 +1,137 @@
+import type { ActiveBottle } from "../../bottle/active.ts";
+import type { AgentOutcome, BottleCommand, OpenBottle } from "../../bottle/backend.ts";
+import type { OnEvent } from "../../bottle/events.ts";
+import { wholeConnections } from "../../egress/connections.ts";
+import type { EgressEvent } from "../../egress/proxy.ts";
+import { EXIT, Failure, oneLine } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { type BottleAccount, bottleAccount } from "./account.ts";
+import type { DockerClient } from "./client.ts";
+import { type CommandPlace, type CommandPorts, endCommand, newEnvToken, runCommand } from "./command.ts";
+import { inspected } from "./engine.ts";
+import { engineFailure } from "./failures.ts";
+import type { InspectedContainer } from "./inspected.ts";
+import { GONE } from "./objects.ts";
+import { agentEnvironment, type EnvironmentSpec } from "./provision/env.ts";
+import { CA_FILE } from "./provision/files.ts";
+import { REF } from "./refs.ts";
+import { proxyOf, sidecarFailure, sidecarLog } from "./sidecar_log.ts";
+import { commandSteps, stepMaker } from "./steps.ts";
+
+interface OpenPorts {
+  readonly host: Host;
+  readonly client: DockerClient;
+  readonly signal: AbortSignal;
+  readonly onEvent: OnEvent;
+}
+
+/** Asks the engine, once, how a bottle is. @throws Failure `bottle-stopped`, `sidecar-failed`, `bottle-unreadable` */
+export async function openBottle(bottle: ActiveBottle, ports: OpenPorts): Promise<OpenBottle> {
+  const what = "asking how the bottle is";
+  const ids = [bottle.id, ...(bottle.sidecar === undefined ? [] : [bottle.sidecar])];
+  const args = ["container", "inspect", ...ids];
+  const outcome = await ports.client.outcome({ what, args, signal: ports.signal });
+  if (outcome.code !== 0 && !GONE.test(outcome.stderr)) throw engineFailure(what, outcome);
+  const found = inspected<InspectedContainer>(what, outcome.stdout);
+  const agent = found.find(({ Id }) => Id === bottle.id);
+  if (agent?.State.Running !== true) throw notRunning(bottle);
+  const sidecar = found.find(({ Id }) => Id === bottle.sidecar);
+  if (sidecar === undefined) throw sidecarMissing(bottle);
+  if (!sidecar.State.Running) {
+    throw await sidecarFailure(ports.client, { id: sidecar.Id, proxy: bottle.proxy ?? "unknown" });
+  }
+  return new DockerOpenBottle(bottle, {
+    ports,
+    sidecar: sidecar.Id,
+    ...bottleAccount(bottle, { agent, sidecar }),
+  });
+}
+
+function notRunning(bottle: ActiveBottle): Failure {
+  const name = oneLine(bottle.name);
+  return new Failure("bottle-stopped", `${name} does not run any more`, {
+    hints: [`\`claude-bottle stop ${name}\` removes what is left of it; then start it again`],
+    exit: EXIT.beforeAgent,
+  });
+}
+
+function sidecarMissing(bottle: ActiveBottle): Failure {
+  const name = oneLine(bottle.name);
+  return new Failure(
+    "sidecar-missing",
+    `The sidecar of ${name} is gone, so nothing in it can reach a network`,
+    {
+      hints: [`Stop it and start again: claude-bottle stop ${name}`],
+      exit: EXIT.beforeAgent,
+    },
+  );
+}
+
+/** A bottle on a docker engine that some launch left running. */
+class DockerOpenBottle implements OpenBottle {
+  readonly name: string;
+  readonly home: string;
+  readonly workdir: string;
+  readonly #bottle: ActiveBottle;
+  readonly #parts: BottleAccount & { readonly ports: OpenPorts; readonly sidecar: string };
+
+  constructor(
+    bottle: ActiveBottle,
+    parts: BottleAccount & { readonly ports: OpenPorts; readonly sidecar: string },
+  ) {
+    this.name = bottle.name;
+    this.home = parts.home;
+    this.workdir = parts.workdir;
+    this.#bottle = bottle;
+    this.#parts = parts;
+  }
+
+  async run({ command, mode, env: resolved, forwardOauthToken }: BottleCommand): Promise<AgentOutcome> {
+    const { ports, user, sidecarAddress, workdir, home } = this.#parts;
+    const { environment } = ports.host;
+    // Whether it was given extra authorities only the wrapper sees: it leaves out what names none.
+    const spec: EnvironmentSpec = { home, ca: CA_FILE, env: new Map(), mode, forwardOauthToken };
+    const env = agentEnvironment(spec, { environment, resolved });
+    const envToken = newEnvToken(ports.host);
+    const agent = { ref: REF.agent, name: this.name };
+    const envNames = [...env.keys()];
+    const steps = commandSteps(
+      { agent, user, sidecarAddress, workdir, command, mode, envNames, envToken },
+      stepMaker(ports.client.globalArguments),
+    );
+    try {
+      const { code } = await runCommand(this.#place, { steps, env, envToken }, this.#ports);
+      return { code };
+    } catch (error) {
+      await endCommand(this.#place, envToken, this.#ports);
+      throw error;
+    }
+  }
+
+  async watchEgress(): Promise<() => Promise<readonly EgressEvent[]>> {
+    const before = await this.#events(LOG_TAIL);
+    const last = before.at(-1)?.time ?? 0;
+    return async () => (await this.#events()).filter(({ time }) => time > last);
+  }
+
+  async #events(tail?: number): Promise<readonly EgressEvent[]> {
+    const proxy = proxyOf(this.#bottle);
+    const { sidecar: id, ports } = this.#parts;
+    const lines = await sidecarLog(ports.client, { id, ...(tail === undefined ? {} : { tail }) });
+    const events = lines.map((line) => proxy?.readEvent(line));
+    return wholeConnections(events.filter((event) => event !== undefined));
+  }
+
+  get #place(): CommandPlace {
+    const { sidecar, user } = this.#parts;
+    const ids = new Map([[REF.agent, this.#bottle.id], [REF.sidecar, sidecar]]);
+    return { ids, user, proxy: this.#bottle.proxy ?? "unknown" };
+  }
+
+  get #ports(): CommandPorts {
+    return this.#parts.ports;
+  }
+}
+
+/** Lines of the log in which its last event is looked for: not each one is an event. */
+const LOG_TAIL = 100;

@@ -1,0 +1,98 @@
+import type { ActiveBottle } from "../bottle/active.ts";
+import type { BottleCommand, OpenBottle } from "../bottle/backend.ts";
+import { literalsOf, resolveEnv } from "../bottle/env.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
+import { requireAgent } from "../manifest/agents.ts";
+import { refuseUnavailable } from "../manifest/available.ts";
+import type { Agent, EnvSource } from "../manifest/model.ts";
+import { askSecret } from "../ui/question.ts";
+import { loadBackend } from "./backend_choice.ts";
+import { meantBottle } from "./bottle_choice.ts";
+import type { CommandPorts } from "./context.ts";
+import { requireSameManifest } from "./launched_manifest.ts";
+import { chosenManifest } from "./manifest_choice.ts";
+
+/** Which bottle is meant, and by which manifest it is entered. */
+export interface EntryOptions {
+  /** Its name, the beginning of its name, or its agent. */
+  readonly bottle: string;
+  readonly manifest: string | undefined;
+  readonly backend: string | undefined;
+  readonly context: string | undefined;
+}
+
+/** A bottle that commands can be run in, and what the manifest says of it. */
+export interface Entry {
+  readonly bottle: OpenBottle;
+  readonly agent: Agent;
+  readonly env: ReadonlyMap<string, EnvSource>;
+}
+
+/**
+ * Finds a running bottle of one's own whose manifest is still the one that it was launched from, and opens it.
+ * `judge` may refuse it before.
+ *
+ * @throws Failure
+ */
+export async function enteredBottle(
+  options: EntryOptions,
+  { command, judge }: { readonly command: string; readonly judge: (bottle: ActiveBottle) => void },
+  ports: CommandPorts,
+): Promise<Entry> {
+  const { host, reporter } = ports;
+  const { signal } = host.interrupts;
+  const manifest = await chosenManifest(host, options.manifest);
+  const backend = await loadBackend(ports, options);
+  const bottles = await backend.listActive({ signal, stopped: true });
+  const meant = meantBottle(bottles, { word: options.bottle, command });
+  requireOwn(meant);
+  judge(meant);
+  requireSameManifest(meant, manifest, { file: options.manifest });
+  const { agent, bottle: grants } = requireAgent(manifest, meant.agent);
+  if (grants.name !== meant.bottle) throw foreign(meant);
+  refuseUnavailable(manifest, agent.name);
+  const bottle = await backend.open(meant, { signal, onEvent: reporter.onEvent });
+  if (meant.owner === "gone") {
+    reporter.info(
+      `the \`start\` of ${oneLine(meant.name)} is gone: \`claude-bottle cleanup\` removes the bottle`,
+    );
+  }
+  return { bottle, agent, env: grants.env };
+}
+
+/** Another's bottle is not ours to enter, and what we would bring into it not theirs to have. */
+function requireOwn(bottle: ActiveBottle): void {
+  if (bottle.owner !== "elsewhere") return;
+  throw new Failure(
+    "bottle-elsewhere",
+    `${oneLine(bottle.name)} belongs to another machine, user or container`,
+    { hints: ["`claude-bottle list active` shows whose each bottle is"] },
+  );
+}
+
+function foreign({ name, agent, bottle }: ActiveBottle): Failure {
+  return new Failure(
+    "bottle-foreign",
+    `${oneLine(name)} says that its agent ${JSON.stringify(oneLine(agent))} is in the bottle ` +
+      `${JSON.stringify(oneLine(bottle))}, and the manifest says otherwise`,
+    { exit: EXIT.usage },
+  );
+}
+
+/** The variables of a command: all that is granted, or what stands in the manifest for all to read. @throws Failure */
+export async function grantedEnv(
+  env: ReadonlyMap<string, EnvSource>,
+  { secrets }: { readonly secrets: boolean },
+  { host }: CommandPorts,
+): Promise<Pick<BottleCommand, "env" | "forwardOauthToken">> {
+  const { environment, terminal } = host;
+  const { signal } = host.interrupts;
+  const resolved = await resolveEnv(secrets ? env : literalsOf(env), {
+    environment,
+    ask: (question) => askSecret(terminal, { question, signal }),
+  });
+  return {
+    env: resolved,
+    forwardOauthToken: secrets && Boolean(environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
+  };
+}
