@@ -43,10 +43,12 @@ export function tarContentSize(file: TarContent): number {
   }
 }
 
-/** What goes to an invocation's stdin. An environment's values exist only while it is executed. */
+/** What goes to an invocation's stdin. An environment's values and keys are not part of what is described. */
 export type Input =
   | { readonly kind: "tar"; readonly files: readonly TarFile[] }
-  | { readonly kind: "environment"; readonly names: readonly string[] };
+  | { readonly kind: "environment"; readonly names: readonly string[] }
+  /** Private keys, by the files that they come from. */
+  | { readonly kind: "keys"; readonly names: readonly string[] };
 
 /** One call of the engine's client, as data: printed by a dry run, executed by a launch. */
 export interface Invocation {

@@ -8,6 +8,18 @@ export interface PlannedSkill {
   readonly path: string;
 }
 
+/** An ssh entry and the key that it uses. */
+export interface PlannedSsh {
+  readonly host: string;
+  readonly user: string;
+  readonly hostname: string;
+  readonly port: number;
+  /** Its real path: no part of it is a link. */
+  readonly key: string;
+  /** Whether the host's key is known. */
+  readonly pinned: boolean;
+}
+
 /** What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `teardownSteps` remove it. */
 export interface BottlePlan {
   readonly spec: BottleSpec;
@@ -16,6 +28,7 @@ export interface BottlePlan {
   readonly image: string;
   readonly runtime: "runc" | "runsc";
   readonly skills: readonly PlannedSkill[];
+  readonly ssh: readonly PlannedSsh[];
   readonly steps: readonly Step[];
   readonly agentSteps: readonly Step[];
   readonly teardownSteps: readonly Step[];

@@ -1,6 +1,6 @@
 import { oneLine } from "../errors.ts";
 import { type Input, printedArguments, shellQuoted, type Step, tarContentSize } from "./invocation.ts";
-import type { BottlePlan } from "./plan.ts";
+import type { BottlePlan, PlannedSsh } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
 
 /** How much of a prompt the preflight shows, in characters. */
@@ -19,7 +19,6 @@ export function grantedNames(spec: BottleSpec): readonly string[] {
 export function preflightText(plan: BottlePlan): string {
   const { spec } = plan;
   const names = grantedNames(spec);
-  const sshHosts = [...new Set(spec.policy.ssh.map(({ host }) => host))];
   const rows: readonly (readonly [string, string] | undefined)[] = [
     ["agent", spec.agent],
     ["command", shellQuoted(spec.command)],
@@ -31,7 +30,7 @@ export function preflightText(plan: BottlePlan): string {
     ["bottle", spec.bottle],
     ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
     ["  proxy", spec.proxy.name],
-    listRow("  ssh hosts", sshHosts),
+    ...plan.ssh.map((entry) => ["  ssh hosts", sshText(entry)] as const),
     ["  egress", spec.egressSummary],
     listRow("  granted", spec.namedHosts),
     listRow("  private", privateHosts(spec)),
@@ -64,6 +63,10 @@ function privateHosts({ policy }: BottleSpec): readonly string[] {
 function skillsText({ skills }: BottlePlan): string {
   if (skills.length === 0) return "(none)";
   return skills.map(({ name, path }) => `${name} (${path})`).join(", ");
+}
+
+function sshText({ host, user, hostname, port, key, pinned }: PlannedSsh): string {
+  return `${host}: ${user}@${hostname}:${port} (key ${key}, ${pinned ? "pinned" : "not pinned"})`;
 }
 
 /** A variable and where its value comes from; never the value. */
@@ -117,9 +120,9 @@ function inputEntries(input: Input): readonly string[] {
   return input.kind === "tar" ? input.files.map(({ path }) => path) : input.names;
 }
 
-/** Bytes of content; `null` for an environment, whose values are not known before the launch. */
+/** Bytes of content; `null` for an environment, whose values are not known before the launch, and for keys. */
 function inputBytes(input: Input): number | null {
-  if (input.kind === "environment") return null;
+  if (input.kind !== "tar") return null;
   return input.files.reduce((sum, file) => sum + tarContentSize(file), 0);
 }
 
@@ -151,7 +154,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     runtime: plan.runtime,
     env_names: grantedNames(spec),
     skills: plan.skills.map(({ name }) => name),
-    ssh_hosts: spec.policy.ssh.map(({ host }) => host),
+    ssh_hosts: plan.ssh.map(({ host }) => host),
     egress: {
       proxy: spec.proxy.name,
       hosts: spec.policy.hosts.map(({ host }) => host),
@@ -167,6 +170,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     run_id: plan.runId,
     notices: plan.notices,
     skill_paths: plan.skills.map(({ path }) => path),
+    ssh: plan.ssh,
     manifest: spec.manifestFiles,
     steps: plan.steps.map(stepJson),
     agent_steps: plan.agentSteps.map(stepJson),

@@ -41,6 +41,7 @@ export interface BottleSpec {
   /** Whether a launch runs the agent's command; else the bottle is only made ready for `attach`. */
   readonly startsAgent: boolean;
   readonly env: ReadonlyMap<string, EnvSource>;
+  /** Each with the absolute path of its key. */
   readonly ssh: readonly SshEntry[];
   /** `undefined` unless a directory of the host is copied. */
   readonly workspace: WorkspaceSource | undefined;

@@ -9,7 +9,7 @@ import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
-import { extraAuthorities } from "./authorities.ts";
+import { expandTilde, extraAuthorities } from "./authorities.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
 const ARGUMENT_LIMIT = 131_071;
@@ -69,7 +69,16 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     lifetime: options.lifetime ?? "session",
     startsAgent: options.startsAgent ?? true,
     env: bottle.env,
-    ssh: bottle.ssh,
+    ssh: bottle.ssh.map((entry, index) => ({
+      ...entry,
+      identityFile: expandTilde(
+        hostPath(entry.identityFile, {
+          manifest,
+          at: ["bottles", bottle.name, "ssh", index, "IdentityFile"],
+        }),
+        host,
+      ),
+    })),
     workspace: undefined,
     forwardOauthToken: Boolean(host.environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
     proxy: proxyNamed(options.proxy),
@@ -86,11 +95,18 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
   };
 }
 
-/** `image.ca`, a relative one from the folder of the manifest that names it. */
 function caFile(manifest: Manifest, { name, image: { ca } }: Bottle): string | undefined {
-  if (ca === undefined || ca.startsWith("~/")) return ca;
-  const file = manifest.where(["bottles", name, "image", "ca"])?.file;
-  return file === undefined ? ca : resolve(dirname(file), ca);
+  return ca === undefined ? undefined : hostPath(ca, { manifest, at: ["bottles", name, "image", "ca"] });
+}
+
+/** A path of the manifest, a relative one from the folder of the file that names it. */
+function hostPath(
+  path: string,
+  { manifest, at }: { readonly manifest: Manifest; readonly at: readonly (string | number)[] },
+): string {
+  if (path.startsWith("~/")) return path;
+  const file = manifest.where(at)?.file;
+  return file === undefined ? path : resolve(dirname(file), path);
 }
 
 /** Where the skills go. @throws Failure for where a skill would be hidden, or become something else of the bottle's */

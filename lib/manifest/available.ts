@@ -1,6 +1,6 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { requireAgent } from "./agents.ts";
-import type { Bottle, Manifest } from "./model.ts";
+import type { Bottle, Manifest, SshEntry } from "./model.ts";
 import { type Path, pathText } from "./node.ts";
 
 /** Something a manifest may say that this version cannot do yet: leave a row out once it can. */
@@ -8,6 +8,8 @@ interface Row {
   readonly feature: string;
   /** The paths below the bottle's entry that ask for it. */
   readonly asked: (bottle: Bottle) => readonly Path[];
+  /** What to write instead of what stands at one of these paths. */
+  readonly instead?: (bottle: Bottle, path: Path) => readonly string[];
 }
 
 const NOT_YET: readonly Row[] = [
@@ -18,7 +20,22 @@ const NOT_YET: readonly Row[] = [
       [...bottle.env].filter(([, source]) => source.kind === "command" || source.kind === "file")
         .map(([name]) => ["env", name]),
   },
-  { feature: "ssh", asked: (bottle) => bottle.ssh.map((_, index) => ["ssh", index]) },
+  {
+    feature: "learning a host's key",
+    asked: (bottle) =>
+      sshPaths(bottle, ({ knownHostKeys, unpinned }) => knownHostKeys.length === 0 && !unpinned),
+    instead: ({ ssh }, [, index]) => {
+      const { hostname, port } = ssh[Number(index)] ?? { hostname: "HOST", port: 22 };
+      return [
+        `Add its KnownHostKey: compare what \`ssh-keyscan -p ${port} ${hostname}\` prints with what the host's owner says`,
+        "Or write `unpinned: true`: the key then signs for anything while the bottle runs",
+      ];
+    },
+  },
+  {
+    feature: "signing commits with an ssh key",
+    asked: (bottle) => sshPaths(bottle, ({ sign }) => sign).map((path) => [...path, "sign"]),
+  },
   {
     feature: "git identity",
     asked: (bottle) => given(bottle.gitIdentity, ["git", "identity"]),
@@ -63,10 +80,14 @@ export function refuseUnavailable(
   agentName: string,
 ): void {
   const { bottle } = requireAgent(manifest, agentName);
-  const problems = NOT_YET.flatMap(({ feature, asked }) =>
-    asked(bottle).map((below) =>
-      at(manifest, { path: ["bottles", bottle.name, ...below], message: `${feature} is not available yet` })
-    )
+  const problems = NOT_YET.flatMap(({ feature, asked, instead }) =>
+    asked(bottle).map((below) => ({
+      ...at(manifest, {
+        path: ["bottles", bottle.name, ...below],
+        message: `${feature} is not available yet`,
+      }),
+      ...(instead === undefined ? {} : { hints: instead(bottle, below) }),
+    }))
   );
   const [first] = problems;
   if (first === undefined) return;
@@ -91,6 +112,10 @@ function at(manifest: Manifest, what: { readonly path: Path; readonly message: s
 
 function given(value: unknown, path: Path): readonly Path[] {
   return value === undefined ? [] : [path];
+}
+
+function sshPaths(bottle: Bottle, asks: (entry: SshEntry) => boolean): readonly Path[] {
+  return bottle.ssh.flatMap((entry, index) => asks(entry) ? [["ssh", index]] : []);
 }
 
 /** The entries of the allowlist that use a field. */

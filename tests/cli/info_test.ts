@@ -84,7 +84,8 @@ bottle          dev                                                          M:2
   extra CAs     ca.pem                                                       M:26
 not yet         bottles.dev.env.D: a secret from a command or file is not available yet  M:7
 not yet         bottles.dev.env.E: a secret from a command or file is not available yet  M:8
-not yet         bottles.dev.ssh[0]: ssh is not available yet                 M:22
+not yet         bottles.dev.ssh[0]: learning a host's key is not available yet  M:22
+not yet         bottles.dev.ssh[0].sign: signing commits with an ssh key is not available yet  M:22
 not yet         bottles.dev.git.identity: git identity is not available yet  M:23
 not yet         bottles.dev.egress.allowlist[3].http: plain HTTP is not available yet  M:15
 not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16

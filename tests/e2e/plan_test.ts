@@ -11,6 +11,8 @@ import {
   withoutChance,
 } from "../support/normalise.ts";
 import type { DockerRecord, FakeSettings } from "../support/fake_docker.ts";
+import { HOST_KEY } from "../support/plan_inputs.ts";
+import { openSshKey } from "../support/private_keys.ts";
 import { Sandbox } from "../support/program.ts";
 
 const MANIFEST = {
@@ -19,6 +21,10 @@ const MANIFEST = {
       env: { EDITOR_NAME: "ed", GITHUB_TOKEN: "${GH_PAT}" },
       egress: { allowlist: ["github.com", "*.example.org"], networks: ["app_default"], proxy: "squid" },
       resources: { cpus: 1.5, memory: "512m", pids: 100 },
+      ssh: [
+        { Host: "gitea", Hostname: "git.example.com", IdentityFile: "~/id", KnownHostKey: HOST_KEY },
+        { Host: "box.example", Port: 2222, IdentityFile: "~/box", unpinned: true },
+      ],
     },
   },
   agents: { "Code Reviewer": { bottle: "dev", prompt: "You review.\n" } },
@@ -45,7 +51,14 @@ interface BothRuns {
 async function bothRuns(args: readonly string[], settings: FakeSettings = SETTINGS): Promise<BothRuns> {
   await using dry = await Sandbox.create(settings);
   await using real = await Sandbox.create(settings);
-  for (const sandbox of [dry, real]) await sandbox.manifest(MANIFEST);
+  for (const sandbox of [dry, real]) {
+    await sandbox.manifest(MANIFEST);
+    for (const [index, name] of ["id", "box"].entries()) {
+      await Deno.writeTextFile(`${sandbox.folder}/home/${name}`, openSshKey({ point: index }), {
+        mode: 0o600,
+      });
+    }
+  }
   const shown = await dry.run(["start", ...args, "--dry-run", "--format", "json"], { env: ENV });
   assert.equal(shown.code, 0, shown.stderr);
   const done = await real.run(["start", ...args, "--yes"], { env: ENV });
@@ -94,8 +107,14 @@ function assertSameInput(step: PrintedStep, call: DockerRecord): void {
     assert.deepEqual(entries.map(({ path }) => path), step.stdin.entries, step.id);
     assert.equal(entries.reduce((sum, { size }) => sum + size, 0), step.stdin.bytes, step.id);
   } else {
-    assert.equal(step.stdin.kind, "environment");
     assert.equal(step.stdin.bytes, null);
+    if (step.stdin.kind === "keys") {
+      assert.deepEqual(step.stdin.entries.map((path) => path.replace(/^.*\//, "")), ["id", "box"]);
+      const frames = new TextDecoder().decode(call.stdin);
+      assert.ok(frames.includes(openSshKey({ point: 0 })) && frames.includes(openSshKey({ point: 1 })));
+      return;
+    }
+    assert.equal(step.stdin.kind, "environment");
     assert.deepEqual([...frameEntries(call.stdin).keys()], step.stdin.entries, step.id);
   }
 }
@@ -114,6 +133,7 @@ Deno.test("start does exactly what its dry run printed, in an order that the pla
     "sidecar-join-1",
     "sidecar-start",
     "verify",
+    "ssh-agent",
     "agent",
     "remove-containers",
     "remove-networks",

@@ -104,7 +104,8 @@ export function tarEntries(tar: Uint8Array): readonly { readonly path: string; r
     new TextDecoder().decode(tar.subarray(from, from + length)).replace(/\0.*$/s, "");
   for (let offset = 0; text(offset, 100) !== "";) {
     const size = parseInt(text(offset + 124, 12), 8);
-    entries.push({ path: text(offset, 100), size });
+    // A directory's ends with a slash.
+    entries.push({ path: text(offset, 100).replace(/\/$/, ""), size });
     offset += 512 + 512 * Math.ceil(size / 512);
   }
   return entries;

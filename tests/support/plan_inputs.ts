@@ -1,6 +1,9 @@
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import type { EgressProxy } from "../../lib/egress/proxy.ts";
 import type { PlanInputs } from "../../lib/backend/docker/plan.ts";
+import { Secret } from "../../lib/bottle/env.ts";
+import type { SshKey } from "../../lib/bottle/ssh_keys.ts";
+import type { SshEntry } from "../../lib/manifest/model.ts";
 
 /** A proxy of which everything is known here: what the plan does with it is what is tested. */
 export const TEST_PROXY: EgressProxy = {
@@ -96,6 +99,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
     },
     joined: new Map(),
     skills: [],
+    sshKeys: [],
     envNames: ["HOME", "GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
     envToken: "nopqrstuvwxyz",
     globalArguments: [],
@@ -110,6 +114,34 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
     pool: { first: 0x0ad50000, prefix: 16 },
     routes: [],
     owner: "0123456789abcdef/boot-1/pid:4026531836/1000/42/777",
+    ...changes,
+  };
+}
+
+/** A host key that nobody has. */
+export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS";
+
+/** An ssh entry of a bottle, its host's key known. */
+export function testSshEntry(changes: Partial<SshEntry> = {}): SshEntry {
+  return {
+    host: "gitea",
+    identityFile: "/home/somebody/.ssh/gitea",
+    hostname: "git.example.com",
+    user: "git",
+    port: 22,
+    knownHostKeys: [HOST_KEY],
+    unpinned: false,
+    sign: false,
+    ...changes,
+  };
+}
+
+/** A key as it was read, for one entry unless told. */
+export function testSshKey(changes: Partial<SshKey> = {}): SshKey {
+  return {
+    path: "/home/somebody/.ssh/gitea",
+    text: new Secret("the key's own text\n"),
+    entries: [testSshEntry()],
     ...changes,
   };
 }

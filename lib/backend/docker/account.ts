@@ -2,6 +2,7 @@ import type { ActiveBottle } from "../../bottle/active.ts";
 import { EXIT, Failure, oneLine } from "../../errors.ts";
 import { ENV_DIRECTORY } from "./arguments.ts";
 import type { InspectedContainer } from "./inspected.ts";
+import { SSH_DIRECTORY } from "./provision/ssh.ts";
 
 /** What decides how commands run in a bottle that is there. Each part becomes a word of a command line. */
 export interface BottleAccount {
@@ -9,6 +10,8 @@ export interface BottleAccount {
   readonly sidecarAddress: string;
   readonly home: string;
   readonly workdir: string;
+  /** Whether it has an ssh-agent. */
+  readonly hasSsh: boolean;
 }
 
 /** Where a copied working directory stands below the home. */
@@ -40,7 +43,8 @@ export function bottleAccount(
   const isMounted = (agent.Mounts ?? []).some(({ Type, Destination }) =>
     Type === "volume" && Destination === workspace
   );
-  return { user, home, sidecarAddress, workdir: isMounted ? workspace : home };
+  const hasSsh = agent.HostConfig.Tmpfs?.[SSH_DIRECTORY] !== undefined;
+  return { user, home, sidecarAddress, workdir: isMounted ? workspace : home, hasSsh };
 }
 
 /** The owner of the agent's tmpfs, by its mount options; never root. */

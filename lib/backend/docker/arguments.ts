@@ -1,6 +1,7 @@
 import type { Argument } from "../../bottle/invocation.ts";
 import type { SidecarProgram } from "../../egress/proxy.ts";
 import { labelsOf, type RunLabels } from "./labels.ts";
+import { SSH_DIRECTORY, SSH_TMPFS_OPTIONS } from "./provision/ssh.ts";
 
 /** `--label` for each label of an object. */
 export function labelArguments(run: RunLabels, role: string): readonly string[] {
@@ -132,14 +133,24 @@ export function envTmpfsOptions(user: { readonly uid: number; readonly gid: numb
   return `uid=${user.uid},gid=${user.gid},mode=0700,size=4m,noexec,nosuid,nodev`;
 }
 
+/** The tmpfs mounts of the agent container, `PATH:OPTIONS`, in the order of their paths. */
+export function agentTmpfs(
+  user: { readonly uid: number; readonly gid: number },
+  { ssh }: { readonly ssh: boolean },
+): readonly string[] {
+  return [
+    ...(ssh ? [`${SSH_DIRECTORY}:${SSH_TMPFS_OPTIONS}`] : []),
+    `${ENV_DIRECTORY}:${envTmpfsOptions(user)}`,
+  ];
+}
+
 /** `docker container create` of the agent container. PID 1 is root without capabilities, so the agent cannot end it. */
 export function agentContainerArguments(
   options: ContainerOptions & {
     readonly address: string;
     readonly sidecarAddress: string;
     readonly cpus: number | undefined;
-    readonly uid: number;
-    readonly gid: number;
+    readonly tmpfs: readonly string[];
     readonly home: string;
     readonly image: Argument;
   },
@@ -161,8 +172,7 @@ export function agentContainerArguments(
     "attempts:1",
     "--add-host",
     `sidecar:${options.sidecarAddress}`,
-    "--tmpfs",
-    `${ENV_DIRECTORY}:${envTmpfsOptions(options)}`,
+    ...options.tmpfs.flatMap((mount) => ["--tmpfs", mount]),
     "--workdir",
     options.home,
     "--entrypoint",

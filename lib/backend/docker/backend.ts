@@ -82,17 +82,17 @@ export class DockerBottleBackend implements BottleBackend {
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
     try {
-      const outputs = await executeSteps(plan.steps, {
+      await executeSteps(plan.steps, {
         ...options,
         client: this.#client,
         ids,
-        stdin: stdinOf,
+        stdin: (input) => stdinOf(input, plan.inputs),
+        judge: ({ id }, stdout) => {
+          if (id !== "verify") return;
+          const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
+          verifyBottle(plan, objects, ids);
+        },
       });
-      const objects = inspected<InspectedObject>(
-        "comparing the bottle with the plan",
-        outputs.get("verify") ?? "",
-      );
-      verifyBottle(plan, objects, ids);
       return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });

@@ -13,7 +13,7 @@ import type { DockerClient } from "./client.ts";
 import { findImages } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { imageSteps } from "./image_steps.ts";
-import { imageRecipes, sha256 } from "./images.ts";
+import { AGENT_UID, imageRecipes, sha256 } from "./images.ts";
 import { ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
 import { NAME_PREFIX, RUN_ID_BYTES, runIdFrom } from "./names.ts";
@@ -165,6 +165,8 @@ async function startContainer(
       ],
       ...names.flatMap((alias) => ["--network-alias", alias]),
       ...[
+        "--user",
+        `${AGENT_UID}:${AGENT_UID}`,
         "--cap-drop",
         "ALL",
         "--security-opt",

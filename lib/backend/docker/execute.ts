@@ -25,6 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "sidecar-connect": "joining the sidecar to the internal network",
   "sidecar-start": "starting the sidecar",
   "verify": "comparing the bottle with the plan",
+  "ssh-agent": "loading the ssh keys",
 };
 
 export interface ExecuteOptions {
@@ -35,6 +36,8 @@ export interface ExecuteOptions {
   readonly onEvent: OnEvent;
   /** What is written to a step's stdin. */
   readonly stdin: (input: Input) => StdinContent;
+  /** Judges what a step answered, before anything that comes after it begins; what it throws is the step's failure. */
+  readonly judge?: (step: Step, stdout: string) => void;
 }
 
 /**
@@ -59,7 +62,9 @@ export async function executeSteps(
     try {
       // What is slow is also cut short by another step's failure.
       const signal = AbortSignal.any([options.signal, stop.signal]);
-      outputs.set(step.id, await executeStep(step, { ...options, signal }));
+      const stdout = await executeStep(step, { ...options, signal });
+      options.judge?.(step, stdout);
+      outputs.set(step.id, stdout);
     } catch (error) {
       failures.push(error);
       stop.abort();

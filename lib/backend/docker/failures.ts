@@ -11,6 +11,13 @@ interface Known {
 /** Messages of docker CLI 20.10–28 and engine 20.10–28; the first that matches counts. */
 const KNOWN: readonly Known[] = [
   {
+    // Said by our own program in the bottle.
+    pattern: /^claude-bottle: the ssh keys cannot be used: /,
+    code: "ssh-keys-failed",
+    message: (said) => said.replace("claude-bottle: the", "The"),
+    hints: ["`ssh-keygen -y -f FILE` tells whether a key is whole; `-v` shows each call"],
+  },
+  {
     // Said by the engine, so it answers: what it could not reach is where images come from.
     pattern: /get "https?:\/\/[^"]*\/v2\/|failed to resolve reference|failed to do request/i,
     code: "registry-unreachable",

@@ -1,6 +1,6 @@
 import agentDockerfile from "../../assets/agent.dockerfile" with { type: "text" };
 import squidDockerfile from "../../assets/squid.dockerfile" with { type: "text" };
-import { EXIT, Failure } from "../../errors.ts";
+import { EXIT, Failure, oneLine } from "../../errors.ts";
 import type { Environment } from "../../host/environment.ts";
 import { LABEL } from "./labels.ts";
 
@@ -109,6 +109,28 @@ export function imageFacts(inspected: InspectedImage): ImageFacts {
     user: inspected.Config?.User ?? "",
     labels: inspected.Config?.Labels ?? {},
   };
+}
+
+/**
+ * Whether a variable decides what code runs in a program of root's. Python's own are without the underscore that
+ * those of its official images have.
+ */
+export function isSteering(name: string): boolean {
+  return /^(LD_.*|BASH_ENV|ENV|NODE_OPTIONS|PERL.*|PYTHON(?!_).*)$/.test(name);
+}
+
+/** @throws Failure `image-environment` for an image whose variables would reach the root that handles ssh keys */
+export function refuseSteering(name: string, facts: ImageFacts | undefined): void {
+  const found = [...facts?.env.keys() ?? []].filter(isSteering);
+  if (found.length === 0) return;
+  throw new Failure(
+    "image-environment",
+    `${name} sets ${oneLine(found.join(", "))}, which would steer the programs that ssh keys are handed to`,
+    {
+      hints: ["Build the image without it and set it in the manifest's env instead, or leave out ssh"],
+      exit: EXIT.beforeAgent,
+    },
+  );
 }
 
 /**

@@ -87,10 +87,11 @@ class DockerOpenBottle implements OpenBottle {
   }
 
   async run({ command, mode, env: resolved, forwardOauthToken }: BottleCommand): Promise<AgentOutcome> {
-    const { ports, user, sidecarAddress, workdir, home } = this.#parts;
+    const { ports, user, sidecarAddress, workdir, home, hasSsh } = this.#parts;
     const { environment } = ports.host;
     // Whether it was given extra authorities only the wrapper sees: it leaves out what names none.
-    const spec: EnvironmentSpec = { home, ca: CA_FILE, env: new Map(), mode, forwardOauthToken };
+    const ssh = { length: hasSsh ? 1 : 0 };
+    const spec: EnvironmentSpec = { home, ca: CA_FILE, env: new Map(), ssh, mode, forwardOauthToken };
     const env = agentEnvironment(spec, { environment, resolved });
     const envToken = newEnvToken(ports.host);
     const agent = { ref: REF.agent, name: this.name };

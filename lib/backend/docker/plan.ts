@@ -1,14 +1,16 @@
 import { specNotices } from "../../bottle/notices.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
+import { plannedSsh, type SshKey, unboundKeyNotices } from "../../bottle/ssh_keys.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
-import { proxyEnvironment } from "./arguments.ts";
+import { agentTmpfs, proxyEnvironment } from "./arguments.ts";
 import type { EngineFacts } from "./engine.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
 import type { RunLabels } from "./labels.ts";
 import { type Skill, skillNotices } from "./provision/skills.ts";
 import { refsOf } from "./refs.ts";
+import { sshAgentSteps } from "./ssh_steps.ts";
 import {
   agentContainerSteps,
   agentSteps,
@@ -39,6 +41,8 @@ export interface PlanInputs {
   readonly joined: ReadonlyMap<string, string>;
   /** `spec.skills` as they were read. */
   readonly skills: readonly Skill[];
+  /** The keys of `spec.ssh`. */
+  readonly sshKeys: readonly SshKey[];
   /** Names of the variables of the agent's process. */
   readonly envNames: readonly string[];
   /** Names the file that an attached agent's environment waits in. */
@@ -58,6 +62,7 @@ export interface Expected {
   readonly sidecarAddress: string;
   readonly memory: number;
   readonly pids: number;
+  readonly agentTmpfs: readonly string[];
   readonly agentEnv: Readonly<Record<string, string>>;
   readonly sidecarEnv: Readonly<Record<string, string>>;
   readonly sidecarProgram: SidecarProgram;
@@ -84,6 +89,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     image: inputs.images.agent.name,
     runtime: inputs.runtime,
     skills: inputs.skills.map(({ name, path }) => ({ name, path })),
+    ssh: plannedSsh(spec.ssh, inputs.sshKeys),
     steps: [
       ...builds,
       ...networkSteps(inputs, names, step),
@@ -104,6 +110,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
         args: ["inspect", names.agent, names.sidecar, names.internal, names.egress],
         why: "the engine did all that was asked",
       }),
+      ...sshAgentSteps(inputs, { names, step }),
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
     teardownSteps: teardownSteps(names, step),
@@ -112,6 +119,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
       ...specNotices(spec),
       ...spec.proxy.limits(spec.policy),
       ...skillNotices(inputs.skills),
+      ...sshNotices(inputs),
       ...(inputs.engine.swapLimit
         ? []
         : ["the engine cannot bound swap: what the agent holds may reach its disk"]),
@@ -119,12 +127,20 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
   };
 }
 
+function sshNotices({ sshKeys, images }: PlanInputs): readonly string[] {
+  const isForeign = sshKeys.length > 0 && images.agent.build === undefined;
+  return [
+    ...unboundKeyNotices(sshKeys),
+    ...(isForeign ? [`${images.agent.name} is not built by claude-bottle: this image holds your keys`] : []),
+  ];
+}
+
 function limitsText({ memory, pids }: Expected, cpus: number | undefined): string {
   const gib = Number((memory / 1024 ** 3).toFixed(2));
   return `${gib} GiB memory, ${pids} processes${cpus === undefined ? "" : `, ${cpus} cpus`}`;
 }
 
-function expectedOf({ spec, engine, subnets }: PlanInputs): Expected {
+function expectedOf({ spec, engine, subnets, user, sshKeys }: PlanInputs): Expected {
   const sidecarAddress = addressIn(subnets.internal, 2);
   return {
     sidecarAddress,
@@ -132,6 +148,7 @@ function expectedOf({ spec, engine, subnets }: PlanInputs): Expected {
     memory: spec.resources.memory ??
       (engine.memory > 0 ? Math.min(DEFAULT_MEMORY, engine.memory) : DEFAULT_MEMORY),
     pids: spec.resources.pids ?? DEFAULT_PIDS,
+    agentTmpfs: agentTmpfs(user, { ssh: sshKeys.length > 0 }),
     agentEnv: proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
     sidecarEnv: proxyEnvironment("", ""),
     sidecarProgram: spec.proxy.program(spec.policy, {

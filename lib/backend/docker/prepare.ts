@@ -1,5 +1,6 @@
 import { requireHostVariables } from "../../bottle/env.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
+import { readSshKeys } from "../../bottle/ssh_keys.ts";
 import { EXIT, Failure } from "../../errors.ts";
 import type { Environment } from "../../host/environment.ts";
 import type { Host } from "../../host/host.ts";
@@ -16,6 +17,7 @@ import {
   type ImageRecipe,
   imageRecipes,
   PIPELOCK_IMAGE,
+  refuseSteering,
 } from "./images.ts";
 import { DETACHED, ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
@@ -40,6 +42,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const slug = slugify(spec.agent);
   const pinnedName = pinned(environment);
   const skills = await readSkills(spec.skills, host);
+  const sshKeys = await readSshKeys(spec.ssh, host.files);
   const wanted = agentImageName(environment, recipes.agent);
   const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
@@ -50,6 +53,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     machineFacts(host, signal),
     networkIds(client, { names: spec.networks, signal }),
   ]);
+  if (sshKeys.length > 0) refuseSteering(wanted, images.get(wanted));
   const inputs = {
     spec,
     engine,
@@ -66,6 +70,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     slug,
     joined,
     skills,
+    sshKeys,
     envNames: environmentNames(environmentAtLaunch(spec), environment),
     globalArguments: client.globalArguments,
     pool,

@@ -12,6 +12,7 @@ import {
 import type { Expected, PlanInputs } from "./plan.ts";
 import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
 import { provisionSkills } from "./provision/skills.ts";
+import { provisionSsh } from "./provision/ssh.ts";
 import { type Names, REF } from "./refs.ts";
 
 /** Keys that nobody types: docker's own, Ctrl-P Ctrl-Q, swallows Ctrl-P and would leave a running agent behind. */
@@ -90,7 +91,6 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
     step("agent-create", {
       after: ["internal-network", ...(options.built ? ["agent-image"] : [])],
       args: agentContainerArguments({
-        ...user,
         name: names.agent.name,
         runtime: inputs.runtime,
         network: names.internal,
@@ -99,6 +99,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
         memory: expected.memory,
         pids: expected.pids,
         cpus: spec.resources.cpus,
+        tmpfs: expected.agentTmpfs,
         env: expected.agentEnv,
         home: spec.home,
         image: names.agentImage,
@@ -116,6 +117,10 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
         files: [
           ...agentFiles(spec, user),
           ...provisionSkills(inputs.skills, { directory: spec.skillsDir, user }),
+          ...provisionSsh(spec.ssh, {
+            keys: inputs.sshKeys,
+            place: { home: spec.home, user, sidecarAddress: expected.sidecarAddress },
+          }),
         ],
       },
       why: "prompt, settings and the wrapper enter before it starts",

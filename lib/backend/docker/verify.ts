@@ -3,7 +3,8 @@ import type { InspectedContainer, InspectedNetwork, InspectedObject } from "./in
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { rangeText } from "./addresses.ts";
-import { ENV_DIRECTORY, envTmpfsOptions, ULIMITS } from "./arguments.ts";
+import { isSteering } from "./images.ts";
+import { ULIMITS } from "./arguments.ts";
 
 /** One thing that was asked and how the engine's account of it differs. */
 interface Difference {
@@ -85,9 +86,12 @@ function agentDifferences(
     ...differing("agent user", "0:0", agent.Config.User ?? ""),
     ...differing("agent runtime", inputs.runtime, host.Runtime ?? ""),
     ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
-    ...differing("agent tmpfs", `${ENV_DIRECTORY}:${envTmpfsOptions(inputs.user)}`, tmpfsOf(agent)),
+    ...differing("agent tmpfs", expected.agentTmpfs.join(" "), tmpfsOf(agent)),
     ...differing("agent cpus", String(inputs.spec.resources.cpus ?? 0), String((host.NanoCpus ?? 0) / 1e9)),
     ...differing("agent mounts", "", mountsOf(agent)),
+    ...(inputs.sshKeys.length === 0
+      ? []
+      : differing("agent image's variables that steer programs", "", steeringVariables(agent))),
   ];
 }
 
@@ -204,15 +208,19 @@ function networkDifferences(container: InspectedContainer, common: Common): read
   ];
 }
 
+function steeringVariables({ Config }: InspectedContainer): string {
+  return (Config.Env ?? []).map((entry) => entry.replace(/=.*$/s, "")).filter(isSteering).join(" ");
+}
+
 function mountsOf(container: InspectedContainer): string {
   return (container.Mounts ?? []).filter(({ Type }) => Type !== "tmpfs")
     .map(({ Type, Destination }) => `${Type} ${Destination}`).join(" ");
 }
 
 function tmpfsOf(container: InspectedContainer): string {
-  return Object.entries(container.HostConfig.Tmpfs ?? {}).map(([path, options]) => `${path}:${options}`).join(
-    " ",
-  );
+  return Object.entries(container.HostConfig.Tmpfs ?? {}).map(([path, options]) => `${path}:${options}`)
+    .sort()
+    .join(" ");
 }
 
 function ulimitsOf(container: InspectedContainer): string {

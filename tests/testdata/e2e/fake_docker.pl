@@ -66,6 +66,7 @@ sub kind_of {
     return 'began' if $command eq 'container exec' && grep { $_ eq 'test' } @words[ 0 .. 4 ];
     return 'end' if $command eq 'container exec' && ($words[-2] // '') eq 'end';
     return 'ready' if $command eq 'container exec' && $last eq '/bin/true';
+    return 'ssh-agent' if $command eq 'container exec' && $last =~ /ssh_agent\.pl$/;
     return (grep { $_ eq 'put' } @words) ? 'agent-env' : 'agent' if $command eq 'container exec';
     return 'explain' if $command eq 'container inspect';
     return 'logs' if $command eq 'container logs';
@@ -231,7 +232,7 @@ sub answer_container {
 }
 
 sub run_agent {
-    return 0 if $kind eq 'agent-env' || $kind eq 'ready' || $kind eq 'end';
+    return 0 if grep { $kind eq $_ } qw(agent-env ready end ssh-agent);
     return -e "$state/" . basename($words[-1]) ? 0 : 1 if $kind eq 'began';
     # The wrapper's first word is how it is run, its second names the environment.
     my ($at) = grep { $words[$_] =~ /^(headless|attached)$/ } 0 .. $#words;

@@ -61,7 +61,14 @@ Deno.test("bottleAccount() reads user, home and the sidecar's address on the com
     home: "/home/node",
     workdir: "/home/node",
     sidecarAddress: "10.213.0.2",
+    hasSsh: false,
   });
+});
+
+Deno.test("bottleAccount() knows a bottle with an ssh-agent by its tmpfs", () => {
+  const env = { "/run/env": "uid=47291,gid=47292,mode=0700,size=4m,noexec,nosuid,nodev" };
+  assert.equal(account({ tmpfs: { ...env, "/run/claude-bottle": "" } }).hasSsh, true);
+  assert.equal(account({ tmpfs: { ...env, "/run/other": "" } }).hasSsh, false);
 });
 
 Deno.test("bottleAccount() starts in the workspace only where a volume is mounted", () => {

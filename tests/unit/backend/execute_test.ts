@@ -32,13 +32,17 @@ class Held {
     return this.host.processes.calls.map(({ args }) => args.at(-1) ?? "");
   }
 
-  execute(steps: readonly Step[]): Promise<ReadonlyMap<string, string>> {
+  execute(
+    steps: readonly Step[],
+    judge?: (step: Step, stdout: string) => void,
+  ): Promise<ReadonlyMap<string, string>> {
     return executeSteps(steps, {
       client: new DockerClient({ ...this.host, context: undefined, onEvent: () => {} }),
       ids: this.ids,
       signal: this.host.interrupts.signal,
       onEvent: (event) => this.events.push(event),
       stdin: stdinOf,
+      ...(judge === undefined ? {} : { judge }),
     });
   }
 
@@ -215,4 +219,18 @@ Deno.test("executeSteps() sends files as a tar stream", async () => {
   const input = held.host.processes.calls[0]?.input;
   assert.equal(input?.length, 2048);
   assert.equal(new TextDecoder().decode(input?.subarray(512, 517)), "hello");
+});
+
+Deno.test("executeSteps() begins nothing after a step whose answer is judged to be wrong", async () => {
+  for (const answer of ["right", "wrong"]) {
+    const held = new Held();
+    const run = watched(held.execute([step("look", []), step("then", ["look"])], ({ id }, stdout) => {
+      if (id === "look" && stdout !== "right") throw new Failure("judged", stdout);
+    }));
+    await settled();
+    await held.end("look", { stdout: answer });
+    assert.deepEqual(held.started, answer === "right" ? ["look", "then"] : ["look"]);
+    await held.end("then");
+    assert.equal(run.state, answer === "right" ? "done" : "failed");
+  }
 });

@@ -6,6 +6,8 @@ import {
   imageFacts,
   imageRecipes,
   isImageReference,
+  isSteering,
+  refuseSteering,
   sha256,
 } from "../../../lib/backend/docker/images.ts";
 import { Failure } from "../../../lib/errors.ts";
@@ -124,4 +126,50 @@ Deno.test("imageFacts() reads what is there and what is null", () => {
   const bare = { id: "sha256:2", env: new Map(), user: "", labels: {} };
   assert.deepEqual(imageFacts({ Id: "sha256:2", Config: { Env: null, Labels: null } }), bare);
   assert.deepEqual(imageFacts({ Id: "sha256:2", Config: null }), bare);
+});
+
+Deno.test("isSteering() knows what decides which code a program of root's runs", () => {
+  for (
+    const name of [
+      "LD_PRELOAD",
+      "LD_LIBRARY_PATH",
+      "LD_AUDIT",
+      "BASH_ENV",
+      "ENV",
+      "NODE_OPTIONS",
+      "PERL5OPT",
+      "PERL5LIB",
+      "PERLLIB",
+      "PYTHONPATH",
+      "PYTHONSTARTUP",
+    ]
+  ) {
+    assert.equal(isSteering(name), true, name);
+  }
+  for (
+    const name of [
+      "PATH",
+      "LANG",
+      "ENVIRONMENT",
+      "MY_ENV",
+      "OLD_LD_PRELOAD",
+      "NODE_VERSION",
+      "PYTHON_VERSION",
+      "PYTHON_SHA256",
+    ]
+  ) {
+    assert.equal(isSteering(name), false, name);
+  }
+});
+
+Deno.test("refuseSteering() names the variables that ssh keys are refused for, and never a value", () => {
+  const env = new Map([["PATH", "/bin"], ["LD_PRELOAD", "/secret.so"], ["ENV", ""]]);
+  refuseSteering("x", undefined);
+  refuseSteering("x", { ...facts("1000"), env: new Map([["PATH", "/bin"]]) });
+  assert.throws(() => refuseSteering("example.org/a:1", { ...facts("1000"), env }), {
+    code: "image-environment",
+    exit: 125,
+    message:
+      "example.org/a:1 sets LD_PRELOAD, ENV, which would steer the programs that ssh keys are handed to",
+  });
 });

@@ -22,7 +22,9 @@ import {
   stepsOf,
   tarEntries,
 } from "../../support/normalise.ts";
-import { testSpec } from "../../support/plan_inputs.ts";
+import { memoryFiles } from "../../support/memory_files.ts";
+import { testSpec, testSshEntry } from "../../support/plan_inputs.ts";
+import { openSshKey } from "../../support/private_keys.ts";
 import { LINUX, MemoryEngine } from "./memory_engine.ts";
 
 /** One call of the docker CLI, with the places of its beginning and end in the one order of all. */
@@ -162,7 +164,10 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
     TERM: "xterm-256color",
     CLAUDE_BOTTLE_OAUTH_TOKEN: "token-4712",
   };
-  const host = fakeHost({ processes: engine.processes, env });
+  const files = memoryFiles(Object.fromEntries(
+    KEYS.map(([path, text]) => [path, { text, mode: 0o600 }]),
+  ));
+  const host = fakeHost({ processes: engine.processes, env, files });
   const processes = new RecordingProcesses(engine.processes, turns);
   const onEvent = (): void => {};
   const backend = new DockerBottleBackend({ host: { ...host, processes }, context, onEvent });
@@ -237,10 +242,30 @@ function assertSameInput({ id, stdin }: PrintedStep, { input }: Recorded): void 
     assert.deepEqual(entries.map(({ path }) => path), stdin.entries, id);
     assert.equal(entries.reduce((sum, { size }) => sum + size, 0), stdin.bytes, id);
   } else {
-    assert.deepEqual([stdin.kind, stdin.bytes], ["environment", null], id);
+    assert.equal(stdin.bytes, null);
+    if (stdin.kind === "keys") return assertKeys(stdin.entries, input);
+    assert.equal(stdin.kind, "environment", id);
     assert.deepEqual([...frameEntries(input).keys()], stdin.entries, id);
   }
 }
+
+function assertKeys(names: readonly string[], input: Uint8Array): void {
+  const frames = new TextDecoder().decode(input);
+  for (const [path, text] of KEYS) assert.equal(frames.includes(text), names.includes(path), path);
+  assert.ok(names.length > 0);
+}
+
+/** Files of the host with keys. */
+const KEYS: readonly (readonly [string, string])[] = [
+  ["/keys/first", openSshKey()],
+  ["/keys/second", openSshKey({ point: 8 })],
+];
+
+const SSH = [
+  testSshEntry({ identityFile: "/keys/first" }),
+  testSshEntry({ host: "b", hostname: "b.example", port: 2222, identityFile: "/keys/second" }),
+  testSshEntry({ host: "c", hostname: "c.example", identityFile: "/keys/first" }),
+];
 
 const PLAIN: Variant = { spec: {}, context: undefined, images: [true, true, true], turns: [0], code: 0 };
 
@@ -267,13 +292,21 @@ Deno.test("what is printed is what is executed: a headless bottle whose images a
 Deno.test("what is printed is what is executed: an attached bottle with everything, on another engine", async () => {
   const both = await bothOf({
     ...PLAIN,
-    spec: { mode: "attached", command: ["claude"], networks: [...NETWORKS.keys()], forwardOauthToken: true },
+    spec: {
+      mode: "attached",
+      command: ["claude"],
+      networks: [...NETWORKS.keys()],
+      forwardOauthToken: true,
+      ssh: SSH,
+    },
     context: "box",
     images: [false, false, false],
     turns: [3, 0, 7, 1],
   });
   const ids = stepsOf(both.plan).map(({ id }) => id);
-  for (const id of ["base-image", "agent-build", "sidecar-build", "sidecar-join-2", "agent-env"]) {
+  for (
+    const id of ["base-image", "agent-build", "sidecar-build", "sidecar-join-2", "ssh-agent", "agent-env"]
+  ) {
     assert.ok(ids.includes(id), id);
   }
   assertSame(both);
@@ -290,6 +323,7 @@ const variant: fc.Arbitrary<Variant> = fc.record({
     prompt: fc.constantFrom("", "You review.\nKindly."),
     networks: fc.uniqueArray(fc.constantFrom(...NETWORKS.keys())),
     forwardOauthToken: fc.boolean(),
+    ssh: fc.integer({ min: 0, max: SSH.length }).map((count) => SSH.slice(0, count)),
     runtime: fc.constantFrom("auto" as const, "runc" as const),
     ca: fc.constantFrom(undefined, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
   }),

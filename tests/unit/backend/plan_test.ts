@@ -6,7 +6,7 @@ import { planJson, stepsText } from "../../../lib/bottle/render.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import type { EgressProxy } from "../../../lib/egress/proxy.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
-import { TEST_PROXY, testInputs, testSpec } from "../../support/plan_inputs.ts";
+import { TEST_PROXY, testInputs, testSpec, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
 
 /** A bottle under gVisor on a newer engine, on a terminal, with everything that changes a step. */
 const ATTACHED: PlanInputs = testInputs({
@@ -72,7 +72,7 @@ function readable(plan: DockerBottlePlan): unknown {
 }
 
 function stdinOf(input: NonNullable<Step["invocation"]["input"]>): unknown {
-  return input.kind === "environment" ? input : {
+  return input.kind !== "tar" ? input : {
     kind: input.kind,
     files: input.files.map(({ path, mode, uid, gid }) => `${mode.toString(8)} ${uid}:${gid} ${path}`),
   };
@@ -88,6 +88,29 @@ Deno.test("composePlan() decides every word of a headless bottle under runc", as
 
 Deno.test("composePlan() decides every word of an attached bottle under gVisor that builds its image first", async () => {
   assert.deepEqual(readable(composePlan(ATTACHED)), await golden("attached_runsc"));
+});
+
+Deno.test("composePlan() decides every word of a bottle with ssh keys", async () => {
+  const bound = testSshKey();
+  const loose = testSshKey({
+    path: "/home/somebody/.ssh/box",
+    entries: [testSshEntry({ host: "box", hostname: "10.0.0.7", knownHostKeys: [], unpinned: true })],
+  });
+  const inputs = testInputs({
+    spec: testSpec({ env: new Map(), ssh: [...bound.entries, ...loose.entries] }),
+    sshKeys: [bound, loose],
+    images: {
+      ...testInputs().images,
+      agent: { name: "example.org/agent:1", id: "sha256:a11", build: undefined },
+    },
+  });
+  const plan = composePlan(inputs);
+  assert.deepEqual(readable(plan), await golden("ssh_runc"));
+  assert.doesNotMatch(JSON.stringify([planJson(plan), plan]) + stepsText(plan), /the key's own text/);
+  assert.match(
+    stepsText(plan),
+    /# stdin: keys of \/home\/somebody\/.ssh\/gitea \/home\/somebody\/.ssh\/box$/m,
+  );
 });
 
 Deno.test("composePlan() gives an agent at most the memory that the engine has", () => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
-import { composePlan, type DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
+import { composePlan, type DockerBottlePlan, type PlanInputs } from "../../../lib/backend/docker/plan.ts";
 import type { InspectedObject } from "../../../lib/backend/docker/inspected.ts";
 import { verifyBottle } from "../../../lib/backend/docker/verify.ts";
 import { Failure } from "../../../lib/errors.ts";
 import { fakeHost } from "../../support/fake_host.ts";
-import { testInputs, testSpec } from "../../support/plan_inputs.ts";
+import { testInputs, testSpec, testSshKey } from "../../support/plan_inputs.ts";
 import { accountOf, MemoryEngine } from "./memory_engine.ts";
 
 type Json = { [key: string]: Json } & { [index: number]: Json };
@@ -20,12 +20,13 @@ interface Bottle {
 const ROLES = ["agent", "sidecar", "internal", "egress"] as const;
 
 /** A bottle as an engine made it that does all it is asked. */
-async function made(): Promise<Bottle> {
+async function made(more: Partial<PlanInputs> = {}): Promise<Bottle> {
   const engine = new MemoryEngine();
   const host = fakeHost({ processes: engine.processes });
   const plan = composePlan(testInputs({
     spec: testSpec({ networks: ["intra"] }),
     joined: new Map([["intra", "joined-network-id"]]),
+    ...more,
   }));
   const onEvent = (): void => {};
   await new DockerBottleBackend({ host, context: undefined, onEvent }).launch(plan, {
@@ -360,5 +361,31 @@ Deno.test("verifyBottle() fails when any part is not in the engine's answer", as
     const bottle = await made();
     const account = { ...bottle.account, [role]: { Id: "other" } as unknown as Json };
     assert.throws(() => verify({ ...bottle, account }), { code: "object-gone", exit: 125 });
+  }
+});
+
+Deno.test("verifyBottle() wants the tmpfs of a bottle's ssh-agent, and no variable that steers root's programs", async () => {
+  const key = testSshKey();
+  const ssh = { spec: testSpec({ networks: ["intra"], ssh: key.entries }), sshKeys: [key] };
+  const whole = await made(ssh);
+  verify(whole);
+  const asked = "asked /run/claude-bottle:uid=0,gid=0,mode=0755,size=1m,noexec,nosuid,nodev " +
+    "/run/env:uid=47291,gid=47291,mode=0700,size=4m,noexec,nosuid,nodev";
+
+  const without = await made(ssh);
+  const mounts: Record<string, unknown> = without.account.agent["HostConfig"]?.["Tmpfs"] ?? {};
+  delete mounts["/run/claude-bottle"];
+  assert.deepEqual(problems(without), [
+    `agent tmpfs: ${asked}, found /run/env:uid=47291,gid=47291,mode=0700,size=4m,noexec,nosuid,nodev`,
+  ]);
+
+  const steered = ["LD_PRELOAD=/home/node/x.so", "PYTHON_VERSION=3.13", "PERL5LIB=/tmp", "ENV="];
+  for (const bottle of [await made(ssh), await made()]) {
+    (bottle.account.agent["Config"]?.["Env"] as unknown as string[]).push(...steered);
+    const isSsh = bottle.plan.inputs.sshKeys.length > 0;
+    assert.deepEqual(
+      problems(bottle),
+      isSsh ? ["agent image's variables that steer programs: asked none, found LD_PRELOAD PERL5LIB ENV"] : [],
+    );
   }
 });

@@ -13,6 +13,7 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
     runtime: "runc",
     limits: "4 GiB memory, 2048 processes",
     skills: [],
+    ssh: [],
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
@@ -100,6 +101,17 @@ Deno.test("preflightText() says everything that there may be", () => {
       { name: "review", path: "/home/somebody/.claude/skills/review" },
       { name: "shared", path: "/srv/shared skills" },
     ],
+    ssh: [
+      {
+        host: "gitea",
+        user: "git",
+        hostname: "git.example.com",
+        port: 2222,
+        key: "/home/somebody/.ssh/id",
+        pinned: true,
+      },
+      { host: "box", user: "me", hostname: "10.0.0.7", port: 22, key: "/srv/a key", pinned: false },
+    ],
   }));
   assert.equal(
     text,
@@ -114,7 +126,8 @@ prompt         : (none)
 bottle         : dev
   runtime      : runsc (gVisor)
   proxy        : squid
-  ssh hosts    : git.example.com, 10.0.0.7
+  ssh hosts    : gitea: git@git.example.com:2222 (key /home/somebody/.ssh/id, pinned)
+  ssh hosts    : box: me@10.0.0.7:22 (key /srv/a key, not pinned)
   egress       : 2 hosts allowed (10.0.0.7, git.example.com)
   granted      : *.example.org, a.example
   private      : 10.0.0.7
@@ -209,6 +222,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "run_id",
     "notices",
     "skill_paths",
+    "ssh",
     "manifest",
     "steps",
     "agent_steps",
@@ -221,7 +235,10 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     policy: { ...testSpec().policy, ssh: [{ host: "git.example.com", port: 22, private: false }] },
   };
   const skills = [{ name: "review", path: "/srv/review" }];
-  assert.deepEqual(planJson(plan(spec, { notices: ["mind this"], skills })), {
+  const ssh = [
+    { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },
+  ];
+  assert.deepEqual(planJson(plan(spec, { notices: ["mind this"], skills, ssh })), {
     agent: "Code Reviewer",
     bottle: "dev",
     container_name: "claude-bottle-code-reviewer",
@@ -231,7 +248,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     runtime: "runc",
     env_names: ["GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
     skills: ["review"],
-    ssh_hosts: ["git.example.com"],
+    ssh_hosts: ["gitea"],
     egress: {
       proxy: "squid",
       hosts: ["api.anthropic.com", "intra.example"],
@@ -247,6 +264,9 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     run_id: "abcdefghijklm",
     notices: ["mind this"],
     skill_paths: ["/srv/review"],
+    ssh: [
+      { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },
+    ],
     manifest: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
     steps: [{
       id: "agent-files",

@@ -7,6 +7,9 @@ const YAML = `bottles:
   base: {}
   good:
     env: { A: x, B: "\${B}", C: "?" }
+    ssh:
+      - { Host: h, IdentityFile: k, KnownHostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS }
+      - { Host: i, IdentityFile: l, unpinned: true }
     egress: { proxy: squid, allowlist: [x.lan], private: [x.lan], networks: [n] }
     resources: { cpus: 1, memory: 1g, pids: 100 }
     image: { ca: ~/ca.pem }
@@ -18,7 +21,7 @@ const YAML = `bottles:
       B: { secret: { file: b } }
     ssh:
       - { Host: h, IdentityFile: k }
-      - { Host: i, IdentityFile: k }
+      - { Host: i, IdentityFile: k, Port: 2222, unpinned: true, sign: true }
     git: { identity: host }
     egress:
       proxy: pipelock
@@ -55,20 +58,34 @@ Deno.test("refuseUnavailable() lets an agent start that asks for what is there",
 
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
   assert.deepEqual(await refusal("all"), [
-    "10:14: bottles.all.extends: extending a bottle is not available yet",
-    "12:7: bottles.all.env.A: a secret from a command or file is not available yet",
-    "13:7: bottles.all.env.B: a secret from a command or file is not available yet",
-    "15:9: bottles.all.ssh[0]: ssh is not available yet",
-    "16:9: bottles.all.ssh[1]: ssh is not available yet",
-    "17:22: bottles.all.git.identity: git identity is not available yet",
-    "21:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
-    "23:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
-    "24:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
-    "25:24: bottles.all.resources.disk: a disk limit is not available yet",
-    "26:20: bottles.all.image.base: another base image is not available yet",
-    "26:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
-    "26:38: bottles.all.image.packages: installing packages is not available yet",
+    "13:14: bottles.all.extends: extending a bottle is not available yet",
+    "15:7: bottles.all.env.A: a secret from a command or file is not available yet",
+    "16:7: bottles.all.env.B: a secret from a command or file is not available yet",
+    "18:9: bottles.all.ssh[0]: learning a host's key is not available yet",
+    "19:71: bottles.all.ssh[1].sign: signing commits with an ssh key is not available yet",
+    "20:22: bottles.all.git.identity: git identity is not available yet",
+    "24:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
+    "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
+    "27:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
+    "28:24: bottles.all.resources.disk: a disk limit is not available yet",
+    "29:20: bottles.all.image.base: another base image is not available yet",
+    "29:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
+    "29:38: bottles.all.image.packages: installing packages is not available yet",
   ]);
+});
+
+Deno.test("refuseUnavailable() says what to write for an ssh entry whose host's key is not known", async () => {
+  const entry = "{ Host: h, Hostname: git.example.com, Port: 2222, IdentityFile: k }";
+  const text = `bottles: { b: { ssh: [${entry}] } }\nagents: { a: { bottle: b } }\n`;
+  const manifest = await parseManifest([{ path: "m", bytes: new TextEncoder().encode(text) }]);
+  assert.throws(() => refuseUnavailable(manifest, "a"), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.deepEqual(error.problems.map(({ hints }) => hints), [[
+      "Add its KnownHostKey: compare what `ssh-keyscan -p 2222 git.example.com` prints with what the host's owner says",
+      "Or write `unpinned: true`: the key then signs for anything while the bottle runs",
+    ]]);
+    return true;
+  });
 });
 
 Deno.test("refuseUnavailable() knows the agents there are", async () => {

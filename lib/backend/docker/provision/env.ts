@@ -4,6 +4,7 @@ import { checkedValue, literalsOf, type ResolvedEnv, Secret } from "../../../bot
 import type { BottleSpec } from "../../../bottle/spec.ts";
 import type { Environment } from "../../../host/environment.ts";
 import { CA_FILE } from "./files.ts";
+import { SSH_SOCKET } from "./ssh.ts";
 
 /** The bundle that the wrapper makes of the image's authorities and the extra ones. */
 const CA_BUNDLE = "/run/env/ca-bundle.pem";
@@ -14,7 +15,11 @@ const TERMINAL_VARIABLES = ["TERM", "COLORTERM"] as const;
 /** What of a spec decides the environment of a process in its bottle. */
 export type EnvironmentSpec =
   & Pick<BottleSpec, "home" | "ca" | "env" | "forwardOauthToken">
-  & { readonly mode: CommandMode };
+  & {
+    readonly mode: CommandMode;
+    /** How many ssh entries there are decides, not which. */
+    readonly ssh: Pick<BottleSpec["ssh"], "length">;
+  };
 
 /** The same without any secret. */
 export function withoutSecrets(spec: EnvironmentSpec): EnvironmentSpec {
@@ -37,6 +42,8 @@ export function ownEnvironment(spec: EnvironmentSpec, environment: Environment):
       own.set(name, CA_BUNDLE);
     }
   }
+  // ssh finds it by its configuration; other programs look here.
+  if (spec.ssh.length > 0) own.set("SSH_AUTH_SOCK", SSH_SOCKET);
   if (spec.mode === "attached") {
     for (const name of TERMINAL_VARIABLES) {
       const value = environment.get(name);

@@ -1,0 +1,147 @@
+# Runs in the bottle as root, once, before the agent does: takes the ssh keys from stdin into an ssh-agent that
+# root alone can reach, and starts the relay that the agent's user talks to. No key is ever in an argv, an
+# environment or a file.
+#
+# stdin is a number of keys and then, for each of them, four texts: whose key it is, known_hosts lines, what it is
+# bound to (USER@HOST or USER@[HOST]:PORT, a line each; none for a key that is not bound), the key.
+# A text is LENGTH ":" BYTES ",".
+use strict;
+use warnings;
+use POSIX ();
+use Socket;
+
+my $DIRECTORY = '/run/claude-bottle';
+my $RELAY = '/usr/local/lib/claude-bottle/ssh_relay.pl';
+my $DEADLINE = 30;
+
+my $AGENT_SOCKET = "$DIRECTORY/private/agent.sock";
+my $KNOWN_HOSTS = "$DIRECTORY/private/known_hosts";
+
+sub fail { print STDERR "claude-bottle: the ssh keys cannot be used: $_[0]\n"; exit 1 }
+
+# The image's own variables must not decide what root runs.
+%ENV = (PATH => '/usr/bin:/bin', LC_ALL => 'C', SSH_AUTH_SOCK => $AGENT_SOCKET);
+$SIG{ALRM} = sub { fail("they were not loaded within $DEADLINE s") };
+$SIG{PIPE} = 'IGNORE';
+alarm $DEADLINE;
+umask 0077;
+
+sub read_exactly {
+    my ($length) = @_;
+    my $bytes = '';
+    while (length($bytes) < $length) {
+        my $got = sysread(STDIN, $bytes, $length - length($bytes), length($bytes));
+        fail('they ended early') unless $got;
+    }
+    return $bytes;
+}
+
+sub read_text {
+    my $length = '';
+    while ((my $digit = read_exactly(1)) ne ':') {
+        fail('they are malformed') unless $digit =~ /^[0-9]$/ && length($length) < 7;
+        $length .= $digit;
+    }
+    fail('they are malformed') if $length eq '';
+    my $bytes = read_exactly($length);
+    fail('they are malformed') if read_exactly(1) ne ',';
+    return $bytes;
+}
+
+sub put {
+    my ($path, $text) = @_;
+    open(my $file, '>', $path) or fail("cannot write $path: $!");
+    print {$file} $text;
+    close($file) or fail("cannot write $path: $!");
+}
+
+# Runs a command with $input as its stdin; its exit status, stdout and stderr. Both are small.
+sub output_of {
+    my ($input, @command) = @_;
+    pipe(my $in_read, my $in_write) && pipe(my $out_read, my $out_write) && pipe(my $err_read, my $err_write)
+        or fail("cannot make a pipe: $!");
+    my $pid = fork;
+    fail("cannot fork: $!") unless defined $pid;
+    if (!$pid) {
+        POSIX::dup2(fileno $in_read, 0);
+        POSIX::dup2(fileno $out_write, 1);
+        POSIX::dup2(fileno $err_write, 2);
+        { no warnings 'exec'; exec { $command[0] } @command; }
+        print STDERR "cannot run $command[0]: $!\n";
+        POSIX::_exit(127);
+    }
+    close $_ for $in_read, $out_write, $err_write;
+    print {$in_write} $input;
+    close $in_write;
+    local $/;
+    my ($out, $err) = (scalar <$out_read> // '', scalar <$err_read> // '');
+    waitpid $pid, 0;
+    return ($?, $out, $err);
+}
+
+sub listens {
+    my ($path) = @_;
+    socket(my $socket, PF_UNIX, SOCK_STREAM, 0) or fail("cannot make a socket: $!");
+    return connect($socket, pack_sockaddr_un($path));
+}
+
+# The relay is the ssh-agent's parent: when one of them ends, so does the other. Neither holds our own streams,
+# or the engine's exec would not end.
+sub start {
+    my $pid = fork;
+    fail("cannot fork: $!") unless defined $pid;
+    return $pid if $pid;
+    POSIX::setsid();
+    open(my $null, '+<', '/dev/null') or POSIX::_exit(1);
+    POSIX::dup2(fileno $null, $_) for 0, 1, 2;
+    no warnings 'exec';
+    exec 'ssh-agent', '-P', 'none', '-a', $AGENT_SOCKET, '/usr/bin/perl', $RELAY;
+    POSIX::_exit(127);
+}
+
+sub await {
+    my ($pid, $path) = @_;
+    until (listens($path)) {
+        fail($? >> 8 == 127 ? 'the image has no ssh-agent' : 'the ssh-agent did not start')
+            if waitpid($pid, POSIX::WNOHANG()) > 0;
+        select(undef, undef, undef, 0.01);
+    }
+}
+
+# The public halves that the ssh-agent holds, `TYPE BASE64` each.
+sub held {
+    my ($status, $out) = output_of('', 'ssh-add', '-L');
+    return $status ? () : map { /^(\S+ \S+)/ } split(/\n/, $out);
+}
+
+my %owner;
+
+# Adds one key and writes its public half, by which ssh chooses it.
+sub add {
+    my ($number, $whose, $known_hosts, $bound_to, $key) = @_;
+    put($KNOWN_HOSTS, $known_hosts);
+    my @bound = map { ('-h', $_) } split(/\n/, $bound_to);
+    my ($status, undef, $err) = output_of($key, 'ssh-add', '-q', @bound ? ('-H', $KNOWN_HOSTS, @bound) : (), '-');
+    if ($status) {
+        my ($why) = grep { /\S/ } split(/\n/, $err);
+        fail("that of $whose: " . ($why // 'ssh-add failed'));
+    }
+    my @held = held();
+    my ($new) = grep { !exists $owner{$_} } @held;
+    # Added again, a key would have lost what it was bound to.
+    fail("that of $whose is the same as another one") unless defined $new && @held == $number;
+    $owner{$new} = $whose;
+    my $path = "$DIRECTORY/key$number.pub";
+    put($path, "$new\n");
+    chmod(0644, $path) or fail("cannot write $path: $!");
+}
+
+my $count = read_text();
+fail('they are malformed') unless $count =~ /^[1-9][0-9]{0,3}$/;
+my @keys = map { [map { read_text() } 1 .. 4] } 1 .. $count;
+mkdir("$DIRECTORY/private", 0700) or fail("cannot make $DIRECTORY/private: $!");
+my $pid = start();
+await($pid, $AGENT_SOCKET);
+add($_, @{ $keys[$_ - 1] }) for 1 .. $count;
+unlink($KNOWN_HOSTS);
+await($pid, "$DIRECTORY/ssh.sock");

@@ -1,0 +1,147 @@
+import agentProgram from "../../../assets/ssh_agent.pl" with { type: "text" };
+import connectProgram from "../../../assets/ssh_connect.pl" with { type: "text" };
+import relayProgram from "../../../assets/ssh_relay.pl" with { type: "text" };
+import type { TarFile } from "../../../bottle/invocation.ts";
+import { isPinned, type SshKey } from "../../../bottle/ssh_keys.ts";
+import { PROXY_PORT } from "../../../egress/proxy.ts";
+import type { SshEntry } from "../../../manifest/model.ts";
+import { joined } from "../bytes.ts";
+
+/** Where the ssh-agent's sockets and the keys' public halves are in a bottle: a tmpfs that root alone writes to. */
+export const SSH_DIRECTORY = "/run/claude-bottle";
+
+/** Its mount options. */
+export const SSH_TMPFS_OPTIONS = "uid=0,gid=0,mode=0755,size=1m,noexec,nosuid,nodev";
+
+/** What the agent's user asks for signatures: the relay. */
+export const SSH_SOCKET = `${SSH_DIRECTORY}/ssh.sock`;
+
+const PROGRAMS = "/usr/local/lib/claude-bottle";
+
+/** The program that takes the keys; the agent can change neither it nor what it starts. */
+export const SSH_AGENT = `${PROGRAMS}/ssh_agent.pl`;
+
+/** Where ssh files stand. */
+export interface SshPlace {
+  readonly home: string;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly sidecarAddress: string;
+}
+
+/** What ssh needs in a bottle but for the keys: the programs, root's, and the agent's own configuration. */
+export function provisionSsh(
+  entries: readonly SshEntry[],
+  { keys, place }: { readonly keys: readonly SshKey[]; readonly place: SshPlace },
+): readonly TarFile[] {
+  if (keys.length === 0) return [];
+  const program = (name: string, text: string): TarFile => ({
+    path: `${PROGRAMS}/${name}`.slice(1),
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    text,
+  });
+  const folder = `${place.home.replace(/^\/+/, "")}/.ssh`;
+  return [
+    program("ssh_agent.pl", agentProgram),
+    program("ssh_relay.pl", relayProgram),
+    program("ssh_connect.pl", connectProgram),
+    { path: folder, mode: 0o700, ...place.user, kind: "directory" },
+    { path: `${folder}/config`, mode: 0o600, ...place.user, text: sshConfig(entries, { keys, place }) },
+    { path: `${folder}/known_hosts`, mode: 0o600, ...place.user, text: knownHosts(entries) },
+  ];
+}
+
+/**
+ * The agent's `~/.ssh/config`: a block for each entry, and one for all hosts behind them, so that a host that is not
+ * granted is refused by the sidecar, in words. ssh takes the first value that it finds.
+ */
+export function sshConfig(
+  entries: readonly SshEntry[],
+  { keys, place }: { readonly keys: readonly SshKey[]; readonly place: SshPlace },
+): string {
+  const blocks = entries.map((entry) => {
+    const number = keys.findIndex((key) => key.entries.some(({ host }) => host === entry.host)) + 1;
+    return [
+      `Host ${namesOf(entry, entries).map(word).join(" ")}`,
+      `  HostName ${word(entry.hostname)}`,
+      `  User ${word(entry.user)}`,
+      `  Port ${port(entry)}`,
+      `  IdentityFile ${SSH_DIRECTORY}/key${number}.pub`,
+      "  IdentitiesOnly yes",
+      ...(isPinned(entry) ? [] : ["  StrictHostKeyChecking accept-new"]),
+      "",
+    ];
+  });
+  const proxy = `/usr/bin/perl ${PROGRAMS}/ssh_connect.pl ${word(place.sidecarAddress)} ${PROXY_PORT} %h %p`;
+  const all = [
+    "Host *",
+    `  IdentityAgent ${SSH_SOCKET}`,
+    "  StrictHostKeyChecking yes",
+    `  UserKnownHostsFile ${place.home}/.ssh/known_hosts`,
+    "  UpdateHostKeys no",
+    `  ProxyCommand ${proxy}`,
+    "",
+  ];
+  return [...blocks.flat(), ...all].join("\n");
+}
+
+/** What the entry is reached by: its Host, and its Hostname where that can mean no other entry. */
+function namesOf({ host, hostname }: SshEntry, entries: readonly SshEntry[]): readonly string[] {
+  const others = entries.filter((other) => other.host !== host);
+  const isTaken = others.some((other) => other.hostname === hostname || other.host === hostname);
+  return host === hostname || isTaken ? [host] : [host, hostname];
+}
+
+/** The agent's `~/.ssh/known_hosts`: by Host and by Hostname, but not by a Host that is another entry's Hostname. */
+export function knownHosts(entries: readonly SshEntry[]): string {
+  return entries.flatMap((entry) => {
+    const isOther = entries.some(({ hostname }) => hostname === entry.host && hostname !== entry.hostname);
+    const names = new Set([...(isOther ? [] : [entry.host]), entry.hostname]);
+    return [...names].flatMap((name) => knownHostLines(name, entry));
+  }).join("");
+}
+
+function knownHostLines(name: string, entry: SshEntry): readonly string[] {
+  return entry.knownHostKeys.map((key) => `${place(name, entry)} ${hostKey(key)}\n`);
+}
+
+/** A host as known_hosts and ssh-add name it. */
+function place(name: string, entry: SshEntry): string {
+  return entry.port === 22 ? word(name) : `[${word(name)}]:${port(entry)}`;
+}
+
+/** The keys as `ssh_agent.pl` reads them; the only place that writes a key. */
+export function keyFrames(keys: readonly SshKey[]): Uint8Array {
+  const texts = keys.flatMap(({ entries, text }) => [
+    entries.map(({ host }) => word(host)).join(", "),
+    entries.flatMap((entry) => knownHostLines(entry.hostname, entry)).join(""),
+    entries.filter(isPinned).map((entry) => `${word(entry.user)}@${place(entry.hostname, entry)}\n`).join(""),
+    text.reveal(),
+  ]);
+  const encoder = new TextEncoder();
+  return joined([String(keys.length), ...texts].flatMap((text) => {
+    const bytes = encoder.encode(text);
+    return [encoder.encode(`${bytes.length}:`), bytes, encoder.encode(",")];
+  }));
+}
+
+/*
+ * The manifest has no other values. What becomes a line must not depend on that: a space or a line feed would be a
+ * directive.
+ */
+
+function word(text: string): string {
+  if (/^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(text)) return text;
+  throw new RangeError(`Not a word of an ssh configuration: ${JSON.stringify(text)}`);
+}
+
+function port({ port }: SshEntry): string {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return String(port);
+  throw new RangeError(`Not a port: ${port}`);
+}
+
+function hostKey(key: string): string {
+  if (/^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/.test(key)) return key;
+  throw new RangeError(`Not a host key: ${JSON.stringify(key)}`);
+}

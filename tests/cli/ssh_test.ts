@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { type CliOptions, dockerCalls, MANIFEST_PATH, runCli } from "../support/cli_harness.ts";
+import { PERSON } from "../support/memory_terminal.ts";
+import { HOST_KEY } from "../support/plan_inputs.ts";
+import { openSshKey } from "../support/private_keys.ts";
+
+const HOME = "/home/somebody";
+
+function manifest(...entries: readonly string[]): string {
+  return `bottles:
+  dev:
+    ssh:
+${entries.map((entry) => `      - { ${entry} }`).join("\n")}
+    egress: { proxy: squid }
+agents: { reviewer: { bottle: dev } }
+`;
+}
+
+const GITEA =
+  `Host: gitea, Hostname: git.example.com, Port: 2222, IdentityFile: ~/.ssh/gitea, KnownHostKey: ${HOST_KEY}`;
+const BOX = "Host: box.example, User: me, IdentityFile: keys/box, unpinned: true";
+const BOX_FILE = `${HOME}/.config/claude-bottle/keys/box`;
+
+const FILES: NonNullable<CliOptions["files"]> = {
+  [`${HOME}/.ssh/gitea`]: { link: `${HOME}/.ssh/id_ed25519` },
+  [`${HOME}/.ssh/id_ed25519`]: { text: openSshKey(), mode: 0o600 },
+  [BOX_FILE]: { text: openSshKey({ point: 8 }), mode: 0o600 },
+};
+
+/** `start --dry-run` over the real backend. */
+function dryRun(entries: readonly string[], more: CliOptions = {}): ReturnType<typeof runCli> {
+  return runCli(["start", "--dry-run", "--format", "json", "--color", "never"], {
+    manifest: manifest(...entries),
+    over: "docker",
+    files: FILES,
+    ...more,
+  });
+}
+
+Deno.test("an ssh entry's key is looked for from the home or from the manifest's folder", async () => {
+  const { backend } = await runCli(["start", "--dry-run"], {
+    manifest: manifest(GITEA, BOX, BOX.replace("box.example", "b").replace("keys/box", "/srv/key")),
+  });
+  assert.deepEqual(backend.specs[0]?.ssh.map(({ identityFile }) => identityFile), [
+    `${HOME}/.ssh/gitea`,
+    `${MANIFEST_PATH.replace(/[^/]*$/, "")}keys/box`,
+    "/srv/key",
+  ]);
+});
+
+Deno.test("the preflight and the plan name each ssh entry and the key that it really uses", async () => {
+  const text = await runCli(["start", "--dry-run"], {
+    manifest: manifest(GITEA, BOX),
+    over: "docker",
+    files: FILES,
+  });
+  assert.ok(
+    text.stderr.includes(
+      `  ssh hosts    : gitea: git@git.example.com:2222 (key ${HOME}/.ssh/id_ed25519, pinned)\n` +
+        `  ssh hosts    : box.example: me@box.example:22 (key ${BOX_FILE}, not pinned)\n`,
+    ),
+    text.stderr,
+  );
+  assert.ok(
+    text.stderr.includes(
+      `note           : ssh key ${BOX_FILE} (box.example): not bound to user and host: signs for anything while the bottle runs\n`,
+    ),
+    text.stderr,
+  );
+  assert.ok(text.stdout.includes(`# stdin: keys of ${HOME}/.ssh/id_ed25519 ${BOX_FILE}\n`), text.stdout);
+  const { stdout } = await dryRun([GITEA, BOX]);
+  const plan = JSON.parse(stdout);
+  assert.deepEqual(plan.ssh_hosts, ["gitea", "box.example"]);
+  assert.deepEqual(plan.ssh[0], {
+    host: "gitea",
+    user: "git",
+    hostname: "git.example.com",
+    port: 2222,
+    key: `${HOME}/.ssh/id_ed25519`,
+    pinned: true,
+  });
+  for (const said of [text.stdout, text.stderr, stdout]) assert.doesNotMatch(said, /b3BlbnNzaC1rZXk/);
+});
+
+Deno.test("a key that is not there is told before the question, and the engine is asked nothing", async () => {
+  const run = await runCli(["start", "--color", "never"], {
+    manifest: manifest(GITEA),
+    over: "docker",
+    terminals: PERSON,
+    answers: ["y"],
+  });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
+  assert.equal(
+    run.stderr,
+    `error: ssh key file not found for host 'gitea': ${HOME}/.ssh/gitea
+
+hint: Correct its IdentityFile, or make a key with \`ssh-keygen -t ed25519\`
+`,
+  );
+  assert.deepEqual(dockerCalls(run), []);
+});
+
+Deno.test("an own image is said to hold the keys, and one whose variables steer programs gets none", async () => {
+  const env = { CLAUDE_BOTTLE_IMAGE: "example.org/agent:1" };
+  const facts = (variable: string): string =>
+    JSON.stringify([{ Id: "sha256:1", Config: { Env: ["PATH=/bin", variable], User: "1000" } }]);
+  for (
+    const [variable, entries, code] of [
+      ["LANG=C", [GITEA], 0],
+      ["LD_PRELOAD=/x.so", [GITEA], 125],
+    ] as const
+  ) {
+    const run = await dryRun(entries, {
+      env,
+      arrange: ({ processes }) =>
+        void processes.on(/^docker image inspect example\.org/, { stdout: facts(variable) }),
+    });
+    assert.deepEqual(run.outcome, { kind: "exit", code }, run.stderr);
+    if (code === 0) {
+      assert.deepEqual(JSON.parse(run.stdout).notices, [
+        "example.org/agent:1 is not built by claude-bottle: this image holds your keys",
+      ]);
+    } else {
+      assert.match(
+        run.stderr,
+        /^error: example\.org\/agent:1 sets LD_PRELOAD, which would steer the programs/,
+      );
+    }
+  }
+});

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import agentProgram from "../../lib/assets/ssh_agent.pl" with { type: "text" };
+import relayProgram from "../../lib/assets/ssh_relay.pl" with { type: "text" };
+import { eventually } from "./engine.ts";
+
+/** What a finished program left. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a program to its end, `input` being its whole stdin. */
+export async function run(
+  [program, ...args]: readonly [string, ...string[]],
+  { input = "", env = {} }: {
+    readonly input?: string | Uint8Array;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Ran> {
+  const child = new Deno.Command(program, { args, env, stdin: "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
+  const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+  const [output] = await Promise.all([
+    child.output(),
+    // One that ends early reads nothing more.
+    ReadableStream.from([bytes]).pipeTo(child.stdin).catch(() => {}),
+  ]);
+  const text = new TextDecoder();
+  return { code: output.code, out: text.decode(output.stdout), err: text.decode(output.stderr) };
+}
+
+/** `TYPE` and body of a message of the agent protocol, with its length, in hex. */
+export function message(type: number, body: readonly number[] = []): string {
+  return hex([...number(body.length + 1), type, ...body]);
+}
+
+/** A counted string of the agent protocol. */
+export function counted(value: string | readonly number[]): readonly number[] {
+  const bytes = typeof value === "string" ? [...new TextEncoder().encode(value)] : value;
+  return [...number(bytes.length), ...bytes];
+}
+
+function number(value: number): readonly number[] {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255);
+}
+
+export function hex(bytes: readonly number[]): string {
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Reads `CONNECTION HEX` lines; says the answer's hex, `closed`, or `silent` after half a second. */
+const CLIENT = `
+use Socket;
+$SIG{PIPE} = 'IGNORE';
+my %open;
+$| = 1;
+sub ready { my $bits = ''; vec($bits, fileno $_[0], 1) = 1; return select($bits, undef, undef, 0.5) > 0 }
+sub answer {
+  my ($socket) = @_;
+  my ($bytes, $want) = ('', 4);
+  while (length $bytes < $want) {
+    return 'silent' unless ready($socket);
+    return 'closed' unless sysread($socket, $bytes, $want - length $bytes, length $bytes);
+    $want = 4 + unpack('N', $bytes) if length $bytes == 4;
+  }
+  return unpack('H*', $bytes);
+}
+while (<STDIN>) {
+  my ($name, $hex) = split;
+  if ($hex eq 'close') { close delete $open{$name}; next }
+  if (!$open{$name}) {
+    socket($open{$name}, PF_UNIX, SOCK_STREAM, 0) or die $!;
+    connect($open{$name}, pack_sockaddr_un($ARGV[0])) or die "connect: $!";
+  }
+  my $bytes = pack('H*', $hex);
+  while (length $bytes) { my $sent = syswrite($open{$name}, $bytes) or last; substr($bytes, 0, $sent, '') }
+  my $said = answer($open{$name});
+  close delete $open{$name} if $said eq 'closed';
+  print "$said\\n";
+}`;
+
+/** Says yes to everything and writes down what it was asked. */
+const RECORDER = `
+use Socket;
+my ($path, $log) = @ARGV;
+socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die $!;
+bind($s, pack_sockaddr_un($path)) && listen($s, 64) or die $!;
+$| = 1;
+print "ready\\n";
+$SIG{CHLD} = 'IGNORE';
+open(my $out, '>>', $log) or die $!;
+while (accept(my $c, $s)) {
+  next if fork;
+  my $bytes = '';
+  while (sysread($c, $bytes, 65536, length $bytes)) {
+    while (length $bytes >= 4 && length $bytes >= 4 + unpack('N', $bytes)) {
+      my $message = substr($bytes, 0, 4 + unpack('N', $bytes), '');
+      syswrite($out, unpack('H*', $message) . "\\n");
+      syswrite($c, pack('N C', 1, 6));
+    }
+  }
+  exit;
+}`;
+
+/** The programs that stand in a bottle, on this machine's perl, their fixed paths in a folder of one test. */
+export class SshPrograms implements AsyncDisposable {
+  readonly folder: string;
+  readonly #children: Deno.ChildProcess[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async made(): Promise<SshPrograms> {
+    const folder = await Deno.makeTempDir({ prefix: "claude-bottle-ssh-" });
+    await Deno.mkdir(`${folder}/run`);
+    for (const [name, text] of [["agent", agentProgram], ["relay", relayProgram]] as const) {
+      const fixed = [["'/run/claude-bottle'", `'${folder}/run'`]];
+      if (name === "agent") fixed.push(["/usr/local/lib/claude-bottle/ssh_relay.pl", `${folder}/relay.pl`]);
+      const moved = fixed.reduce((script, [from = "", to = ""]) => {
+        assert.equal(script.split(from).length, 2, `${name} holds ${from} once`);
+        return script.replace(from, to);
+      }, text);
+      await Deno.writeTextFile(`${folder}/${name}.pl`, moved);
+    }
+    return new SshPrograms(folder);
+  }
+
+  get socket(): string {
+    return `${this.folder}/run/ssh.sock`;
+  }
+
+  /** Runs the program that takes the keys. */
+  load(input: string | Uint8Array): Promise<Ran> {
+    return run(["perl", `${this.folder}/agent.pl`], { input });
+  }
+
+  /** Starts the relay in front of what records everything that reaches it. */
+  async record(): Promise<void> {
+    await Deno.mkdir(`${this.folder}/run/private`);
+    const recorder = this.#spawn([
+      "-e",
+      RECORDER,
+      `${this.folder}/run/private/agent.sock`,
+      `${this.folder}/log`,
+    ]);
+    await recorder.stdout.getReader().read();
+    this.#spawn([`${this.folder}/relay.pl`]);
+    await eventually("the relay listens", async () => {
+      const { code } = await run(["perl", "-e", CLIENT, this.socket], { input: `x ${message(1)}\n` });
+      return code === 0 ? true : undefined;
+    });
+  }
+
+  #spawn(args: readonly string[]): Deno.ChildProcess {
+    const child = new Deno.Command("perl", {
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    })
+      .spawn();
+    this.#children.push(child);
+    return child;
+  }
+
+  /** What reached the recorder, in hex. */
+  async recorded(): Promise<readonly string[]> {
+    const text = await Deno.readTextFile(`${this.folder}/log`).catch(() => "");
+    return text.split("\n").filter((line) => line !== "");
+  }
+
+  /** Sends messages, each on the connection of its name; what was answered. */
+  async say(lines: readonly string[]): Promise<readonly string[]> {
+    const { code, out, err } = await run(["perl", "-e", CLIENT, this.socket], {
+      input: `${lines.join("\n")}\n`,
+    });
+    assert.equal(code, 0, err);
+    return out.trimEnd().split("\n");
+  }
+
+  /** `ssh-add` and its kin through the relay. */
+  client(words: readonly [string, ...string[]], input = ""): Promise<Ran> {
+    return run(words, { input, env: { SSH_AUTH_SOCK: this.socket, SSH_ASKPASS_REQUIRE: "never" } });
+  }
+
+  /** Ids of the processes that were started for this folder, by the program's name. */
+  async processes(): Promise<readonly { readonly pid: number; readonly args: string }[]> {
+    const { out } = await run(["ps", "-eo", "pid=,args="]);
+    return out.split("\n").filter((line) => line.includes(this.folder)).map((line) => {
+      const [, pid = "0", args = ""] = /^\s*(\d+) (.*)$/.exec(line) ?? [];
+      return { pid: Number(pid), args };
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of await this.processes()) {
+      try {
+        Deno.kill(pid, "SIGTERM");
+      } catch {
+        // It ended with another one.
+      }
+    }
+    for (const child of this.#children) {
+      await child.status;
+      await child.stdout.cancel().catch(() => {});
+    }
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
