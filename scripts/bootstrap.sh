@@ -134,7 +134,7 @@ main() {
   unlock
 
   case $task in
-    demo) exec "$deno" run -P=project --no-prompt --quiet "$root/scripts/demo.ts" "$@" ;;
+    demo) exec "$deno" run -P --no-prompt --quiet "$root/main.ts" start demo "$@" ;;
     test) cd "$root" && exec "$deno" run -P=project --no-prompt --quiet scripts/ci.ts "$@" ;;
     install) install_launcher "${1:-$HOME/.local/bin}" ;;
     images) exec "$deno" run -P --no-prompt --quiet "$root/main.ts" build "$@" ;;

@@ -17,5 +17,6 @@ StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 CONFIG
-/usr/sbin/sshd -f sshd_config -E sshd.log
+# Each connection is a process of its own in /, which opens both files again.
+/usr/sbin/sshd -f /tmp/demo/sshd_config -E /tmp/demo/sshd.log
 exec node /opt/demo/scripted_api.mjs

@@ -87,7 +87,9 @@ sub resolved {
 
 sub logged_in {
     my ($code, @said) = output_of('ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', $ssh, 'echo', 'logged in');
-    return $code == 0 ? ('reached', $said[-1]) : ('refused', $said[-1] // "ssh ended with $code");
+    return ('reached', $said[-1]) if $code == 0;
+    my ($why) = (grep({ /^claude-bottle: / } @said), @said, "ssh ended with $code");
+    return ('refused', $why);
 }
 
 # Every way to the key that a process of the agent has.

@@ -36,11 +36,18 @@ export interface StartOptions {
   readonly json: boolean;
 }
 
+/** What no agent may be called: `start demo` is the tour. */
+const TOUR_NAME = "demo";
+
 /** `start`: prepare, show, ask, launch, attach, tear down. Returns the exit code. @throws Failure, Interrupted */
 export async function start(options: StartOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
   const { environment, terminal } = host;
   const dryRun = options.dryRun || environment.get("CLAUDE_BOTTLE_DRY_RUN") === "1";
+  if (options.agent === TOUR_NAME) {
+    const { tour } = await import("./tour.ts");
+    return await tour({ ...options, dryRun }, ports);
+  }
   if (options.format === "json" && !dryRun) {
     throw new Failure("usage", "--format=json requires --dry-run", { exit: EXIT.usage });
   }

@@ -20,6 +20,7 @@ import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
 import type { EgressEvent } from "../../lib/egress/proxy.ts";
+import type { Host } from "../../lib/host/host.ts";
 import { type FakeHost, fakeHost } from "./fake_host.ts";
 import { type MemoryFile, memoryFiles } from "./memory_files.ts";
 import { MemoryTerminal } from "./memory_terminal.ts";
@@ -60,6 +61,12 @@ export class FakeBackend implements BottleBackend {
   images: readonly BuiltImage[] = [];
   /** What the engine tells of a bottle's containers. */
   inspected = "[]";
+  /** What a captured command prints. */
+  captured = "";
+  /** What an attached agent prints; nothing is run when it is undefined. */
+  agentSays: string | undefined;
+  /** The machine that the last backend was made for. */
+  madeFor: Host | undefined;
   bottles: readonly ActiveBottle[] = [];
   findings: readonly Finding[] = [];
   cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
@@ -89,6 +96,9 @@ export class FakeBackend implements BottleBackend {
       attach: async (): Promise<{ readonly code: number }> => {
         await Promise.resolve();
         this.#enter("attach");
+        if (this.agentSays !== undefined) {
+          await this.madeFor?.processes.attach({ program: "agent", args: ["says"], env: {} });
+        }
         return { code: this.code };
       },
       agentRan: this.agentRan,
@@ -99,7 +109,7 @@ export class FakeBackend implements BottleBackend {
       capture: async (command): Promise<CapturedOutcome> => {
         await Promise.resolve();
         this.#enter(`capture ${command.join(" ")}`);
-        return { code: this.code, stdout: "", stderr: "" };
+        return { code: this.code, stdout: this.captured, stderr: "" };
       },
       egressEvents: async (): Promise<readonly EgressEvent[]> => {
         await Promise.resolve();
@@ -251,8 +261,11 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   });
   options.arrange?.(host);
   const backend = options.backend ?? new FakeBackend();
-  const docker: BackendLoader = (choice) =>
-    Promise.resolve(options.over === "docker" ? new DockerBottleBackend(choice) : backend);
+  host.processes.on(/^agent says$/, () => ({ stdout: backend.agentSays ?? "" }));
+  const docker: BackendLoader = (choice) => {
+    backend.madeFor = choice.host;
+    return Promise.resolve(options.over === "docker" ? new DockerBottleBackend(choice) : backend);
+  };
   const outcome = await runApp(argv, { host, backends: new Map([["docker", docker]]) });
   return { outcome, stdout: terminal.stdout, stderr: terminal.stderr, backend, host };
 }

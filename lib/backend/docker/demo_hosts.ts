@@ -14,7 +14,7 @@ import { findImages } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { imageSteps } from "./image_steps.ts";
 import { AGENT_UID, imageRecipes, sha256 } from "./images.ts";
-import { ownerLabel, type RunLabels } from "./labels.ts";
+import { DEMO_ROLE, ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
 import { NAME_PREFIX, RUN_ID_BYTES, runIdFrom } from "./names.ts";
 import { stdinOf } from "./stdin.ts";
@@ -124,7 +124,7 @@ async function createNetwork(
         what: "creating the demo's network",
         args: [
           ...["network", "create", "--internal", "--ipv6=false", "--subnet", rangeText(subnet)],
-          ...labelArguments(run, "demo"),
+          ...labelArguments(run, DEMO_ROLE),
           name,
         ],
         signal,
@@ -178,7 +178,7 @@ async function startContainer(
       ],
       ...["--pull", "never", "--log-driver", "local", "--log-opt", "max-size=1m"],
       ...["--env", `SCRIPTED_HOSTS=${names.join(",")}`, "--env", `SCRIPTED_PORTS=${ports.join(",")}`],
-      ...labelArguments(run, "demo"),
+      ...labelArguments(run, DEMO_ROLE),
       ...["--entrypoint", "sh", image, "/opt/demo/hosts.sh"],
     ],
     signal,

@@ -2,7 +2,7 @@ import { Failure } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
 import { type ImageFacts, imageFacts } from "./images.ts";
-import { LABEL } from "./labels.ts";
+import { DEMO_ROLE, LABEL } from "./labels.ts";
 import { EGRESS_PREFIX } from "./names.ts";
 
 /** What the engine says of itself, as far as a plan depends on it. */
@@ -162,7 +162,8 @@ function checkedNetwork(name: string, network: InspectedNetwork | undefined): In
 }
 
 function refusal(network: InspectedNetwork): string | undefined {
-  if (network.Labels?.[LABEL.run] !== undefined) return "it is part of a bottle";
+  const { [LABEL.run]: run, [LABEL.role]: role } = network.Labels ?? {};
+  if (run !== undefined && role !== DEMO_ROLE) return "it is part of a bottle";
   if (network.Driver === "host" || network.Driver === "null") {
     return `it is the engine's ${network.Driver} network`;
   }

@@ -6,7 +6,7 @@ export const LABEL = {
   run: "claude-bottle.run",
   agent: "claude-bottle.agent",
   bottle: "claude-bottle.bottle",
-  /** `agent`, `sidecar`, `internal`, `egress`, `config`. */
+  /** `agent`, `sidecar`, `internal`, `egress`, `config`; {@link DEMO_ROLE}. */
   role: "claude-bottle.role",
   /** The manifest's files as `path@sha256:digest`, joined by spaces. */
   manifest: "claude-bottle.manifest",
@@ -18,6 +18,9 @@ export const LABEL = {
   /** On images: the agent user's uid. */
   agentUid: "claude-bottle.agent-uid",
 } as const;
+
+/** The role of what is no bottle's: the hosts of the tour and their network, which bottles are meant to reach. */
+export const DEMO_ROLE = "demo";
 
 /**
  * The process that a run belongs to. Boot ids are equal in all containers of a machine and pids are not

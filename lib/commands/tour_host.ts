@@ -1,0 +1,62 @@
+import type { FileStatus } from "../host/files.ts";
+import type { Host } from "../host/host.ts";
+import type { Outcome } from "../host/processes.ts";
+
+/** Settings of the user's that the tour respects: where the engine's objects come from, not what a bottle is. */
+const RESPECTED: ReadonlySet<string> = new Set([
+  "CLAUDE_BOTTLE_BASE_IMAGE",
+  "CLAUDE_BOTTLE_PIPELOCK_IMAGE",
+  "CLAUDE_BOTTLE_SUBNETS",
+]);
+
+export interface TourHostOptions {
+  /** Text of files that are there for the tour alone, by absolute path. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Variables that are set for the tour alone. */
+  readonly environment: ReadonlyMap<string, string>;
+  /** Takes what the agent prints. */
+  readonly onOutput: (text: string) => void;
+}
+
+/**
+ * The host as the tour's launch sees it: with a manifest, a key and a token that exist in memory only, so that it
+ * goes the way of any launch without a file being written; and with the agent's output kept instead of shown.
+ */
+export function tourHost(host: Host, { files, environment, onOutput }: TourHostOptions): Host {
+  const status = (text: string): FileStatus => ({
+    kind: "file",
+    size: new TextEncoder().encode(text).length,
+    mode: 0o600,
+    uid: host.uid ?? 0,
+  });
+  const either = <T>(path: string, ours: (text: string) => T, real: () => Promise<T>): Promise<T> => {
+    const text = files.get(path);
+    return text === undefined ? real() : Promise.resolve(ours(text));
+  };
+  return {
+    ...host,
+    environment: {
+      get: (name) =>
+        environment.get(name) ??
+          (name.startsWith("CLAUDE_BOTTLE_") && !RESPECTED.has(name)
+            ? undefined
+            : host.environment.get(name)),
+    },
+    files: {
+      ...host.files,
+      readBytes: (path) =>
+        either(path, (text) => new TextEncoder().encode(text), () => host.files.readBytes(path)),
+      status: (path) => either(path, status, () => host.files.status(path)),
+      linkStatus: (path) => either(path, status, () => host.files.linkStatus(path)),
+      realPath: (path) => either(path, () => path, () => host.files.realPath(path)),
+    },
+    processes: {
+      ...host.processes,
+      async attach(call, options): Promise<Outcome> {
+        const outcome = await host.processes.run(call, options ?? {});
+        onOutput(outcome.stdout + outcome.stderr);
+        return outcome;
+      },
+    },
+  };
+}
