@@ -7,6 +7,7 @@ import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
 import type { BottlePlan } from "./plan.ts";
 import type { AgentMode, BottleSpec } from "./spec.ts";
+import type { KeptWorkspace } from "./workspace.ts";
 
 /** What ended the agent's command. */
 export interface AgentOutcome {
@@ -126,8 +127,11 @@ export interface BottleBackend {
   listActive(
     options: { readonly signal: AbortSignal; readonly stopped?: boolean },
   ): Promise<readonly ActiveBottle[]>;
-  /** Removes everything of one bottle. @throws Failure `bottle-left` */
-  stop(bottle: ActiveBottle): Promise<void>;
+  /**
+   * Removes everything of one bottle, but a workspace that holds, or may hold, what is nowhere else: that one is the
+   * answer. @throws Failure `bottle-left`
+   */
+  stop(bottle: ActiveBottle): Promise<KeptWorkspace | undefined>;
   /** Finds what ended runs left; with `all` every object of every run. Removes nothing. @throws Failure */
   prepareCleanup(
     options: { readonly all: boolean; readonly signal: AbortSignal },

@@ -1,4 +1,5 @@
 import type { OwnerState } from "./active.ts";
+import type { KeptWorkspace } from "./workspace.ts";
 
 /** One thing that a cleanup is about. All texts are foreign: sanitise them before a terminal sees them. */
 export interface CleanupItem {
@@ -15,12 +16,15 @@ export interface CleanupItem {
   readonly owner: OwnerState;
 }
 
+/** A workspace that a cleanup leaves, with the commands for it. */
+export type KeptItem = CleanupItem & Pick<KeptWorkspace, "fetch" | "remove">;
+
 /** What a cleanup would do. */
 export interface BottleCleanupPlan {
   /** What goes, in the order of removal. */
   readonly items: readonly CleanupItem[];
   /** Workspaces of ended runs that stay, since they may hold work that is nowhere else. */
-  readonly kept: readonly CleanupItem[];
+  readonly kept: readonly KeptItem[];
   /** How many other runs are not touched: in use, or not known to be over. */
   readonly untouchedRuns: number;
   /** Whether there is nothing to remove. */

@@ -48,7 +48,14 @@ export type Input =
   | { readonly kind: "tar"; readonly files: readonly TarFile[] }
   | { readonly kind: "environment"; readonly names: readonly string[] }
   /** Private keys, by the files that they come from. */
-  | { readonly kind: "keys"; readonly names: readonly string[] };
+  | { readonly kind: "keys"; readonly names: readonly string[] }
+  /** A directory of the host, read while it is executed: its files in number and bytes, as they were when planned. */
+  | {
+    readonly kind: "workspace";
+    readonly directory: string;
+    readonly files: number;
+    readonly bytes: number;
+  };
 
 /** One call of the engine's client, as data: printed by a dry run, executed by a launch. */
 export interface Invocation {

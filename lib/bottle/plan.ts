@@ -1,5 +1,6 @@
 import type { Step } from "./invocation.ts";
 import type { BottleSpec } from "./spec.ts";
+import type { PlannedWorkspace } from "./workspace.ts";
 
 /** A skill and the folder of the host that it is copied from. */
 export interface PlannedSkill {
@@ -29,6 +30,8 @@ export interface BottlePlan {
   readonly runtime: "runc" | "runsc";
   readonly skills: readonly PlannedSkill[];
   readonly ssh: readonly PlannedSsh[];
+  /** `undefined` unless a directory of the host is copied. */
+  readonly workspace: PlannedWorkspace | undefined;
   readonly steps: readonly Step[];
   readonly agentSteps: readonly Step[];
   readonly teardownSteps: readonly Step[];

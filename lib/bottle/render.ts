@@ -2,6 +2,7 @@ import { oneLine } from "../errors.ts";
 import { type Input, printedArguments, shellQuoted, type Step, tarContentSize } from "./invocation.ts";
 import type { BottlePlan, PlannedSsh } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
+import { counted, megabytes } from "./workspace.ts";
 
 /** How much of a prompt the preflight shows, in characters. */
 const PROMPT_HINT = 60;
@@ -27,6 +28,7 @@ export function preflightText(plan: BottlePlan): string {
     ["env", names.length === 0 ? "(none)" : names.map((name) => envText(name, spec)).join(", ")],
     ["skills", skillsText(plan)],
     ["prompt", promptHint(spec.prompt)],
+    workspaceRow(plan),
     ["bottle", spec.bottle],
     ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
     ["  proxy", spec.proxy.name],
@@ -67,6 +69,12 @@ function skillsText({ skills }: BottlePlan): string {
 
 function sshText({ host, user, hostname, port, key, pinned }: PlannedSsh): string {
   return `${host}: ${user}@${hostname}:${port} (key ${key}, ${pinned ? "pinned" : "not pinned"})`;
+}
+
+function workspaceRow({ workspace }: BottlePlan): readonly [string, string] | undefined {
+  if (workspace === undefined) return undefined;
+  const { directory, files, bytes } = workspace;
+  return ["workspace", `${directory} (${counted(files, "file")}, ${megabytes(bytes)})`];
 }
 
 /** A variable and where its value comes from; never the value. */
@@ -117,11 +125,22 @@ function stepLine({ invocation }: Step): string {
 }
 
 function inputEntries(input: Input): readonly string[] {
-  return input.kind === "tar" ? input.files.map(({ path }) => path) : input.names;
+  switch (input.kind) {
+    case "tar":
+      return input.files.map(({ path }) => path);
+    case "workspace":
+      return [input.directory];
+    case "environment":
+    case "keys":
+      return input.names;
+    default:
+      return input satisfies never;
+  }
 }
 
 /** Bytes of content; `null` for an environment, whose values are not known before the launch, and for keys. */
 function inputBytes(input: Input): number | null {
+  if (input.kind === "workspace") return input.bytes;
   if (input.kind !== "tar") return null;
   return input.files.reduce((sum, file) => sum + tarContentSize(file), 0);
 }
@@ -169,6 +188,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     lifetime: spec.lifetime,
     run_id: plan.runId,
     notices: plan.notices,
+    workspace: plan.workspace ?? null,
     skill_paths: plan.skills.map(({ path }) => path),
     ssh: plan.ssh,
     manifest: spec.manifestFiles,

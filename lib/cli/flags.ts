@@ -12,7 +12,8 @@ export function agentName(input: string): string {
   return input;
 }
 
-function requireValue(input: string): string {
+/** Refuses a value that is empty. */
+export function requireValue(input: string): string {
   if (input === "") throw new Failure("usage", "it is empty", { exit: EXIT.usage });
   return input;
 }

@@ -3,7 +3,7 @@ import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { cleanupCommand, doctorCommand, logsCommand, stopCommand } from "./upkeep_routes.ts";
 import { attachCommand, execCommand } from "./entry_routes.ts";
-import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, text } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, requireValue, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 
 interface EngineFlags extends CommonFlags {
@@ -17,6 +17,8 @@ interface StartFlags extends EngineFlags {
   readonly yes: boolean;
   readonly prompt?: string;
   readonly remoteControl: boolean;
+  readonly cwd: boolean;
+  readonly exclude?: readonly string[];
   readonly manifest?: string;
   readonly proxy?: ProxyName;
   readonly runtime?: RuntimeChoice;
@@ -37,6 +39,8 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
           yes: flags.yes,
           prompt: flags.prompt,
           remoteControl: flags.remoteControl,
+          cwd: flags.cwd,
+          exclude: flags.exclude ?? [],
           manifest: flags.manifest,
           backend: flags.backend,
           context: flags.context,
@@ -83,6 +87,20 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
         default: false,
         withNegated: false,
       },
+      cwd: {
+        kind: "boolean",
+        brief: "Copy the working directory into the bottle and start there",
+        default: false,
+        withNegated: false,
+      },
+      exclude: {
+        kind: "parsed",
+        parse: requireValue,
+        brief: "With --cwd: leave out a name, or with a slash a path; * is any text in a name",
+        placeholder: "pattern",
+        variadic: true,
+        optional: true,
+      },
       manifest: MANIFEST_FLAG,
       proxy: {
         kind: "enum",
@@ -117,10 +135,14 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
       "everything when the agent ends. Words behind `--` go to the agent's command. With --detach or --keep the",
       "bottle stays until `claude-bottle stop`.",
       "",
+      "With --cwd the agent works in a copy of the working directory. When it ends and nothing in the copy is new,",
+      "the copy goes with the bottle; otherwise it stays, and the command that brings it home is shown.",
+      "",
       "EXAMPLES",
       "  claude-bottle start                          the built-in agent, or the only one of the manifest",
       "  claude-bottle start reviewer --dry-run       what would be done, step by step",
       '  claude-bottle start reviewer --prompt "Review the last commit"',
+      "  claude-bottle start reviewer --cwd --exclude node_modules --exclude /docs/build",
       "  claude-bottle start reviewer -- --resume     an argument for Claude Code",
       "  claude-bottle start reviewer --detach        a bottle for `attach` and `exec`",
     ].join("\n"),

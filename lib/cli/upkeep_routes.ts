@@ -33,7 +33,8 @@ export const stopCommand = buildCommand<EngineFlags, [bottle: string], CliContex
   docs: {
     brief: "End a bottle and remove everything of it",
     fullDescription: [
-      "Removes the bottle's containers, networks and volumes, whoever owns it.",
+      "Removes the bottle's containers, networks and volumes, whoever owns it. A workspace that holds what is nowhere",
+      "else stays, and the command that brings it home is shown.",
       "",
       "EXAMPLES",
       "  claude-bottle stop reviewer",

@@ -1,6 +1,6 @@
 import type { OwnerState } from "../bottle/active.ts";
 import type { BottleBackend } from "../bottle/backend.ts";
-import type { BottleCleanupPlan, CleanupItem } from "../bottle/cleanup.ts";
+import type { BottleCleanupPlan, CleanupItem, KeptItem } from "../bottle/cleanup.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import { age } from "../ui/age.ts";
 import { table } from "../ui/table.ts";
@@ -54,14 +54,16 @@ function showPlan(plan: BottleCleanupPlan, { json, ports: { host, reporter } }: 
   const { items, kept, untouchedRuns } = plan;
   if (json) {
     host.terminal.out(
-      jsonText({ remove: items.map(itemJson), keep: kept.map(itemJson), untouchedRuns }, "line"),
+      jsonText({ remove: items.map(itemJson), keep: kept.map(keptJson), untouchedRuns }, "line"),
     );
     return;
   }
-  for (const { name, agent } of kept) {
+  for (const { name, agent, fetch, remove } of kept) {
     reporter.info(
       `keeping the workspace ${oneLine(name)} of ${oneLine(agent)}: it may hold work that is nowhere else`,
     );
+    reporter.info(oneLine(`to bring it home: ${fetch}`));
+    reporter.info(oneLine(`to remove it: ${remove}`));
   }
   if (plan.empty) {
     const others = untouchedRuns === 1 ? "1 bottle is" : `${untouchedRuns} bottles are`;
@@ -83,7 +85,11 @@ function showPlan(plan: BottleCleanupPlan, { json, ports: { host, reporter } }: 
   ]));
 }
 
-function itemJson(item: CleanupItem): unknown {
+function keptJson(item: KeptItem): unknown {
+  return { ...itemJson(item), fetch: item.fetch, remove: item.remove };
+}
+
+function itemJson(item: CleanupItem): Readonly<Record<string, unknown>> {
   const { kind, id, name, run, agent, role, created, running, owner } = item;
   return {
     kind,

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
-import type { AgentMode, BottleSpec, Lifetime } from "../bottle/spec.ts";
+import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
 import { pipelock } from "../egress/pipelock/pipelock.ts";
@@ -39,6 +39,9 @@ export interface SpecOptions extends RunOptions {
   readonly lifetime?: Lifetime;
   /** True unless told. */
   readonly startsAgent?: boolean;
+  /** Whether the working directory is copied into a workspace, and what of it is left out. */
+  readonly cwd: boolean;
+  readonly exclude: readonly string[];
   /** The egress proxy that was settled on; pipelock when none was. */
   readonly proxy: ProxyName | undefined;
   readonly runtime: RuntimeChoice | undefined;
@@ -79,7 +82,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
         host,
       ),
     })),
-    workspace: undefined,
+    workspace: options.cwd ? await workspaceSource(options) : undefined,
     forwardOauthToken: Boolean(host.environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
     proxy: proxyNamed(options.proxy),
     policy,
@@ -90,9 +93,21 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     resources: bottle.resources,
     ca: await extraAuthorities(host, caFile(manifest, bottle)),
     home,
-    workdir: home,
+    workdir: options.cwd ? `${home}/workspace` : home,
     skillsDir: skillsDirOf(host.environment.get("CLAUDE_BOTTLE_CONTAINER_SKILLS_DIR"), home),
   };
+}
+
+/** @throws Failure `workspace-refused` */
+async function workspaceSource({ host, exclude }: SpecOptions): Promise<WorkspaceSource> {
+  const directory = await host.files.realPath(host.cwd);
+  // What stands for bytes that are no text: nothing below it could be opened.
+  if (directory === undefined || directory.includes("\ufffd")) {
+    throw new Failure("workspace-refused", "The working directory's path is gone, or is not UTF-8", {
+      hints: ["Change to a directory whose path is UTF-8, and run again"],
+    });
+  }
+  return { directory, exclude };
 }
 
 function caFile(manifest: Manifest, { name, image: { ca } }: Bottle): string | undefined {

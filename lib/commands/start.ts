@@ -24,6 +24,10 @@ export interface StartOptions {
   readonly yes: boolean;
   readonly prompt: string | undefined;
   readonly remoteControl: boolean;
+  /** Copies the working directory into a workspace. */
+  readonly cwd: boolean;
+  /** Patterns of what of it is left out. */
+  readonly exclude: readonly string[];
   readonly manifest: string | undefined;
   readonly backend: string | undefined;
   readonly context: string | undefined;
@@ -52,7 +56,15 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
     throw new Failure("usage", "--format=json requires --dry-run", { exit: EXIT.usage });
   }
   requireDetachable(options);
+  if (options.exclude.length > 0 && !options.cwd) {
+    throw new Failure("usage", "--exclude requires --cwd", {
+      hints: ["--cwd copies the working directory, --exclude leaves a part of it out"],
+      exit: EXIT.usage,
+    });
+  }
   const { spec, backend, plan } = await prepare(options, ports);
+  // What was drawn while a large directory was looked through.
+  reporter.quiet();
   if (dryRun) {
     showDryRun(plan, { json: options.format === "json", ports });
     return EXIT.done;

@@ -1,4 +1,5 @@
 import type { ActiveBottle } from "../bottle/active.ts";
+import { keptWorkspaceLines } from "../bottle/workspace.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
@@ -14,22 +15,24 @@ export interface StopOptions extends UpkeepOptions {
 /** `stop`: removes everything of one bottle. @throws Failure, Interrupted */
 export async function stop(options: StopOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
-  const bottle = await withoutAgent(async () => {
+  const { bottle, kept } = await withoutAgent(async () => {
     const backend = await loadBackend(ports, options);
     const bottles = await backend.listActive({ signal: host.interrupts.signal, stopped: true });
     const meant = ownOrFullyNamed(
       options.bottle,
       meantBottle(bottles, { word: options.bottle, command: "stop" }),
     );
-    await backend.stop(meant);
-    return meant;
+    return { bottle: meant, kept: await backend.stop(meant) };
   });
+  reporter.quiet();
+  for (const line of kept === undefined ? [] : keptWorkspaceLines(kept)) reporter.info(oneLine(line));
   // A signal during the removal does not cut it short, and counts all the same.
   host.interrupts.signal.throwIfAborted();
-  reporter.quiet();
   const { name, run, agent } = bottle;
   host.terminal.out(
-    options.json ? jsonText({ stopped: { name, agent, run } }) : `stopped ${oneLine(name)}\n`,
+    options.json
+      ? jsonText({ stopped: { name, agent, run }, kept: kept ?? null })
+      : `stopped ${oneLine(name)}\n`,
   );
   return EXIT.done;
 }

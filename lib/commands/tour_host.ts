@@ -23,15 +23,21 @@ export interface TourHostOptions {
  * goes the way of any launch without a file being written; and with the agent's output kept instead of shown.
  */
 export function tourHost(host: Host, { files, environment, onOutput }: TourHostOptions): Host {
-  const status = (text: string): FileStatus => ({
+  const status = (text: string, path: string): FileStatus => ({
     kind: "file",
     size: new TextEncoder().encode(text).length,
     mode: 0o600,
     uid: host.uid ?? 0,
+    modified: 0,
+    identity: `tour ${path}`,
   });
-  const either = <T>(path: string, ours: (text: string) => T, real: () => Promise<T>): Promise<T> => {
+  const either = <T>(
+    path: string,
+    ours: (text: string, path: string) => T,
+    real: () => Promise<T>,
+  ): Promise<T> => {
     const text = files.get(path);
-    return text === undefined ? real() : Promise.resolve(ours(text));
+    return text === undefined ? real() : Promise.resolve(ours(text, path));
   };
   return {
     ...host,

@@ -1,6 +1,6 @@
 import { Failure } from "../errors.ts";
 import type { Environment } from "./environment.ts";
-import type { DirectoryEntry, Files, FileStatus } from "./files.ts";
+import type { DirectoryEntry, Files, FileStatus, OpenFile } from "./files.ts";
 import type { Host } from "./host.ts";
 import { Interrupted, type Interrupts, type InterruptSignal } from "./interrupts.ts";
 import {
@@ -227,7 +227,23 @@ function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolea
 }
 
 function statusOf(info: Deno.FileInfo): FileStatus {
-  return { kind: kindOf(info), size: info.size, mode: (info.mode ?? 0) & 0o7777, uid: info.uid ?? 0 };
+  return {
+    kind: kindOf(info),
+    size: info.size,
+    mode: (info.mode ?? 0) & 0o7777,
+    uid: info.uid ?? 0,
+    modified: Math.floor((info.mtime?.getTime() ?? 0) / 1000),
+    identity: `${info.dev}:${info.ino}`,
+  };
+}
+
+async function openFile(path: string): Promise<OpenFile> {
+  const file = await Deno.open(path);
+  return {
+    status: async () => statusOf(await file.stat()),
+    read: async (into) => await file.read(into) ?? undefined,
+    [Symbol.dispose]: () => file.close(),
+  };
 }
 
 /** `undefined` for what does not exist, also below something that is no directory. */
@@ -243,6 +259,7 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
 function denoFiles(): Files {
   return {
     readBytes: (path) => unlessMissing(() => Deno.readFile(path)),
+    open: (path) => unlessMissing(() => openFile(path)),
     status: (path) => unlessMissing(async () => statusOf(await Deno.stat(path))),
     linkStatus: (path) => unlessMissing(async () => statusOf(await Deno.lstat(path))),
     readLink: (path) => unlessMissing(() => Deno.readLink(path)),

@@ -4,6 +4,17 @@ export interface FileStatus {
   /** Permission bits, e.g. 0o644; 0 where the platform has none. */
   readonly mode: number;
   readonly uid: number;
+  /** Last change of the content, in whole seconds since the epoch; 0 where the platform tells none. */
+  readonly modified: number;
+  /** The same for one and the same file, whatever path leads to it. */
+  readonly identity: string;
+}
+
+/** A file that is open for reading, at its beginning. */
+export interface OpenFile extends Disposable {
+  status(): Promise<FileStatus>;
+  /** How many bytes were read into the buffer; `undefined` at the end. */
+  read(into: Uint8Array): Promise<number | undefined>;
 }
 
 export interface DirectoryEntry {
@@ -14,6 +25,8 @@ export interface DirectoryEntry {
 /** Reading the host's files. Missing files are `undefined`; every other error is thrown as the platform gives it. */
 export interface Files {
   readBytes(path: string): Promise<Uint8Array | undefined>;
+  /** Follows links: whoever must not compares `identity` with what was found before. */
+  open(path: string): Promise<OpenFile | undefined>;
   /** Follows links. */
   status(path: string): Promise<FileStatus | undefined>;
   /** Does not follow links. */

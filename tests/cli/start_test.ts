@@ -294,6 +294,7 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "lifetime",
       "run_id",
       "notices",
+      "workspace",
       "skill_paths",
       "ssh",
       "manifest",

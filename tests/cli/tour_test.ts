@@ -156,7 +156,7 @@ Deno.test("start demo refuses what it has no use for", async () => {
   for (
     const [flags, words] of [
       [["--prompt", "x"], "--prompt"],
-      [["--manifest", "x", "--keep"], "--manifest, --keep"],
+      [["--manifest", "x", "--cwd"], "--cwd, --manifest"],
       [["--dry-run"], "--dry-run"],
       [["--", "x"], "arguments"],
     ] as const

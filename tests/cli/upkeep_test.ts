@@ -144,7 +144,33 @@ Deno.test("stop --json tells what was stopped", async () => {
   assert.deepEqual(run.outcome, DONE);
   assert.deepEqual(JSON.parse(run.stdout), {
     stopped: { name: "claude-bottle-reviewer-2", agent: "reviewer", run: "bbbbbbbbbbbbb" },
+    kept: null,
   });
+});
+
+Deno.test("stop tells of a workspace that stays, with the commands for it", async () => {
+  const kept = {
+    volume: "ws",
+    changes: { changed: 1, added: 2, removed: 0, refs: 2, commits: 1 },
+    fetch: "docker run … > ws.tar",
+    remove: "docker volume rm ws",
+  };
+  const backend = withBottles();
+  backend.kept = kept;
+  const text = await runCli(["stop", "claude-bottle-reviewer-2"], { backend });
+  assert.equal(text.stdout, "stopped claude-bottle-reviewer-2\n");
+  assert.equal(
+    text.stderr,
+    "claude-bottle: keeping the workspace ws: 1 file changed, 2 new, 2 git refs or stage changed, 1 new commit\n" +
+      "claude-bottle: to bring it home: docker run … > ws.tar\n" +
+      "claude-bottle: to remove it: docker volume rm ws\n",
+  );
+  const json = await runCli(["stop", "claude-bottle-reviewer-2", "--json"], { backend });
+  assert.deepEqual(JSON.parse(json.stdout).kept, kept);
+  assert.equal(json.stderr, text.stderr);
+  backend.kept = { ...kept, changes: undefined };
+  const unknown = await runCli(["stop", "claude-bottle-reviewer-2"], { backend });
+  assert.ok(unknown.stderr.startsWith("claude-bottle: keeping the workspace ws: it could not be compared\n"));
 });
 
 Deno.test("stop ends somebody else's bottle only by its full name", async () => {
@@ -229,7 +255,9 @@ Deno.test("cleanup names the workspaces that it keeps, and the reason of everyth
       item("container", "one", { owner: "alive" }),
       item("container", "two", { owner: "elsewhere", created: undefined }),
       item("volume", "three", { owner: "detached", role: "workspace", agent: "a\u001b]0;b" }),
-    ], { kept: [item("volume", "ws\u0007")] }),
+    ], {
+      kept: [{ ...item("volume", "ws\u0007"), fetch: "docker run ws\u0007", remove: "docker volume rm ws" }],
+    }),
   });
   assert.equal(
     run.stdout,
@@ -242,7 +270,9 @@ Deno.test("cleanup names the workspaces that it keeps, and the reason of everyth
   );
   assert.equal(
     run.stderr,
-    "claude-bottle: keeping the workspace ws· of reviewer: it may hold work that is nowhere else\n",
+    "claude-bottle: keeping the workspace ws· of reviewer: it may hold work that is nowhere else\n" +
+      "claude-bottle: to bring it home: docker run ws·\n" +
+      "claude-bottle: to remove it: docker volume rm ws\n",
   );
 });
 

@@ -18,6 +18,7 @@ import { Secret } from "../../lib/bottle/env.ts";
 import type { Finding } from "../../lib/bottle/diagnosis.ts";
 import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
+import type { KeptWorkspace } from "../../lib/bottle/workspace.ts";
 import { type AppOutcome, runApp } from "../../lib/cli/app.ts";
 import type { EgressEvent } from "../../lib/egress/proxy.ts";
 import type { Host } from "../../lib/host/host.ts";
@@ -70,6 +71,8 @@ export class FakeBackend implements BottleBackend {
   bottles: readonly ActiveBottle[] = [];
   findings: readonly Finding[] = [];
   cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
+  /** The workspace that a stopped bottle leaves. */
+  kept: KeptWorkspace | undefined;
   /** What cannot be removed, by id, and why. */
   readonly stubborn = new Map<string, string>();
   /** Called at the beginning of each call by its name; what it throws, the call throws. */
@@ -188,9 +191,10 @@ export class FakeBackend implements BottleBackend {
     return this.bottles;
   }
 
-  async stop(bottle: ActiveBottle): Promise<void> {
+  async stop(bottle: ActiveBottle): Promise<KeptWorkspace | undefined> {
     await Promise.resolve();
     this.#enter(`stop ${bottle.id}`);
+    return this.kept;
   }
 
   async egressLog(

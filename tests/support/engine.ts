@@ -66,10 +66,13 @@ export class Workbench implements AsyncDisposable {
   readonly folder: string;
   /** Part of the labels of everything that this test's bottles are made of. */
   readonly agent: string;
+  /** Where the program is started. */
+  cwd: string;
 
   private constructor(folder: string, agent: string) {
     this.folder = folder;
     this.agent = agent;
+    this.cwd = folder;
   }
 
   static async create(): Promise<Workbench> {
@@ -126,7 +129,7 @@ export class Workbench implements AsyncDisposable {
     const [program, ...words] = PROGRAM;
     return new Deno.Command(program, {
       args: [...words, ...args],
-      cwd: this.folder,
+      cwd: this.cwd,
       env: this.environment(env),
       clearEnv: true,
       stdin: "null",
@@ -173,7 +176,8 @@ export class Workbench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const filter = `--filter label=${LABEL.agent}=${this.agent}`;
     const script =
-      `docker ps -aq ${filter} | xargs -r docker rm -fv; docker network ls -q ${filter} | xargs -r docker network rm`;
+      `docker ps -aq ${filter} | xargs -r docker rm -fv; docker network ls -q ${filter} | xargs -r docker network rm; ` +
+      `docker volume ls -q ${filter} | xargs -r docker volume rm`;
     await new Deno.Command("sh", { args: ["-c", script], stdin: "null", stdout: "null", stderr: "null" })
       .output();
     await Deno.remove(this.folder, { recursive: true });

@@ -30,6 +30,7 @@ export function environmentOf(variables: Readonly<Record<string, string>>): Envi
 
 const NO_FILES: Files = {
   readBytes: () => Promise.resolve(undefined),
+  open: () => Promise.resolve(undefined),
   status: () => Promise.resolve(undefined),
   linkStatus: () => Promise.resolve(undefined),
   readLink: () => Promise.resolve(undefined),

@@ -27,8 +27,10 @@ export class LabelledEngine {
     processes
       .on(/^docker (container|network|volume) ls /, ({ args }) => {
         const run = args.map((word) => /^label=claude-bottle\.run=(.+)$/.exec(word)?.[1]).find(Boolean);
+        const role = args.map((word) => /^label=claude-bottle\.role=(.+)$/.exec(word)?.[1]).find(Boolean);
         const found = this.objects.filter((object) =>
-          object.kind === args[0] && object.run !== undefined && (run === undefined || object.run === run)
+          object.kind === args[0] && object.run !== undefined && (run === undefined || object.run === run) &&
+          (role === undefined || object.role === role)
         );
         const json = args.some((word) => word.startsWith("{{json"));
         return { stdout: found.map(({ id }) => `${json ? JSON.stringify(id) : id}\n`).join("") };

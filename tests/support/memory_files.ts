@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { DirectoryEntry, Files, FileStatus } from "../../lib/host/files.ts";
+import type { DirectoryEntry, Files, FileStatus, OpenFile } from "../../lib/host/files.ts";
 
 /** A file, or a link when `link` is given. */
 export interface MemoryFile {
@@ -11,8 +11,10 @@ export interface MemoryFile {
   readonly uid?: number;
   /** What this one is a link to. */
   readonly link?: string;
-  /** `file` unless told; folders exist by their files. */
+  /** `file` unless told; folders exist by their files, an empty one by itself. */
   readonly kind?: FileStatus["kind"];
+  /** Seconds since the epoch at which it was changed last; 0 unless told. */
+  readonly modified?: number;
   /** What reading it throws. */
   readonly error?: Error;
 }
@@ -26,6 +28,7 @@ export function memoryFiles(content: Readonly<Record<string, string | MemoryFile
   const store = new Store(files);
   return {
     readBytes: (path) => settle(() => store.bytes(path)),
+    open: (path) => settle(() => store.open(path)),
     status: (path) => settle(() => store.status(store.real(path))),
     linkStatus: (path) => settle(() => store.status(store.real(dirname(path)), path)),
     readLink: (path) => settle(() => store.link(path)),
@@ -76,10 +79,12 @@ class Store {
     const at = unresolved === undefined ? real : join(real, unresolved.slice(dirname(unresolved).length));
     const file = this.#files.get(at);
     if (file === undefined) {
-      return this.#isFolder(at) ? { kind: "directory", size: 0, mode: 0o755, uid: 1000 } : undefined;
+      const folder = { size: 0, mode: 0o755, uid: 1000, modified: 0, identity: at } as const;
+      return this.#isFolder(at) ? { kind: "directory", ...folder } : undefined;
     }
+    const { mode = 0o644, uid = 1000, modified = 0 } = file;
     const kind = file.link === undefined ? file.kind ?? "file" : "symlink";
-    return { kind, size: content(file).length, mode: file.mode ?? 0o644, uid: file.uid ?? 1000 };
+    return { kind, size: content(file).length, mode, uid, modified, identity: at };
   }
 
   /** What a link holds. */
@@ -98,6 +103,23 @@ class Store {
     return file === undefined ? undefined : content(file);
   }
 
+  open(path: string): OpenFile | undefined {
+    const bytes = this.bytes(path);
+    const status = this.status(this.real(path));
+    if (bytes === undefined || status === undefined) return undefined;
+    let offset = 0;
+    return {
+      status: () => Promise.resolve(status),
+      read: (into) => {
+        const part = bytes.subarray(offset, offset + into.length);
+        into.set(part);
+        offset += part.length;
+        return Promise.resolve(part.length === 0 ? undefined : part.length);
+      },
+      [Symbol.dispose]: () => {},
+    };
+  }
+
   entries(path: string): readonly DirectoryEntry[] | undefined {
     const real = this.real(path);
     if (real === undefined || !this.#isFolder(real)) return undefined;
@@ -112,7 +134,8 @@ class Store {
 
   #isFolder(path: string): boolean {
     const below = path === "/" ? "/" : `${path}/`;
-    return [...this.#files.keys()].some((key) => key.startsWith(below));
+    return this.#files.get(path)?.kind === "directory" ||
+      [...this.#files.keys()].some((key) => key.startsWith(below));
   }
 }
 

@@ -100,6 +100,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
     joined: new Map(),
     skills: [],
     sshKeys: [],
+    workspace: undefined,
     envNames: ["HOME", "GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
     envToken: "nopqrstuvwxyz",
     globalArguments: [],

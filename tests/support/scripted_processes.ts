@@ -68,10 +68,10 @@ export class ScriptedProcesses implements Processes {
   }
 
   async #perform(kind: "run" | "attach", call: ProcessCall, options: RunOptions): Promise<Outcome> {
-    const { input, signal, deadlineMs } = options;
-    if (input !== undefined && !(input instanceof Uint8Array)) {
-      throw new TypeError("streams are not scripted");
-    }
+    const { signal, deadlineMs } = options;
+    const input = options.input instanceof ReadableStream
+      ? new Uint8Array(await new Response(options.input).arrayBuffer())
+      : options.input;
     const recorded: RecordedCall = {
       kind,
       ...call,

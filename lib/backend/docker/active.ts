@@ -1,5 +1,6 @@
 import type { ActiveBottle, OwnerState } from "../../bottle/active.ts";
 import { shellQuoted } from "../../bottle/invocation.ts";
+import type { KeptWorkspace } from "../../bottle/workspace.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
@@ -7,6 +8,7 @@ import { parseManifestLabel } from "./labels.ts";
 import { byRun, type LabelledObject, labelledObjects } from "./objects.ts";
 import { judgeOwners } from "./owner.ts";
 import { removeRun } from "./teardown.ts";
+import { findWorkspace, isUnchanged, keptWorkspace, workspaceChanges } from "./workspace_end.ts";
 
 /** What is needed to look for bottles. */
 export interface SurveyPorts {
@@ -71,14 +73,28 @@ function proxyOf(objects: readonly LabelledObject[]): string | undefined {
   return command.includes("/config/supervisor.pl") ? "squid" : undefined;
 }
 
-/** Removes everything of a bottle by its run's label. @throws Failure `bottle-foreign`, `bottle-left` */
-export async function stopBottle({ host, client }: SurveyPorts, bottle: ActiveBottle): Promise<void> {
+/**
+ * Removes everything of a bottle by its run's label, but a workspace with what is nowhere else, which it tells.
+ *
+ * @throws Failure `bottle-foreign`, `bottle-left`
+ */
+export async function stopBottle(
+  { host, client }: SurveyPorts,
+  bottle: ActiveBottle,
+): Promise<KeptWorkspace | undefined> {
   // An empty or forged label would select what is not of this bottle.
   if (!/^[a-z2-7]{13}$/.test(bottle.run)) {
     throw new Failure("bottle-foreign", `${bottle.name} does not carry a run id of ours`, {
       hints: [`\`${shellQuoted(["docker", ...client.globalArguments, "rm", "-f", bottle.id])}\` removes it`],
     });
   }
-  const left = await removeRun({ client, sleep: (ms) => host.sleep(ms), now: () => host.now() }, bottle.run);
+  const found = await findWorkspace(client, { run: bottle.run, agentId: bottle.id });
+  const changes = found?.compare && await workspaceChanges(client, found.compare);
+  const keepWorkspace = found !== undefined && !isUnchanged(changes);
+  const left = await removeRun(
+    { client, sleep: (ms) => host.sleep(ms), now: () => host.now() },
+    { run: bottle.run, keepWorkspace },
+  );
   if (left !== "") throw new Failure("bottle-left", left);
+  return keepWorkspace ? keptWorkspace(client, { ...found, changes }) : undefined;
 }

@@ -153,6 +153,8 @@ export function agentContainerArguments(
     readonly tmpfs: readonly string[];
     readonly home: string;
     readonly image: Argument;
+    /** The volume of the workspace and where it stands. */
+    readonly workspace: { readonly volume: string; readonly directory: string } | undefined;
   },
 ): readonly Argument[] {
   return [
@@ -173,6 +175,7 @@ export function agentContainerArguments(
     "--add-host",
     `sidecar:${options.sidecarAddress}`,
     ...options.tmpfs.flatMap((mount) => ["--tmpfs", mount]),
+    ...(options.workspace === undefined ? [] : ["--mount", workspaceMount(options.workspace)]),
     "--workdir",
     options.home,
     "--entrypoint",
@@ -180,6 +183,13 @@ export function agentContainerArguments(
     options.image,
     "infinity",
   ];
+}
+
+/** What the image has at that place does not mix with the user's files. */
+function workspaceMount(
+  { volume, directory }: { readonly volume: string; readonly directory: string },
+): string {
+  return ["type=volume", `src=${volume}`, `dst=${directory}`, "volume-nocopy"].map(csvField).join(",");
 }
 
 /** `docker container create` of the sidecar: unprivileged, its root read-only, its configuration in a volume of its own. */

@@ -14,6 +14,7 @@ import type { OnEvent } from "../../bottle/events.ts";
 import { launchDetails } from "../../bottle/details.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
+import type { KeptWorkspace } from "../../bottle/workspace.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { listActive, stopBottle } from "./active.ts";
@@ -31,7 +32,7 @@ import { openBottle } from "./open.ts";
 import { REF } from "./refs.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
-import { stdinOf } from "./stdin.ts";
+import { launchStdin } from "./stdin.ts";
 import { removeRun } from "./teardown.ts";
 import type { InspectedObject } from "./inspected.ts";
 import { verifyBottle } from "./verify.ts";
@@ -55,7 +56,7 @@ export class DockerBottleBackend implements BottleBackend {
   }
 
   prepare(spec: BottleSpec, signal: AbortSignal): Promise<DockerBottlePlan> {
-    return preparePlan(spec, { host: this.#host, client: this.#client, signal });
+    return preparePlan(spec, { host: this.#host, client: this.#client, onEvent: this.#onEvent, signal });
   }
 
   async launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle> {
@@ -86,17 +87,21 @@ export class DockerBottleBackend implements BottleBackend {
         ...options,
         client: this.#client,
         ids,
-        stdin: (input) => stdinOf(input, plan.inputs),
         judge: ({ id }, stdout) => {
           if (id !== "verify") return;
           const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
           verifyBottle(plan, objects, ids);
         },
+        stdin: launchStdin(plan.inputs, { host: this.#host, onEvent: options.onEvent }),
       });
       return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
-      const leftover = await removeRun({ ...this.#host, client: this.#client }, plan.runId);
+      const leftover = await removeRun(
+        { ...this.#host, client: this.#client },
+        // The agent did not run: nothing in its workspace is new.
+        { run: plan.runId, keepWorkspace: false },
+      );
       if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }
@@ -140,7 +145,7 @@ export class DockerBottleBackend implements BottleBackend {
     return listActive({ host: this.#host, client: this.#client }, { signal, stopped });
   }
 
-  stop(bottle: ActiveBottle): Promise<void> {
+  stop(bottle: ActiveBottle): Promise<KeptWorkspace | undefined> {
     return stopBottle({ host: this.#host, client: this.#client }, bottle);
   }
 

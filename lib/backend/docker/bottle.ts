@@ -1,6 +1,8 @@
 import type { AgentOutcome, Bottle, CapturedOutcome, LaunchOptions } from "../../bottle/backend.ts";
 import { literalValues } from "../../bottle/env.ts";
 import { wholeConnections } from "../../egress/connections.ts";
+import { executedArguments } from "../../bottle/invocation.ts";
+import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
@@ -19,6 +21,8 @@ import { REF } from "./refs.ts";
 import { sidecarLog } from "./sidecar_log.ts";
 import { commandSteps, stepMaker } from "./steps.ts";
 import { tearDown } from "./teardown.ts";
+import { isUnchanged, keptWorkspace, volumeExists, workspaceChanges } from "./workspace_end.ts";
+import { COMPARE_WORKSPACE, REMOVE_WORKSPACE } from "./workspace_steps.ts";
 
 /** A bottle on a docker engine that was launched here. */
 export class DockerBottle implements Bottle {
@@ -29,6 +33,8 @@ export class DockerBottle implements Bottle {
   readonly #options: LaunchOptions;
   #disposed: Promise<void> | undefined;
   #agentRan = false;
+  /** From here on its workspace may hold what is nowhere else. */
+  #mayHaveRun = false;
 
   constructor(parts: {
     readonly plan: DockerBottlePlan;
@@ -54,6 +60,7 @@ export class DockerBottle implements Bottle {
 
   async attach(): Promise<AgentOutcome> {
     const command = this.#planned();
+    this.#mayHaveRun = true;
     try {
       const { code, began } = await runCommand(this.#place, command, this.#ports);
       this.#agentRan = began;
@@ -72,6 +79,7 @@ export class DockerBottle implements Bottle {
   }
 
   async capture(command: readonly string[]): Promise<CapturedOutcome> {
+    this.#mayHaveRun = true;
     const { environment } = this.#host;
     const { inputs, expected } = this.#plan;
     const spec = { ...withoutSecrets(this.#plan.spec), mode: "headless" } as const;
@@ -136,12 +144,32 @@ export class DockerBottle implements Bottle {
     const { onEvent } = this.#options;
     onEvent({ kind: "started", id: "teardown", title: "removing the bottle", slow: false });
     const ports = { ...this.#host, client: this.#client };
+    const kept = await this.#workspaceToKeep();
     const leftover = await tearDown(ports, {
       id: this.#plan.runId,
-      steps: this.#plan.teardownSteps,
+      steps: this.#plan.teardownSteps.filter(({ id }) =>
+        id !== COMPARE_WORKSPACE && (kept === undefined || id !== REMOVE_WORKSPACE)
+      ),
       ids: this.#ids,
+      keepWorkspace: kept !== undefined,
     });
     onEvent({ kind: "finished", id: "teardown" });
     if (leftover !== "") onEvent({ kind: "notice", text: leftover });
+    // `stop` in another window has told of it, or removed it.
+    if (kept === undefined || !await volumeExists(this.#client, kept.volume)) return;
+    for (const text of keptWorkspaceLines(kept)) onEvent({ kind: "notice", text });
+  }
+
+  /** The workspace when something in it is new, or nobody can tell. */
+  async #workspaceToKeep(): Promise<KeptWorkspace | undefined> {
+    const { workspace, image, teardownSteps } = this.#plan;
+    const step = teardownSteps.find(({ id }) => id === COMPARE_WORKSPACE);
+    if (!this.#mayHaveRun || workspace === undefined || step === undefined) return undefined;
+    const changes = await workspaceChanges(
+      this.#client,
+      executedArguments(step.invocation, this.#ids).slice(this.#client.globalArguments.length),
+    );
+    if (isUnchanged(changes)) return undefined;
+    return keptWorkspace(this.#client, { volume: workspace.volume, image, changes });
   }
 }

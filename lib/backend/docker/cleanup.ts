@@ -4,6 +4,7 @@ import { oneLine } from "../../errors.ts";
 import { ownersOf, type SurveyPorts } from "./active.ts";
 import type { DockerClient } from "./client.ts";
 import { saidBy } from "./failures.ts";
+import { workspaceCommands } from "./workspace_end.ts";
 import { byRun, GONE, labelledObjects } from "./objects.ts";
 
 /** A cleanup of one engine, by full ids. */
@@ -48,8 +49,13 @@ export async function prepareCleanup(
     running: object.running,
     owner: owners.get(object.run) ?? "elsewhere",
   })).filter(({ owner }) => all || owner === "gone");
-  const kept = gone.filter(({ kind, role }) => !all && kind === "volume" && role === "workspace");
-  const items = gone.filter((item) => !kept.includes(item));
+  const isKept = ({ kind, role }: CleanupItem): boolean => !all && kind === "volume" && role === "workspace";
+  const images = new Map(objects.map(({ id, workspaceImage }) => [id, workspaceImage]));
+  const kept = gone.filter(isKept).map((item) => ({
+    ...item,
+    ...workspaceCommands(client, { volume: item.id, image: images.get(item.id) ?? "" }),
+  }));
+  const items = gone.filter((item) => !isKept(item));
   return {
     kind: "docker-cleanup",
     items,

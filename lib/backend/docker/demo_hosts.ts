@@ -43,7 +43,8 @@ export async function openDemoHosts(ports: Ports, options: DemoHostsOptions): Pr
   const image = await demoImage(ports, options);
   const run = await demoRun(ports, signal);
   const name = `${NAME_PREFIX}demo-${run.run}`;
-  const remove = (): Promise<string> => removeRun({ client, sleep: host.sleep, now: host.now }, run.run);
+  const remove = (): Promise<string> =>
+    removeRun({ client, sleep: host.sleep, now: host.now }, { run: run.run, keepWorkspace: false });
   try {
     const subnet = await createNetwork(ports, { name, run, signal });
     const address = addressIn(subnet, 2);

@@ -36,7 +36,9 @@ export interface InspectedContainer {
       | null;
     readonly NanoCpus?: number;
   };
-  readonly Mounts?: readonly { readonly Type: string; readonly Destination: string }[] | null;
+  readonly Mounts?:
+    | readonly { readonly Type: string; readonly Destination: string; readonly Name?: string }[]
+    | null;
   readonly NetworkSettings: {
     readonly Networks?:
       | Readonly<Record<string, { readonly NetworkID: string; readonly IPAddress?: string }>>

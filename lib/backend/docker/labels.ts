@@ -6,11 +6,13 @@ export const LABEL = {
   run: "claude-bottle.run",
   agent: "claude-bottle.agent",
   bottle: "claude-bottle.bottle",
-  /** `agent`, `sidecar`, `internal`, `egress`, `config`; {@link DEMO_ROLE}. */
+  /** `agent`, `sidecar`, `internal`, `egress`, `config`, `workspace`; {@link DEMO_ROLE}. */
   role: "claude-bottle.role",
   /** The manifest's files as `path@sha256:digest`, joined by spaces. */
   manifest: "claude-bottle.manifest",
   version: "claude-bottle.version",
+  /** On a workspace: the agent's image, which can read it. */
+  workspaceImage: "claude-bottle.workspace-image",
   /** See {@link Owner}; `detached` for a bottle that no process owns. */
   owner: "claude-bottle.owner",
   /** On images: `agent` or `squid`. */

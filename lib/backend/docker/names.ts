@@ -32,6 +32,7 @@ export interface RunNames {
   readonly sidecar: string;
   readonly internal: string;
   readonly egress: string;
+  readonly workspace: string;
 }
 
 /** The run's names. */
@@ -40,6 +41,7 @@ export function runNames(slug: string, runId: string): RunNames {
   return {
     sidecar: `${stem}-sidecar`,
     internal: `${stem}-internal`,
+    workspace: `${stem}-workspace`,
     egress: `${EGRESS_PREFIX}${slug}-${runId}-egress`,
   };
 }

@@ -16,6 +16,8 @@ export interface LabelledObject extends Omit<CleanupItem, "owner"> {
   /** When a container started, in milliseconds since the epoch. */
   readonly started: number | undefined;
   readonly runtime: string;
+  /** The image that can read a workspace. */
+  readonly workspaceImage: string;
   /** The words of a container's command. */
   readonly command: readonly string[];
 }
@@ -113,6 +115,7 @@ function described(kind: Kind, what: string, object: Inspected | null): Labelled
     status: object.State?.Status ?? "",
     started: time(object.State?.StartedAt),
     runtime: object.HostConfig?.Runtime ?? "",
+    workspaceImage: labels[LABEL.workspaceImage] ?? "",
     command: object.Config?.Cmd ?? [],
   };
 }

@@ -2,6 +2,7 @@ import { specNotices } from "../../bottle/notices.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { plannedSsh, type SshKey, unboundKeyNotices } from "../../bottle/ssh_keys.ts";
+import type { Workspace } from "../../bottle/workspace.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
 import { agentTmpfs, proxyEnvironment } from "./arguments.ts";
@@ -43,6 +44,8 @@ export interface PlanInputs {
   readonly skills: readonly Skill[];
   /** The keys of `spec.ssh`. */
   readonly sshKeys: readonly SshKey[];
+  /** `spec.workspace` as it was found. */
+  readonly workspace: Workspace | undefined;
   /** Names of the variables of the agent's process. */
   readonly envNames: readonly string[];
   /** Names the file that an attached agent's environment waits in. */
@@ -90,6 +93,12 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     runtime: inputs.runtime,
     skills: inputs.skills.map(({ name, path }) => ({ name, path })),
     ssh: plannedSsh(spec.ssh, inputs.sshKeys),
+    workspace: inputs.workspace && {
+      directory: inputs.workspace.directory,
+      volume: names.workspace,
+      files: inputs.workspace.files,
+      bytes: inputs.workspace.bytes,
+    },
     steps: [
       ...builds,
       ...networkSteps(inputs, names, step),
@@ -113,13 +122,14 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
       ...sshAgentSteps(inputs, { names, step }),
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
-    teardownSteps: teardownSteps(names, step),
+    teardownSteps: teardownSteps(inputs, names, step),
     limits: limitsText(expected, spec.resources.cpus),
     notices: [
       ...specNotices(spec),
       ...spec.proxy.limits(spec.policy),
       ...skillNotices(inputs.skills),
       ...sshNotices(inputs),
+      ...(inputs.workspace?.notices ?? []),
       ...(inputs.engine.swapLimit
         ? []
         : ["the engine cannot bound swap: what the agent holds may reach its disk"]),

@@ -1,6 +1,9 @@
 import { requireHostVariables } from "../../bottle/env.ts";
+import type { OnEvent } from "../../bottle/events.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { readSshKeys } from "../../bottle/ssh_keys.ts";
+import type { Workspace } from "../../bottle/workspace.ts";
+import { readWorkspace } from "../../bottle/workspace_walk.ts";
 import { EXIT, Failure } from "../../errors.ts";
 import type { Environment } from "../../host/environment.ts";
 import type { Host } from "../../host/host.ts";
@@ -29,6 +32,7 @@ import { readSkills } from "./provision/skills.ts";
 interface Ports {
   readonly host: Host;
   readonly client: DockerClient;
+  readonly onEvent: OnEvent;
   readonly signal: AbortSignal;
 }
 
@@ -43,6 +47,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const pinnedName = pinned(environment);
   const skills = await readSkills(spec.skills, host);
   const sshKeys = await readSshKeys(spec.ssh, host.files);
+  const workspace = await foundWorkspace(spec, ports);
   const wanted = agentImageName(environment, recipes.agent);
   const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
@@ -71,6 +76,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     joined,
     skills,
     sshKeys,
+    workspace,
     envNames: environmentNames(environmentAtLaunch(spec), environment),
     globalArguments: client.globalArguments,
     pool,
@@ -78,6 +84,18 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     owner: ownerLabel(machine.owner),
   };
   return composePlan({ ...inputs, ...newRun(inputs, host) });
+}
+
+async function foundWorkspace(
+  { workspace: source }: BottleSpec,
+  { host, onEvent, signal }: Ports,
+): Promise<Workspace | undefined> {
+  if (source === undefined) return undefined;
+  const id = "workspace-walk";
+  onEvent({ kind: "started", id, title: `looking through ${source.directory}`, slow: false });
+  const workspace = await readWorkspace(source, { ...host, signal });
+  onEvent({ kind: "finished", id });
+  return workspace;
 }
 
 /** What is drawn anew for each attempt of a launch. */

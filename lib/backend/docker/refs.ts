@@ -20,6 +20,8 @@ export interface Names {
   readonly egress: Ref;
   readonly agentImage: Ref;
   readonly sidecarImage: Ref;
+  /** A volume has no id but its name. */
+  readonly workspace: string;
 }
 
 /** The refs of a run. */
@@ -40,5 +42,6 @@ export function refsOf(
     egress: { ref: REF.egress, name: names.egress },
     agentImage: { ref: REF.agentImage, name: inputs.images.agent.name },
     sidecarImage: { ref: REF.sidecarImage, name: inputs.images.sidecar.name },
+    workspace: names.workspace,
   };
 }

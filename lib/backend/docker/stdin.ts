@@ -1,25 +1,33 @@
+import { basename } from "node:path";
+import type { OnEvent } from "../../bottle/events.ts";
 import type { Input } from "../../bottle/invocation.ts";
-import type { SshKey } from "../../bottle/ssh_keys.ts";
+import type { Host } from "../../host/host.ts";
+import type { PlanInputs } from "./plan.ts";
 import { keyFrames } from "./provision/ssh.ts";
+import { workspaceStream } from "./provision/workspace.ts";
 import { tarOf } from "./tar.ts";
 
 /** What a call of the client reads. */
 export type StdinContent = Uint8Array | ReadableStream<Uint8Array>;
 
-/** What an input that a plan describes is made of. @throws RangeError for one that only a running agent is given */
-export function stdinOf(
-  input: Input,
-  { sshKeys }: { readonly sshKeys: readonly SshKey[] } = { sshKeys: [] },
-): StdinContent {
-  switch (input.kind) {
-    case "tar":
-      return tarOf(input.files);
-    case "keys":
-      if (sshKeys.length !== input.names.length) throw new RangeError("Keys of another launch");
-      return keyFrames(sshKeys);
-    case "environment":
-      throw new RangeError("An environment is not part of a launch");
-    default:
-      return input satisfies never;
-  }
+/** What the files of a plan are made of. @throws RangeError for an input that belongs to one launch, or to a running agent */
+export function stdinOf(input: Input): StdinContent {
+  if (input.kind === "tar") return tarOf(input.files);
+  throw new RangeError(`Not known by itself: ${input.kind}`);
+}
+
+/** The same for the steps of a launch, which know the keys and what is copied. */
+export function launchStdin(
+  { workspace, sshKeys, spec, user }: Pick<PlanInputs, "workspace" | "sshKeys" | "spec" | "user">,
+  { host, onEvent }: { readonly host: Host; readonly onEvent: OnEvent },
+): (input: Input) => StdinContent {
+  return (input) => {
+    if (input.kind === "keys" && input.names.length === sshKeys.length) return keyFrames(sshKeys);
+    if (input.kind !== "workspace" || workspace === undefined) return stdinOf(input);
+    const { files, processes, environment } = host;
+    return workspaceStream(workspace, {
+      target: { name: basename(spec.workdir), user },
+      ports: { files, processes, path: environment.get("PATH") ?? "", onEvent },
+    });
+  };
 }

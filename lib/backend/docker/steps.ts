@@ -14,6 +14,7 @@ import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
 import { provisionSkills } from "./provision/skills.ts";
 import { provisionSsh } from "./provision/ssh.ts";
 import { type Names, REF } from "./refs.ts";
+import { workspaceSteps, workspaceTeardown } from "./workspace_steps.ts";
 
 /** Keys that nobody types: docker's own, Ctrl-P Ctrl-Q, swallows Ctrl-P and would leave a running agent behind. */
 const DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-@";
@@ -87,9 +88,15 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
   const { spec, user } = inputs;
   // In the seed's words.
   const failure = `docker run failed for container '${names.agent.name}'`;
+  const workspace = workspaceSteps(inputs, names, step);
   return [
+    ...workspace.beforeCreate,
     step("agent-create", {
-      after: ["internal-network", ...(options.built ? ["agent-image"] : [])],
+      after: [
+        "internal-network",
+        ...workspace.beforeCreate.map(({ id }) => id),
+        ...(options.built ? ["agent-image"] : []),
+      ],
       args: agentContainerArguments({
         name: names.agent.name,
         runtime: inputs.runtime,
@@ -103,6 +110,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
         env: expected.agentEnv,
         home: spec.home,
         image: names.agentImage,
+        workspace: inputs.workspace && { volume: names.workspace, directory: spec.workdir },
         run: inputs.run,
       }),
       creates: REF.agent,
@@ -125,12 +133,14 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
       },
       why: "prompt, settings and the wrapper enter before it starts",
     }),
+    ...workspace.beforeStart,
     step("agent-start", {
-      after: ["agent-files"],
+      after: ["agent-files", ...workspace.beforeStart.map(({ id }) => id)],
       args: ["container", "start", names.agent],
       failure,
       why: "PID 1 sleeps",
     }),
+    ...workspace.afterStart,
   ];
 }
 
@@ -258,8 +268,10 @@ export function commandSteps(run: CommandRun, step: StepMaker): readonly Step[] 
 }
 
 /** The end of everything. */
-export function teardownSteps(names: Names, step: StepMaker): readonly Step[] {
+export function teardownSteps(inputs: PlanInputs, names: Names, step: StepMaker): readonly Step[] {
+  const workspace = workspaceTeardown(inputs, names, step);
   return [
+    ...workspace.before,
     step("remove-containers", {
       args: ["container", "rm", "--force", "--volumes", names.agent, names.sidecar],
       why: "the agent ends with its container",
@@ -269,5 +281,6 @@ export function teardownSteps(names: Names, step: StepMaker): readonly Step[] {
       args: ["network", "rm", names.internal, names.egress],
       why: "nothing is left",
     }),
+    ...workspace.after,
   ];
 }

@@ -27,7 +27,12 @@ export type Leftover = string;
  */
 export async function tearDown(
   ports: TeardownPorts,
-  run: { readonly id: string; readonly steps: readonly Step[]; readonly ids: ReadonlyMap<string, string> },
+  run: {
+    readonly id: string;
+    readonly steps: readonly Step[];
+    readonly ids: ReadonlyMap<string, string>;
+    readonly keepWorkspace: boolean;
+  },
 ): Promise<Leftover> {
   try {
     for (const { invocation } of run.steps) {
@@ -37,26 +42,34 @@ export async function tearDown(
     return "";
   } catch {
     // An id not known, or an object gone or stubborn: the labels know better than we do.
-    return await removeRun(ports, run.id);
+    return await removeRun(ports, { run: run.id, keepWorkspace: run.keepWorkspace });
   }
 }
 
-/** Removes everything that carries the run's label. Never throws. */
-export async function removeRun(ports: TeardownPorts, runId: string): Promise<Leftover> {
+/** What of a run is removed. */
+export interface Removal {
+  /** Its id. */
+  readonly run: string;
+  /** True wherever its agent may have run and nobody has looked at what it made. */
+  readonly keepWorkspace: boolean;
+}
+
+/** Removes everything that carries the run's label, but perhaps its workspace. Never throws. */
+export async function removeRun(ports: TeardownPorts, removal: Removal): Promise<Leftover> {
   const end = ports.now() + BUDGET_MS;
   let last = "";
   let empty = 0;
   for (let round = 0; round < ROUNDS && empty < 2 && ports.now() < end; round++) {
     if (round > 0) await ports.sleep(250);
     try {
-      empty = await removeListed(ports.client, runId) ? empty + 1 : 0;
+      empty = await removeListed(ports.client, removal) ? empty + 1 : 0;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
   }
   if (empty >= 2) return "";
   return `The bottle could not be removed${last === "" ? "" : `: ${last}`}; \`${
-    remedy(ports.client, runId)
+    remedy(ports.client, removal.run)
   }\` finishes it`;
 }
 
@@ -68,19 +81,31 @@ function remedy({ globalArguments }: DockerClient, runId: string): string {
 }
 
 /** One round over all kinds, whatever becomes of one; whether there was nothing to remove. */
-async function removeListed(client: DockerClient, runId: string): Promise<boolean> {
-  const filter = ["--filter", `label=${LABEL.run}=${runId}`];
+async function removeListed(
+  client: DockerClient,
+  { run, keepWorkspace }: Removal,
+): Promise<boolean> {
+  const filter = ["--filter", `label=${LABEL.run}=${run}`];
+  const volumes = ["volume", "ls", ...filter, "--format", "{{.Name}}"];
+  // First: were it not known, no volume could be removed.
+  const kept = keepWorkspace
+    ? await listedIds(client, [...volumes, "--filter", `label=${LABEL.role}=workspace`])
+    : [];
   const kinds = [
     {
       list: ["container", "ls", "--all", "--no-trunc", ...filter, "--format", "{{.ID}}"],
       remove: ["container", "rm", "--force", "--volumes"],
     },
     { list: ["network", "ls", "--no-trunc", ...filter, "--format", "{{.ID}}"], remove: ["network", "rm"] },
-    { list: ["volume", "ls", ...filter, "--format", "{{.Name}}"], remove: ["volume", "rm", "--force"] },
+    { list: volumes, remove: ["volume", "rm", "--force"] },
   ];
   const complaints: unknown[] = [];
   const listed = await Promise.all(
-    kinds.map(({ list }) => listedIds(client, list).catch((error) => void complaints.push(error))),
+    kinds.map(({ list }) =>
+      listedIds(client, list).then((ids) => ids.filter((id) => !kept.includes(id))).catch((error) =>
+        void complaints.push(error)
+      )
+    ),
   );
   // In this order: a network is held by its containers.
   for (const [index, { remove }] of kinds.entries()) {

@@ -88,7 +88,8 @@ function agentDifferences(
     ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
     ...differing("agent tmpfs", expected.agentTmpfs.join(" "), tmpfsOf(agent)),
     ...differing("agent cpus", String(inputs.spec.resources.cpus ?? 0), String((host.NanoCpus ?? 0) / 1e9)),
-    ...differing("agent mounts", "", mountsOf(agent)),
+    ...differing("agent mounts", inputs.workspace && `volume ${inputs.spec.workdir}` || "", mountsOf(agent)),
+    ...differing("agent workspace", plan.workspace?.volume ?? "", workspaceOf(agent)),
     ...(inputs.sshKeys.length === 0
       ? []
       : differing("agent image's variables that steer programs", "", steeringVariables(agent))),
@@ -215,6 +216,12 @@ function steeringVariables({ Config }: InspectedContainer): string {
 function mountsOf(container: InspectedContainer): string {
   return (container.Mounts ?? []).filter(({ Type }) => Type !== "tmpfs")
     .map(({ Type, Destination }) => `${Type} ${Destination}`).join(" ");
+}
+
+function workspaceOf(container: InspectedContainer): string {
+  return (container.Mounts ?? []).filter(({ Type }) => Type === "volume").map(({ Name }) => Name ?? "").join(
+    " ",
+  );
 }
 
 function tmpfsOf(container: InspectedContainer): string {

@@ -41,6 +41,9 @@ const SWITCHES: ReadonlySet<string> = new Set([
 export class MemoryEngine {
   readonly objects = new Map<string, MadeObject>();
   readonly processes: ScriptedProcesses;
+  readonly volumes = new Set<string>();
+  /** What the comparison of a workspace answers. */
+  compared = "workspace changed=0 added=0 removed=0 refs=0 commits=0\n";
   /** Whether the wrapper handed over to the agent. */
   began = true;
   #made = 0;
@@ -57,6 +60,21 @@ export class MemoryEngine {
       .on(/^docker (container|network) ls /, (call) => this.#list(call))
       .on(/^docker volume ls /, {})
       .on(/^docker container exec --interactive --user 0:\d+ \S+ \/usr\/bin\/perl \S+\/ssh_agent\.pl$/, {})
+      .on(/^docker volume (create|rm) /, ({ args }) => {
+        const name = args.at(-1) ?? "";
+        if (args[1] === "create") this.volumes.add(name);
+        else this.volumes.delete(name);
+        return { stdout: `${name}\n` };
+      })
+      .on(/workspace_record\.pl record /, {})
+      .on(/workspace_record\.pl compare /, () => ({ stdout: this.compared }))
+      .on(
+        /^docker volume inspect /,
+        ({ args }) =>
+          this.volumes.has(args.at(-1) ?? "")
+            ? { stdout: "[]" }
+            : { code: 1, stderr: "Error: No such volume: x\n" },
+      )
       .on(BEGAN, () => ({ code: this.began ? 0 : 1 }));
   }
 
@@ -185,6 +203,7 @@ function containerAccount(object: MadeObject): Readonly<Record<string, unknown>>
   const mounts = all("--mount").map((mount) => ({
     Type: /type=([^,]*)/.exec(mount)?.[1],
     Destination: /dst=([^,]*)/.exec(mount)?.[1],
+    Name: /src=([^,]*)/.exec(mount)?.[1] ?? "f".repeat(64),
   }));
   return {
     Id: id,

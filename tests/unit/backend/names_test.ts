@@ -49,6 +49,7 @@ Deno.test("runNames() carry the run id, and the egress network sorts first", () 
     sidecar: "claude-bottle-reviewer-abcdefghijklm-sidecar",
     internal: "claude-bottle-reviewer-abcdefghijklm-internal",
     egress: "0-claude-bottle-reviewer-abcdefghijklm-egress",
+    workspace: "claude-bottle-reviewer-abcdefghijklm-workspace",
   });
   const networks = [names.internal, names.egress, "00-somebody", "Default", "a"].sort();
   assert.equal(networks.find((name) => !name.startsWith("00")), names.egress);

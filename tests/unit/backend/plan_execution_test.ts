@@ -31,7 +31,7 @@ import { LINUX, MemoryEngine } from "./memory_engine.ts";
 interface Recorded {
   readonly kind: "run" | "attach";
   readonly args: readonly string[];
-  readonly input: Uint8Array;
+  input: Uint8Array;
   readonly began: number;
   ended: number;
 }
@@ -50,7 +50,11 @@ class RecordingProcesses implements Processes {
 
   run(call: ProcessCall, options: RunOptions = {}): Promise<Outcome> {
     const { input } = options;
-    return this.#record({ kind: "run", call, input }, (inner) => this.#inner.run(inner, options));
+    return this.#record({ kind: "run", call, input }, async (inner, recorded) => {
+      if (!(input instanceof ReadableStream)) return await this.#inner.run(inner, options);
+      recorded.input = new Uint8Array(await new Response(input).arrayBuffer());
+      return await this.#inner.run(inner, { ...options, input: recorded.input });
+    });
   }
 
   attach(call: ProcessCall, options: AttachOptions = {}): Promise<Outcome> {
@@ -64,7 +68,7 @@ class RecordingProcesses implements Processes {
       readonly call: ProcessCall;
       readonly input: RunOptions["input"];
     },
-    perform: (inner: ProcessCall) => Promise<Outcome>,
+    perform: (inner: ProcessCall, recorded: Recorded) => Promise<Outcome>,
   ): Promise<Outcome> {
     const recorded: Recorded = {
       kind,
@@ -77,7 +81,7 @@ class RecordingProcesses implements Processes {
     const turns = this.#turns[this.calls.length % this.#turns.length] ?? 0;
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
     const args = call.args[0] === "--context" ? call.args.slice(2) : call.args;
-    const outcome = await perform({ ...call, args });
+    const outcome = await perform({ ...call, args }, recorded);
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
     recorded.ended = this.#events++;
     return outcome;
@@ -164,9 +168,10 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
     TERM: "xterm-256color",
     CLAUDE_BOTTLE_OAUTH_TOKEN: "token-4712",
   };
-  const files = memoryFiles(Object.fromEntries(
-    KEYS.map(([path, text]) => [path, { text, mode: 0o600 }]),
-  ));
+  const files = memoryFiles({
+    ...Object.fromEntries(KEYS.map(([path, text]) => [path, { text, mode: 0o600 }])),
+    "/home/somebody/project/a/b": "12345",
+  });
   const host = fakeHost({ processes: engine.processes, env, files });
   const processes = new RecordingProcesses(engine.processes, turns);
   const onEvent = (): void => {};
@@ -188,7 +193,7 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
   ]);
   assert.deepEqual(await bottle.attach(), { code });
   await bottle[Symbol.asyncDispose]();
-  assert.equal(engine.objects.size, 0);
+  assert.equal(engine.objects.size + engine.volumes.size, 0);
   return { plan, names, calls: processes.calls.slice(probes).filter(({ args }) => !isQuestion(args)) };
 }
 
@@ -237,6 +242,9 @@ function assertSame({ plan, calls, names }: Both): void {
 function assertSameInput({ id, stdin }: PrintedStep, { input }: Recorded): void {
   if (stdin === undefined) {
     assert.equal(input.length, 0, id);
+  } else if (stdin.kind === "workspace") {
+    assert.deepEqual(stdin.entries, [WORKSPACE.directory], id);
+    assert.equal(tarEntries(input).reduce((sum, { size }) => sum + size, 0), stdin.bytes, id);
   } else if (stdin.kind === "tar") {
     const entries = tarEntries(input);
     assert.deepEqual(entries.map(({ path }) => path), stdin.entries, id);
@@ -266,6 +274,8 @@ const SSH = [
   testSshEntry({ host: "b", hostname: "b.example", port: 2222, identityFile: "/keys/second" }),
   testSshEntry({ host: "c", hostname: "c.example", identityFile: "/keys/first" }),
 ];
+
+const WORKSPACE = { directory: "/home/somebody/project", exclude: [] };
 
 const PLAIN: Variant = { spec: {}, context: undefined, images: [true, true, true], turns: [0], code: 0 };
 
@@ -313,6 +323,22 @@ Deno.test("what is printed is what is executed: an attached bottle with everythi
   for (const { args } of both.calls) assert.deepEqual(args.slice(0, 2), ["--context", "box"]);
 });
 
+Deno.test("what is printed is what is executed: a bottle with a workspace in which nothing is new", async () => {
+  const both = await bothOf({ ...PLAIN, spec: { workspace: WORKSPACE, workdir: "/home/node/workspace" } });
+  assert.deepEqual(
+    stepsOf(both.plan).map(({ id }) => id).filter((id) => id.includes("workspace") || id === "agent-start"),
+    [
+      "workspace-volume",
+      "workspace-files",
+      "agent-start",
+      "workspace-record",
+      "workspace-compare",
+      "remove-workspace",
+    ],
+  );
+  assertSame(both);
+});
+
 const variant: fc.Arbitrary<Variant> = fc.record({
   spec: fc.record({
     mode: fc.constantFrom("attached" as const, "headless" as const),
@@ -325,6 +351,7 @@ const variant: fc.Arbitrary<Variant> = fc.record({
     forwardOauthToken: fc.boolean(),
     ssh: fc.integer({ min: 0, max: SSH.length }).map((count) => SSH.slice(0, count)),
     runtime: fc.constantFrom("auto" as const, "runc" as const),
+    workspace: fc.constantFrom(undefined, WORKSPACE),
     ca: fc.constantFrom(undefined, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
   }),
   context: fc.constantFrom(undefined, "box"),

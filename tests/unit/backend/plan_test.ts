@@ -113,6 +113,32 @@ Deno.test("composePlan() decides every word of a bottle with ssh keys", async ()
   );
 });
 
+const WORKSPACE: PlanInputs = testInputs({
+  spec: testSpec({
+    workspace: { directory: "/srv/project", exclude: [] },
+    workdir: "/home/node/workspace",
+  }),
+  workspace: {
+    directory: "/srv/project",
+    entries: [{ path: "", mode: 0o755, modified: 1, content: { kind: "directory" } }],
+    files: 12,
+    bytes: 34_000_000,
+    notices: ["workspace: mind this"],
+  },
+});
+
+Deno.test("composePlan() decides every word of a bottle with a workspace", async () => {
+  assert.deepEqual(readable(composePlan(WORKSPACE)), await golden("workspace_runc"));
+});
+
+Deno.test("composePlan() cuts short only the copy of a large workspace, and waits for that of a small one", () => {
+  const slow = (bytes: number): readonly string[] =>
+    composePlan({ ...WORKSPACE, workspace: WORKSPACE.workspace && { ...WORKSPACE.workspace, bytes } })
+      .steps.filter(({ slow }) => slow).map(({ id }) => id);
+  assert.deepEqual(slow(34_000_000), ["workspace-files", "workspace-record"]);
+  assert.deepEqual(slow(1000), []);
+});
+
 Deno.test("composePlan() gives an agent at most the memory that the engine has", () => {
   const memory = (engine: number, asked?: number): number =>
     composePlan(testInputs({

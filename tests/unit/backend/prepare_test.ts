@@ -47,7 +47,7 @@ function machine(
 
 function prepare(host: FakeHost, changes: Partial<BottleSpec> = {}): Promise<DockerBottlePlan> {
   const client = new DockerClient({ ...host, context: undefined, onEvent: () => {} });
-  return preparePlan(testSpec(changes), { host, client, signal: host.interrupts.signal });
+  return preparePlan(testSpec(changes), { host, client, onEvent: () => {}, signal: host.interrupts.signal });
 }
 
 const OURS = {

@@ -190,7 +190,14 @@ Deno.test("readSkills() bounds size, number and paths over all skills", async ()
         Array.from({ length: count }, (_, index) => ({ name: `${index}`, kind: "file" as const })),
       ),
     linkStatus: (path) =>
-      Promise.resolve({ kind: path.endsWith("one") ? "directory" : "file", size: 0, mode: 0o644, uid: 1 }),
+      Promise.resolve({
+        kind: path.endsWith("one") ? "directory" : "file",
+        size: 0,
+        mode: 0o644,
+        uid: 1,
+        modified: 0,
+        identity: path,
+      }),
     readBytes: () => Promise.resolve(new Uint8Array()),
     realPath: (path) => Promise.resolve(path),
   });

@@ -6,9 +6,10 @@ import {
   sshConfig,
   type SshPlace,
 } from "../../../lib/backend/docker/provision/ssh.ts";
-import { stdinOf } from "../../../lib/backend/docker/stdin.ts";
+import { launchStdin, stdinOf } from "../../../lib/backend/docker/stdin.ts";
 import { Secret } from "../../../lib/bottle/env.ts";
-import { HOST_KEY, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
+import { fakeHost } from "../../support/fake_host.ts";
+import { HOST_KEY, testInputs, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
 
 const PLACE: SshPlace = {
   home: "/home/node",
@@ -124,9 +125,12 @@ Deno.test("keyFrames() frames each key with whose it is, its hosts' keys and wha
   );
 });
 
-Deno.test("stdinOf() gives the keys of the launch that it is asked for, and of no other", () => {
+Deno.test("launchStdin() gives the keys of its launch, and of no other", () => {
   const input = { kind: "keys", names: KEYS.map(({ path }) => path) } as const;
-  assert.deepEqual(stdinOf(input, { sshKeys: KEYS }), keyFrames(KEYS));
+  const ports = { host: fakeHost(), onEvent: () => {} };
+  const launch = testInputs({ sshKeys: KEYS });
+  assert.deepEqual(launchStdin(launch, ports)(input), keyFrames(KEYS));
+  assert.throws(() => launchStdin(testInputs(), ports)(input), RangeError);
   assert.throws(() => stdinOf(input), RangeError);
 });
 

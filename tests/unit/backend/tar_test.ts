@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tarOf } from "../../../lib/backend/docker/tar.ts";
+import { tarHead, tarOf } from "../../../lib/backend/docker/tar.ts";
 
 function text(bytes: Uint8Array, [from, length]: readonly [number, number]): string {
   return new TextDecoder().decode(bytes.subarray(from, from + length));
@@ -113,4 +113,15 @@ Deno.test("tarOf() refuses what its fields cannot hold instead of writing anothe
   }
   assert.throws(() => tarOf([{ ...FILE, uid: 0o10000000 }]), RangeError);
   assert.equal(text(tarOf([{ ...FILE, uid: 0o7777777 }]), [108, 8]), "7777777\0");
+});
+
+Deno.test("tarHead() writes sizes of 8 GiB and more as GNU tar does, and times that no field holds as the nearest", () => {
+  const head = (size: number, modified: number): Uint8Array =>
+    tarHead({ path: Uint8Array.of(0xe9), mode: 0o644, uid: 1, gid: 1, type: "0", size, modified });
+  const field = (bytes: Uint8Array, from: number): string =>
+    new TextDecoder().decode(bytes.subarray(from, from + 11));
+  assert.equal(field(head(8 ** 11 - 1, 5), 124), "77777777777");
+  assert.deepEqual([...head(8 ** 11, 5).subarray(124, 136)], [0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0]);
+  assert.equal(field(head(0, -5), 136), "00000000000");
+  assert.equal(head(0, 0)[0], 0xe9);
 });

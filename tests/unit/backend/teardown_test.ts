@@ -38,7 +38,7 @@ class Leftovers {
   }
 
   removeRun(): Promise<string> {
-    return removeRun(this.ports, "abcdefghijklm");
+    return removeRun(this.ports, { run: "abcdefghijklm", keepWorkspace: false });
   }
 
   /** What was called: the kind and what was done with it, in order. */
@@ -78,6 +78,28 @@ Deno.test("removeRun() gives every call 15 s", async () => {
   await leftovers.removeRun();
   const deadlines = new Set(leftovers.host.processes.calls.map(({ deadlineMs }) => deadlineMs));
   assert.deepEqual([...deadlines], [15_000]);
+});
+
+Deno.test("removeRun() leaves a workspace that is to be kept, and every volume when it cannot tell which is one", async () => {
+  for (const listing of [{ stdout: "ws-id\n" }, BUSY]) {
+    const leftovers = new Leftovers();
+    const volumes = new Set(["volume-id", "ws-id"]);
+    leftovers
+      .on(
+        / volume ls /,
+        ({ line }) =>
+          line.includes("role=workspace")
+            ? listing
+            : { stdout: [...volumes].map((id) => `${id}\n`).join("") },
+      )
+      .on(/ volume rm /, ({ args }) => {
+        for (const id of args.slice(3)) volumes.delete(id);
+        return {};
+      });
+    const left = await removeRun(leftovers.ports, { run: "abcdefghijklm", keepWorkspace: true });
+    assert.deepEqual([...volumes], listing === BUSY ? ["volume-id", "ws-id"] : ["ws-id"]);
+    assert.equal(left === "", listing !== BUSY);
+  }
 });
 
 for (const [why, answer] of [["refused", BUSY], ["too slow", SLOW]] as const) {
@@ -174,7 +196,10 @@ const STEPS: readonly Step[] = [
 Deno.test("tearDown() executes the plan's steps by ids with 15 s each, and looks for nothing more", async () => {
   const leftovers = new Leftovers("box");
   const ids = new Map([["agent", "a1"], ["internal", "i1"]]);
-  assert.equal(await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids }), "");
+  assert.equal(
+    await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids, keepWorkspace: false }),
+    "",
+  );
   const { lines, calls } = leftovers.host.processes;
   assert.deepEqual(lines, ["docker --context box container rm a1", "docker --context box network rm i1"]);
   assert.deepEqual(calls.map(({ deadlineMs }) => deadlineMs), [15_000, 15_000]);
@@ -189,7 +214,10 @@ Deno.test("tearDown() looks by label when a step fails, is too slow, or has no i
     }]
   ) {
     const leftovers = new Leftovers("box").on(/ container rm a1$/, answer);
-    assert.equal(await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids }), "");
+    assert.equal(
+      await tearDown(leftovers.ports, { id: "abcdefghijklm", steps: STEPS, ids, keepWorkspace: false }),
+      "",
+    );
     assert.deepEqual([...leftovers.left], []);
   }
 });

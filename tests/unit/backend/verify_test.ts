@@ -339,6 +339,24 @@ Deno.test("verifyBottle() reports a network that is missing, one too many, and a
   }
 });
 
+Deno.test("verifyBottle() reports a workspace that is missing, elsewhere, or another volume", async () => {
+  const workspace = { directory: "/p", entries: [], files: 0, bytes: 0, notices: [] };
+  const spec = testSpec({ workspace: { directory: "/p", exclude: [] }, workdir: "/home/node/workspace" });
+  const bottle = await made({ spec, workspace, joined: new Map() });
+  const Name = bottle.plan.workspace?.volume;
+  verify(bottle);
+  const mounts = [
+    [],
+    [{ Type: "volume", Destination: "/elsewhere", Name }],
+    [{ Type: "bind", Destination: "/home/node/workspace" }],
+    [{ Type: "volume", Destination: "/home/node/workspace", Name: "another" }],
+  ];
+  for (const value of mounts) {
+    change(bottle.account.agent, ["Mounts"], value);
+    assert.match(problems(bottle)[0] ?? "", /^agent (mounts|workspace): asked /);
+  }
+});
+
 Deno.test("verifyBottle() reports everything that differs, not only the first", async () => {
   const bottle = await made();
   change(bottle.account.agent, ["HostConfig", "Privileged"], true);

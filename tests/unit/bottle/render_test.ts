@@ -14,6 +14,7 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
     limits: "4 GiB memory, 2048 processes",
     skills: [],
     ssh: [],
+    workspace: undefined,
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
@@ -221,6 +222,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "lifetime",
     "run_id",
     "notices",
+    "workspace",
     "skill_paths",
     "ssh",
     "manifest",
@@ -263,6 +265,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     lifetime: "session",
     run_id: "abcdefghijklm",
     notices: ["mind this"],
+    workspace: null,
     skill_paths: ["/srv/review"],
     ssh: [
       { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },
