@@ -77,7 +77,9 @@ Deno.test("start gives up when all names are taken", async () => {
   });
   const during = await last.run(["start", "--prompt", "hi"]);
   assert.equal(during.code, 1);
-  assert.ok(during.stderr.endsWith(message), during.stderr);
+  const lost =
+    "error: could not find a free container name after claude-bottle-claude-99 retries; clean up old containers\n";
+  assert.ok(during.stderr.endsWith(lost), during.stderr);
   assert.deepEqual(await last.docker.objects(), []);
 });
 

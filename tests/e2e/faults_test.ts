@@ -74,7 +74,10 @@ for (const [kind, named] of Object.entries(STEPS)) {
     const answers = /-network$|-create$|^verify$/.test(kind) ? ANSWER_FAULTS : [];
     await Promise.all((["exit1", "exit125", ...answers] as const).map(async (fault) => {
       const { message, kinds } = await failedLaunch(kind, fault);
-      assert.ok(message.includes(named), `${fault}: ${message}`);
+      // What the engine will not run is told in the seed's words.
+      const isSeeds = fault.startsWith("exit") && (kind === "agent-create" || kind === "agent-start");
+      const words = isSeeds ? "docker run failed for container 'claude-bottle-claude': " : named;
+      assert.ok(message.includes(words), `${fault}: ${message}`);
       assert.equal(message.includes("injected fault"), fault.startsWith("exit"), message);
       for (const listing of ["list-containers", "list-networks", "list-volumes"]) {
         assert.ok(kinds.includes(listing), `${listing} after ${kind} with ${fault}`);

@@ -11,7 +11,6 @@ import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts"
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { Finding } from "../../bottle/diagnosis.ts";
 import type { OnEvent } from "../../bottle/events.ts";
-import { launchDetails } from "../../bottle/details.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import type { KeptWorkspace } from "../../bottle/workspace.ts";
@@ -22,6 +21,7 @@ import { DockerBottle } from "./bottle.ts";
 import { buildImages } from "./build.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
+import { launchDetails } from "./details.ts";
 import { openDemoHosts } from "./demo_hosts.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
 import { inspected } from "./engine.ts";

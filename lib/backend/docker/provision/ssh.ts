@@ -16,6 +16,9 @@ export const SSH_TMPFS_OPTIONS = "uid=0,gid=0,mode=0755,size=1m,noexec,nosuid,no
 /** What the agent's user asks for signatures: the relay. */
 export const SSH_SOCKET = `${SSH_DIRECTORY}/ssh.sock`;
 
+/** What the ssh-agent itself listens on; root's alone. */
+export const SSH_PRIVATE_SOCKET = `${SSH_DIRECTORY}/private/agent.sock`;
+
 const PROGRAMS = "/usr/local/lib/claude-bottle";
 
 /** The program that takes the keys; the agent can change neither it nor what it starts. */
