@@ -92,10 +92,19 @@ phase() {
   say "$(printf '%-10s %3d.%d s  %s' "$phase_name" $((phase_took / 10)) $((phase_took % 10)) "$phase_detail")"
 }
 
-# The tests of attached agents use a real terminal.
-setup_tmux() {
-  if ! have tmux && is_root && is_debian_family; then apt_install tmux; fi
-  if have tmux; then phase_detail=$(tmux -V); else phase_detail="not there: the tests that need a terminal are counted as skipped"; fi
+# Programs that tests use beside the product: a terminal, ssh's own tools, git.
+setup_test_programs() {
+  if is_root && is_debian_family; then
+    if ! have tmux; then apt_install tmux; fi
+    if ! have ssh-agent; then apt_install openssh-client; fi
+    if ! have git; then apt_install git; fi
+  fi
+  missing=
+  for program in tmux ssh-agent git; do
+    if ! have "$program"; then missing="$missing $program"; fi
+  done
+  phase_detail=${missing:+"not there:$missing; the tests that need them are counted as skipped"}
+  phase_detail=${phase_detail:-"tmux, ssh-agent, git"}
 }
 
 # quoted WORD: as one word of a shell script, whatever is in it.
@@ -130,7 +139,7 @@ main() {
   phase packages setup_packages
   case $task in demo | test | engine | images) phase engine setup_engine ;; esac
   case $task in demo | test | images) phase base setup_base_image ;; esac
-  case $task in test) phase gvisor setup_gvisor && phase tmux setup_tmux ;; esac
+  case $task in test) phase gvisor setup_gvisor && phase programs setup_test_programs ;; esac
   unlock
 
   case $task in
