@@ -4,6 +4,9 @@ import type { BottlePlan, PlannedSsh } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
 import { counted, megabytes } from "./workspace.ts";
 
+/** Columns of the preflight's labels, with what parts them from the values. */
+export const PREFLIGHT_LABELS = 17;
+
 /** How much of a prompt the preflight shows, in characters. */
 const PROMPT_HINT = 60;
 
@@ -48,7 +51,7 @@ export function preflightText(plan: BottlePlan): string {
     ...plan.notices.map((notice) => ["note", notice] as const),
   ];
   const lines = rows.filter((row) => row !== undefined)
-    .map(([label, value]) => `${label.padEnd(14)} : ${oneLine(value)}`);
+    .map(([label, value]) => `${label.padEnd(PREFLIGHT_LABELS - 3)} : ${oneLine(value)}`);
   return ["", ...lines, ""].join("\n") + "\n";
 }
 

@@ -7,7 +7,9 @@ import { Reporter } from "../ui/reporter.ts";
 import { type Paint, painter } from "../ui/style.ts";
 import { VERSION } from "../version.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
+import { helpText } from "./help_text.ts";
 import { routes } from "./routes.ts";
+import { usageFailure } from "./usage.ts";
 
 const PROGRAM = "claude-bottle";
 
@@ -58,9 +60,12 @@ export async function runApp(argv: readonly string[], ports: AppPorts): Promise<
   await run(application(), own.length === 0 ? ["--help"] : own, context);
   if (result.failed) return outcomeOf(result.value, reporter);
   const parserCode = Number(streams.exitCode ?? 0);
-  if (parserCode !== 0) return outcomeOf(usageFailure(streams.stderr.text, own), reporter);
-  ports.host.terminal.out(streams.stdout.text);
-  ports.host.terminal.err(streams.stderr.text);
+  if (parserCode !== 0) {
+    return outcomeOf(usageFailure(streams.stderr.text, { program: PROGRAM, own }), reporter);
+  }
+  const { terminal } = ports.host;
+  terminal.out(helpText(streams.stdout.text, terminal.columns()));
+  terminal.err(streams.stderr.text);
   return { kind: "exit", code: Number(result.value) };
 }
 
@@ -79,7 +84,11 @@ function application(): ReturnType<typeof buildApplication<CliContext>> {
     name: PROGRAM,
     versionInfo: { currentVersion: VERSION },
     scanner: { caseStyle: "allow-kebab-for-camel" },
-    documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },
+    documentation: {
+      caseStyle: "convert-camel-to-kebab",
+      disableAnsiColor: true,
+      onlyRequiredInUsageLine: true,
+    },
   });
 }
 
@@ -114,23 +123,6 @@ function paintFor(
   { host, isTerminal }: { readonly host: Host; readonly isTerminal: boolean },
 ): Paint {
   return painter({ choice: flags.color, isTerminal, noColor: host.environment.get("NO_COLOR") });
-}
-
-function usageFailure(said: string, own: readonly string[]): Failure {
-  return new Failure("usage", kebabSuggestions(said.trim()) || "The command line cannot be read", {
-    hints: [
-      ...(own[0] === "exec" ? [`The command goes behind \`--\`: ${PROGRAM} exec BOTTLE -- CMD`] : []),
-      `${PROGRAM} --help`,
-    ],
-    exit: EXIT.usage,
-  });
-}
-
-/** The parser suggests a flag as it is spelled in code: `--dryRun`. */
-function kebabSuggestions(said: string): string {
-  const [before = "", ...suggestions] = said.split(/(?=, did you mean)/);
-  return before +
-    suggestions.join("").replaceAll(/(?<=--[a-z-]+)[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function outcomeOf(error: unknown, reporter: Reporter): AppOutcome {

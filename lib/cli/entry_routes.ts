@@ -71,6 +71,7 @@ export const attachCommand = buildCommand<AttachFlags, [bottle: string], CliCont
   },
   docs: {
     brief: "Run the agent, or a shell, in a bottle that is there; the bottle stays",
+    customUsage: ["BOTTLE [flags] [-- ARGS…]"],
     fullDescription: [
       "Runs the agent in a bottle that `start --detach` or `start --keep` left, its env taken from the host and asked",
       "for again. Words behind `--` go to the agent's command. The manifest must be the one of the launch, unchanged.",
@@ -79,7 +80,7 @@ export const attachCommand = buildCommand<AttachFlags, [bottle: string], CliCont
       "  claude-bottle attach reviewer",
       '  claude-bottle attach reviewer --prompt "Review the last commit"',
       "  claude-bottle attach reviewer -- --continue  an argument for Claude Code",
-      "  claude-bottle attach reviewer --shell        a second terminal, also beside an agent",
+      "  claude-bottle attach reviewer --shell        a second terminal",
     ].join("\n"),
   },
 });
@@ -127,6 +128,7 @@ export const execCommand = buildCommand<ExecFlags, [bottle: string], CliContext>
   },
   docs: {
     brief: "Run a command in a bottle that is there",
+    customUsage: ["BOTTLE [flags] -- CMD"],
     fullDescription: [
       "Runs the words behind `--` as the agent's user, in the directory that the agent starts in, and exits with their",
       "code. On a terminal the command gets one; else stdin, stdout and stderr are passed on as they are. The manifest",

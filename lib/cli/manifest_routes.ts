@@ -54,6 +54,7 @@ export const listCommand = buildCommand<ListFlags, [what?: Listed], CliContext>(
   },
   docs: {
     brief: "List the agents or bottles of the manifest, or the bottles that run",
+    customUsage: ["[agents|bottles|active] [flags]"],
     fullDescription: [
       "Lists what the manifest that `start` would use defines; `active`: the bottles that run, never their",
       "sidecars. The owner is the process that a bottle belongs to: alive, gone (`cleanup` removes it), elsewhere",
@@ -93,6 +94,7 @@ export const infoCommand = buildCommand<ManifestFlags, [agent?: string], CliCont
   },
   docs: {
     brief: "Show every grant of an agent with the file and line it comes from",
+    customUsage: ["[AGENT] [flags]"],
     fullDescription: [
       "Shows what an agent would be given: its own settings and those of its bottle, defaults included, each",
       "with the file and line it comes from. Values of literals are never shown. Asks no engine.",
@@ -127,6 +129,7 @@ export const validateCommand = buildCommand<CommonFlags, string[], CliContext>({
   },
   docs: {
     brief: "Tell every problem of the manifest and where it is",
+    customUsage: ["[FILE…] [flags]"],
     fullDescription: [
       "Checks the manifest that `start` would use, or each of the files that are named for itself, and tells",
       "every problem with its place. Exits 2 when there is one. Nothing is granted by checking a file.",
@@ -150,6 +153,7 @@ export const schemaCommand = buildCommand<CommonFlags, [], CliContext>({
   parameters: { flags: COMMON_FLAGS, aliases: { v: "verbose" } },
   docs: {
     brief: "Print the manifest's JSON Schema, for editors",
+    customUsage: ["[flags]"],
     fullDescription: [
       "Prints the JSON Schema of a manifest, the same for YAML and JSON.",
       "",

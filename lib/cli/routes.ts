@@ -130,6 +130,7 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
   },
   docs: {
     brief: "Run an agent in a new bottle, then remove the bottle",
+    customUsage: ["[AGENT] [flags] [-- ARGS…]", "demo"],
     fullDescription: [
       "Prepares a bottle, shows what it grants, asks, launches it, attaches you to the agent, and removes",
       "everything when the agent ends. Words behind `--` go to the agent's command. With --detach or --keep the",
@@ -139,12 +140,13 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
       "the copy goes with the bottle; otherwise it stays, and the command that brings it home is shown.",
       "",
       "EXAMPLES",
-      "  claude-bottle start                          the built-in agent, or the only one of the manifest",
-      "  claude-bottle start reviewer --dry-run       what would be done, step by step",
+      "  claude-bottle start demo                   a tour; needs no account",
+      "  claude-bottle start                        the built-in agent, or the only one",
+      "  claude-bottle start reviewer --dry-run     what would be done, step by step",
       '  claude-bottle start reviewer --prompt "Review the last commit"',
-      "  claude-bottle start reviewer --cwd --exclude node_modules --exclude /docs/build",
-      "  claude-bottle start reviewer -- --resume     an argument for Claude Code",
-      "  claude-bottle start reviewer --detach        a bottle for `attach` and `exec`",
+      "  claude-bottle start reviewer --cwd --exclude node_modules",
+      "  claude-bottle start reviewer -- --resume   an argument for Claude Code",
+      "  claude-bottle start reviewer --detach      a bottle for `attach` and `exec`",
     ].join("\n"),
   },
 });
@@ -176,6 +178,7 @@ const buildImagesCommand = buildCommand<BuildFlags, [], CliContext>({
   },
   docs: {
     brief: "Build the images that bottles are made from",
+    customUsage: ["[flags]"],
     fullDescription: [
       "Builds the agent's and the sidecar's image where they are missing. `start` does the same when it must.",
       "",
@@ -205,5 +208,15 @@ export const routes = buildRouteMap({
   docs: {
     brief:
       "Run a coding agent in a bottle: exactly the env and hosts that a manifest grants, nothing left behind",
+    fullDescription: [
+      "Runs a coding agent in a bottle: a container with exactly the skills, env, ssh keys and hosts that a",
+      "manifest grants, and nothing left behind.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle start demo        a tour of a real bottle; needs no account",
+      "  claude-bottle start             Claude Code in a bottle",
+      "  claude-bottle doctor            what is missing, and what to do",
+      "  claude-bottle start --help      every flag of a command, with examples",
+    ].join("\n"),
   },
 });

@@ -32,6 +32,7 @@ export const stopCommand = buildCommand<EngineFlags, [bottle: string], CliContex
   },
   docs: {
     brief: "End a bottle and remove everything of it",
+    customUsage: ["BOTTLE [flags]"],
     fullDescription: [
       "Removes the bottle's containers, networks and volumes, whoever owns it. A workspace that holds what is nowhere",
       "else stays, and the command that brings it home is shown.",
@@ -79,13 +80,14 @@ export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
   },
   docs: {
     brief: "Remove what bottles left whose owner is gone",
+    customUsage: ["[flags]"],
     fullDescription: [
       "Lists what would go, asks, then removes it. Without --all only what belongs to no living process: bottles",
       "in use, detached ones, and those of other machines and users stay.",
       "",
       "EXAMPLES",
       "  claude-bottle cleanup",
-      "  claude-bottle cleanup --yes --json           one object with what would go, one with what went",
+      "  claude-bottle cleanup --yes --json   what would go, then what went",
     ].join("\n"),
   },
 });
@@ -123,6 +125,7 @@ export const logsCommand = buildCommand<LogsFlags, [bottle: string], CliContext>
   },
   docs: {
     brief: "Show what a bottle tried to reach: allowed and refused",
+    customUsage: ["BOTTLE [flags]"],
     fullDescription: [
       "One line for each connection that the sidecar let through or refused, and why. Equal ones in a row are one",
       "line with their number. What went through in both directions is told once a connection has ended; --follow",
@@ -154,6 +157,7 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
   },
   docs: {
     brief: "Check everything that bottles depend on, and say what to do",
+    customUsage: ["[flags]"],
     fullDescription: [
       "Looks at the docker CLI, the engine and what it can bound, runtimes, images, subnets, leftovers, the",
       "manifest and the token (never its value). Changes nothing. Exits 1 when there is a problem; a note keeps no",

@@ -4,6 +4,7 @@ import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
+import { withoutAgent } from "./upkeep.ts";
 
 export interface BuildOptions {
   readonly backend: string | undefined;
@@ -17,12 +18,15 @@ export interface BuildOptions {
 export async function build(options: BuildOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
   const backend = await loadBackend(ports, options);
-  const images = await backend.build({
-    signal: host.interrupts.signal,
-    onEvent: reporter.onEvent,
-    ca: await extraAuthorities(host, undefined),
-    force: options.force,
-  });
+  const ca = await extraAuthorities(host, undefined);
+  const images = await withoutAgent(() =>
+    backend.build({
+      signal: host.interrupts.signal,
+      onEvent: reporter.onEvent,
+      ca,
+      force: options.force,
+    })
+  );
   reporter.quiet();
   host.terminal.out(options.json ? jsonText({ images }) : imagesText(images));
   return EXIT.done;

@@ -1,11 +1,11 @@
 import { failed, type Finding, note, ok, problem } from "../bottle/diagnosis.ts";
-import { EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
 import { loadManifest } from "../manifest/load.ts";
 import type { Terminal } from "../host/terminal.ts";
-import type { Paint, Style } from "../ui/style.ts";
-import { table } from "../ui/table.ts";
+import type { Style } from "../ui/style.ts";
+import { hanging, resultColumns } from "../ui/wrap.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
@@ -28,6 +28,7 @@ const STYLES: Readonly<Record<Finding["status"], Style>> = {
 export async function doctor(options: DoctorOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
   const backend = await loadBackend(ports, options);
+  reporter.onEvent({ kind: "started", id: "doctor", title: "looking at the engine", slow: false });
   const [engine, manifest] = await Promise.all([
     backend.diagnose({ signal: host.interrupts.signal }),
     manifestFinding(host, options.manifest),
@@ -38,7 +39,7 @@ export async function doctor(options: DoctorOptions, ports: CommandPorts): Promi
   if (options.json) {
     host.terminal.out(jsonText({ findings: findings.map(findingJson), problems }));
   } else {
-    host.terminal.out(findingsTable(findings, ports.paint));
+    host.terminal.out(findingsText(findings, ports));
     const count = problems === 1 ? "1 problem" : `${problems} problems`;
     reporter.info(problems === 0 ? "no problems" : `${count}; what to do stands behind the arrows`);
   }
@@ -49,18 +50,25 @@ function findingJson({ check, status, sentence, remedy }: Finding): unknown {
   return { check, status, sentence, remedy: remedy ?? null };
 }
 
-/** A line each, and one for what to do. Painting comes last: what is painted has no width to align by. */
-function findingsTable(findings: readonly Finding[], paint: Paint): string {
-  const rows = findings.flatMap(({ check, status, sentence, remedy }) => [
-    { status, cells: [status, check, sentence] },
-    ...(remedy === undefined ? [] : [{ status: undefined, cells: ["", "", `→ ${remedy}`] }]),
-  ]);
-  const lines = table(rows.map(({ cells }) => cells)).split("\n");
-  return rows.map(({ status }, index) => {
-    const line = lines[index] ?? "";
-    return status === undefined
-      ? `${paint("hint", line)}\n`
-      : `${paint(STYLES[status], status)}${line.slice(status.length)}\n`;
+/** A line each, or more where the terminal is narrow, and one for what to do. Equal sentences are told once. */
+function findingsText(findings: readonly Finding[], { host: { terminal }, paint }: CommandPorts): string {
+  const alike = Map.groupBy(findings, ({ sentence }) => sentence);
+  const single = [...alike.values()].filter(({ length }) => length === 1).flat();
+  const statusWidth = Math.max(...findings.map(({ status }) => status.length)) + 2;
+  const indent = statusWidth + Math.max(0, ...single.map(({ check }) => check.length)) + 2;
+  const width = resultColumns(terminal);
+  return [...alike.values()].map((group) => {
+    const [first] = group;
+    if (first === undefined) return "";
+    const { status, sentence, remedy } = first;
+    const checks = oneLine(group.map(({ check }) => check).join(", "));
+    const told = group.length === 1
+      ? hanging(status.padEnd(statusWidth) + checks.padEnd(indent - statusWidth), oneLine(sentence), width)
+      : hanging(status.padEnd(statusWidth), `${checks}: ${oneLine(sentence)}`, width);
+    const todo = remedy === undefined
+      ? ""
+      : `${paint("hint", hanging(" ".repeat(indent), `→ ${oneLine(remedy)}`, width))}\n`;
+    return `${paint(STYLES[status], status)}${told.slice(status.length)}\n${todo}`;
   }).join("");
 }
 

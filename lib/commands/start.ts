@@ -1,12 +1,14 @@
 import type { BottleBackend } from "../bottle/backend.ts";
 import { resolveEnv } from "../bottle/env.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
-import { planJson, preflightText, stepsText } from "../bottle/render.ts";
+import { planJson, PREFLIGHT_LABELS, preflightText, stepsText } from "../bottle/render.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
 import { EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
+import type { Terminal } from "../host/terminal.ts";
 import { askSecret, choose, confirmed } from "../ui/question.ts";
+import { hanging } from "../ui/wrap.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { reportEgress } from "./egress_summary.ts";
@@ -69,7 +71,7 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
     showDryRun(plan, { json: options.format === "json", ports });
     return EXIT.done;
   }
-  terminal.err(preflightText(plan));
+  terminal.err(preflightFor(terminal, plan));
   if (spec.startsAgent) requireTerminalFor(spec, ports);
   else warnOfUnset(spec, ports);
   if (!options.yes && options.prompt === undefined) {
@@ -141,6 +143,15 @@ async function chosenAgent(
   return namedOrOnlyAgent(manifest, { name, command: "start" });
 }
 
+/** The preflight; on a terminal its long values are broken below themselves. */
+function preflightFor(terminal: Terminal, plan: BottlePlan): string {
+  const text = preflightText(plan);
+  if (!terminal.stderrIsTerminal) return text;
+  return text.split("\n").map((line) =>
+    hanging(line.slice(0, PREFLIGHT_LABELS), line.slice(PREFLIGHT_LABELS), terminal.columns())
+  ).join("\n");
+}
+
 function showDryRun(
   plan: BottlePlan,
   options: { readonly json: boolean; readonly ports: CommandPorts },
@@ -150,7 +161,7 @@ function showDryRun(
     host.terminal.out(jsonText(planJson(plan)));
     return;
   }
-  host.terminal.err(preflightText(plan));
+  host.terminal.err(preflightFor(host.terminal, plan));
   host.terminal.out(stepsText(plan));
   reporter.info("dry-run requested; not starting container.");
 }

@@ -6,6 +6,7 @@ import { EXIT, Failure } from "../errors.ts";
 import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import type { Reporter } from "../ui/reporter.ts";
 import { chosenManifest } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import type { StartOptions } from "./start.ts";
@@ -41,13 +42,11 @@ export async function tour(options: StartOptions, ports: CommandPorts): Promise<
   await backend.build({ signal, onEvent, ca, force: false });
   const report = new TourReport({ terminal: host.terminal, paint: ports.paint, json: options.json });
   const after = await (async (): Promise<Remains> => {
-    await using hosts = await backend.openDemoHosts({
-      names: Object.values(TOUR.hosts),
-      ports: [443, TOUR.otherPort],
-      ca,
-      signal,
-      onEvent,
-    });
+    const demo = { names: Object.values(TOUR.hosts), ports: [443, TOUR.otherPort], ca, signal, onEvent };
+    await using hosts = await waiting(reporter)(
+      "starting the demo's hosts",
+      () => backend.openDemoHosts(demo),
+    );
     const { runId, name } = await inBottle(hosts, { options, ports, report });
     return { runs: [runId], names: [name, ...hosts.objects], network: hosts.network };
   })();
@@ -77,6 +76,16 @@ function requireNothingElse(options: StartOptions): void {
     hints: ["It needs neither account nor manifest: claude-bottle start demo"],
     exit: EXIT.usage,
   });
+}
+
+/** Shows on a terminal that something is under way, and nothing any more once it is over. */
+function waiting(reporter: Reporter): <T>(title: string, work: () => Promise<T>) => Promise<T> {
+  return async (title, work) => {
+    reporter.onEvent({ kind: "started", id: `tour: ${title}`, title, slow: false });
+    const result = await work();
+    reporter.quiet();
+    return result;
+  };
 }
 
 /** What was there and must not be any more. */
@@ -129,9 +138,11 @@ async function inBottle(
   await using bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
   reporter.quiet();
   report.begin(plan);
-  for (const attempt of await attempts(bottle, { hosts, plan })) report.attempt(attempt);
+  const shown = waiting(reporter);
+  const tried = await shown("trying it from inside", () => attempts(bottle, { hosts, plan }));
+  for (const attempt of tried) report.attempt(attempt);
   report.attempt(judged("token", await tokenVerdict(bottle, token)));
-  const { code } = await bottle.attach();
+  const { code } = await shown("asking Claude Code", () => bottle.attach());
   report.attempt(judged("claude", claudeVerdict(code, output.join(""))));
   return { runId: plan.runId, name: plan.containerName };
 }

@@ -1,12 +1,16 @@
 import type { BottlePlan } from "../bottle/plan.ts";
 import { oneLine } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
-import type { Paint } from "../ui/style.ts";
+import type { Paint, Style } from "../ui/style.ts";
+import { resultColumns, wrapped } from "../ui/wrap.ts";
 import { jsonText } from "./json_text.ts";
 import { type Attempt, isRight, sectionOf } from "./tour_attempts.ts";
 
-/** Columns of the titles. */
+/** Columns of the titles, and of what stands before them. */
 const TITLE_WIDTH = 34;
+const MARK_WIDTH = 9;
+/** With fewer columns behind the titles, what was tried stands below them. */
+const NARROW = 30;
 
 /** How the tour ended. */
 export interface TourEnd {
@@ -56,9 +60,25 @@ export class TourReport {
     }
     const right = isRight(attempt);
     const mark = right ? this.#paint("success", "ok   ") : this.#paint("error", "WRONG");
-    this.#say(`  ${mark}  ${attempt.title.padEnd(TITLE_WIDTH)}  ${this.#paint("faint", attempt.tried)}`);
-    const cameBack = oneLine(attempt.cameBack);
-    this.#say(`  ${" ".repeat(TITLE_WIDTH + 9)}${right ? cameBack : this.#paint("error", cameBack)}`);
+    const cameBack = this.#details(oneLine(attempt.cameBack), right ? undefined : "error");
+    const details = [...this.#details(attempt.tried, "faint"), ...cameBack];
+    const first = this.#isNarrow() ? "" : details.shift() ?? "";
+    this.#say(`  ${mark}  ${attempt.title.padEnd(first === "" ? 0 : TITLE_WIDTH + 2)}${first}`);
+    for (const detail of details) this.#say(" ".repeat(this.#indent()) + detail);
+  }
+
+  #isNarrow(): boolean {
+    return resultColumns(this.#terminal) - MARK_WIDTH - TITLE_WIDTH - 2 < NARROW;
+  }
+
+  #indent(): number {
+    return MARK_WIDTH + (this.#isNarrow() ? 2 : TITLE_WIDTH + 2);
+  }
+
+  /** In lines that fit behind the titles. Painting comes last: what is painted has no width to break by. */
+  #details(text: string, style: Style | undefined): readonly string[] {
+    return wrapped(text, resultColumns(this.#terminal) - this.#indent())
+      .map((line) => style === undefined ? line : this.#paint(style, line));
   }
 
   end({ left, removed, seconds }: TourEnd): void {
@@ -68,7 +88,12 @@ export class TourReport {
       return;
     }
     this.#say("");
-    this.#say(left.length === 0 ? `Removed: ${removed.join(", ")} and all that belonged to them.` : "");
+    const gone = `Removed: ${removed.join(", ")} and all that belonged to them.`;
+    if (left.length === 0) {
+      for (const line of wrapped(gone, resultColumns(this.#terminal))) {
+        this.#say(line);
+      }
+    }
     for (const object of left) this.#say(`  ${this.#paint("error", "LEFT")}  ${oneLine(object)}`);
     const total = this.#attempts.length;
     this.#say(
@@ -78,8 +103,8 @@ export class TourReport {
     );
     this.#say("");
     this.#say("Next:");
-    this.#say("  claude-bottle start              your own Claude Code, in a bottle");
-    this.#say("  claude-bottle start --dry-run    every step of that, and nothing done");
+    this.#say("  claude-bottle start            your own Claude Code");
+    this.#say("  claude-bottle start --dry-run  its steps, and nothing done");
   }
 
   #advice(): string {

@@ -17,7 +17,14 @@ export function requireAgent(
     exit: EXIT.usage,
     hints: [
       ...(near === undefined ? [] : [`Did you mean \`${near}\`?`]),
-      names.length === 0 ? "The manifest defines no agents" : `The agents are ${names.join(", ")}`,
+      ...(manifest.bottles.has(name) ? [`${quoted(name)} is a bottle: name an agent that uses it`] : []),
+      agentsHint(names),
     ],
   });
+}
+
+function agentsHint(names: readonly string[]): string {
+  const [only] = names;
+  if (only === undefined) return "The manifest defines no agents";
+  return names.length === 1 ? `The only agent is ${only}` : `The agents are ${names.join(", ")}`;
 }

@@ -3,12 +3,14 @@ import { asciiControls, type Failure, printable } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 import { renderProblem } from "../manifest/diagnostics.ts";
 import type { Paint } from "./style.ts";
+import { hanging } from "./wrap.ts";
 
 /** Milliseconds between two frames of the spinner. */
 const FRAME_MS = 100;
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const;
 /** How long something may take before a terminal shows it. */
 const QUIET_MS = 400;
+const ERROR = "error:";
 /** Lines of a build's output that are shown when it fails. */
 const OUTPUT_TAIL = 20;
 
@@ -147,7 +149,10 @@ export class Reporter {
       return;
     }
     for (const line of tails) this.line(this.#paint("faint", printable(line)));
-    this.line(`${this.#paint("error", "error:")} ${printable(failure.message)}`);
+    // Hints hold commands, which nobody could copy if they were broken.
+    const columns = this.#terminal.stderrIsTerminal ? this.#terminal.columns() : Infinity;
+    const message = hanging(" ".repeat(ERROR.length + 1), printable(failure.message), columns);
+    this.line(`${this.#paint("error", ERROR)}${message.slice(ERROR.length)}`);
     const alone = failure.problems.length === 0 && failure.where !== undefined;
     if (alone) this.line(indented(renderProblem({ message: failure.message, where: failure.where })));
     for (const problem of failure.problems) this.line(indented(renderProblem(problem)));

@@ -79,7 +79,7 @@ Deno.test("build that fails shows the end of what the build said, and prints not
       processes.on(/^docker image build /, { code: 1, stdout: "Step 7/9\nE: no such package\u001b[31m\n" });
     },
   });
-  assert.deepEqual(run.outcome, { kind: "exit", code: 125 });
+  assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
   assert.equal(run.stdout, "");
   assert.match(run.stderr, /^E: no such package·\[31m$/m);
   assert.match(run.stderr, /^error: The engine failed at building the (agent|sidecar) image/m);

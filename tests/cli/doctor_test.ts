@@ -67,6 +67,16 @@ Deno.test("doctor prints a line for each finding and one for what to do", async 
   assert.deepEqual(run.backend.calls, ["diagnose"]);
 });
 
+Deno.test("doctor tells on one line what several checks have to say, and each for itself to programs", async () => {
+  const sentence = "not looked at: the engine does not answer";
+  const findings = ["limits", "subnets"].map((
+    check,
+  ) => ({ check, status: "note", sentence, remedy: undefined } as const));
+  const { stdout } = await doctor({ findings, terminals: ["stdin", "stderr"] });
+  assert.match(stdout, /^note {2}limits, subnets: not looked at: the engine does not answer$/m);
+  assert.equal((await found("subnets", { findings }))?.sentence, sentence);
+});
+
 Deno.test("doctor exits 1 when there is a problem, in both forms", async () => {
   const findings: readonly Finding[] = [
     { check: "engine", status: "problem", sentence: "it does not answer", remedy: "Start it" },

@@ -274,7 +274,7 @@ Deno.test("exec needs words behind --, and refuses --user", async () => {
     },
     {
       argv: ["exec", "lister", "ls"],
-      said: 'error: Too many arguments, expected 1 but encountered "ls"\n\n' +
+      said: 'error: Too many arguments: "ls"\n\n' +
         "hint: The command goes behind `--`: claude-bottle exec BOTTLE -- CMD\n",
     },
   ];

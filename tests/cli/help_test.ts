@@ -30,6 +30,7 @@ Deno.test("help of the program and of each command is as written down, on stdout
     const { outcome, stdout, stderr, backend } = await runCli(argv);
     assert.deepEqual(outcome, DONE, argv.join(" "));
     assert.equal(stdout, await golden(file), argv.join(" "));
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
     assert.equal(stderr, "");
     assert.deepEqual(backend.calls, []);
   }

@@ -99,3 +99,11 @@ Deno.test("start escapes every control character of the plan's JSON, and changes
   assert.equal(run.stdout, printable(run.stdout));
   assert.deepEqual(JSON.parse(run.stdout).command, ["ls", "-l", word]);
 });
+
+Deno.test("the preflight breaks long values below themselves on a terminal, and nowhere else", async () => {
+  const options = { answers: ["n"], columns: 60 };
+  const { stderr } = await runCli(["start"], { ...options, terminals: PERSON });
+  assert.match(stderr, /^ {2}egress {7}: 7 hosts allowed.*\n {17}\S/m);
+  const piped = await runCli(["start", "--dry-run"], options);
+  assert.match(piped.stderr, /^ {2}egress {7}: 7 hosts allowed \(.* more\)$/m);
+});

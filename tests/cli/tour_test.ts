@@ -180,3 +180,17 @@ Deno.test("start demo removes everything when it is interrupted or fails", async
   assert.deepEqual(run.outcome, { kind: "exit", code: 70 });
   assert.deepEqual(fake.calls.slice(-2), ["dispose", "dispose demo hosts"]);
 });
+
+Deno.test("start demo keeps within the columns of a terminal, from 60 on, and says the same", async () => {
+  const words = (text: string): string => text.replace(/in \d+\.\d s/, "").replaceAll(/\s+/g, " ");
+  const wide = await runCli(["start", "demo"], { backend: backend() });
+  for (const columns of [60, 80]) {
+    const run = await runCli(["start", "demo", "--color=never"], {
+      backend: backend(),
+      terminals: ["stdout"],
+      columns,
+    });
+    for (const line of run.stdout.split("\n")) assert.ok(line.length <= columns, line);
+    assert.equal(words(run.stdout), words(wide.stdout));
+  }
+});

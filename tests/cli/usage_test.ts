@@ -4,6 +4,12 @@ import { PERSON } from "../support/memory_terminal.ts";
 
 const USAGE = { kind: "exit", code: 2 };
 const HELP = ["claude-bottle --help"];
+const START_HELP = ["claude-bottle start --help"];
+const BUILD_HELP = ["claude-bottle build --help"];
+const BEHIND = [
+  "Words for the agent's own command go behind `--`: claude-bottle start NAME -- WORDS",
+  ...START_HELP,
+];
 
 interface Row {
   readonly argv: readonly string[];
@@ -13,57 +19,68 @@ interface Row {
 
 /** What is wrong with the words themselves. */
 const WORDS: readonly Row[] = [
-  { argv: ["strat"], message: "No command registered for `strat`, did you mean `start`?", hints: HELP },
-  { argv: ["xyzzyx"], message: "No command registered for `xyzzyx`", hints: HELP },
+  { argv: ["strat"], message: "There is no command `strat`, did you mean `start`?", hints: HELP },
+  { argv: ["xyzzyx"], message: "There is no command `xyzzyx`", hints: HELP },
   {
     argv: ["start", "--dry-rum"],
-    message: "No flag registered for --dry-rum, did you mean --dry-run?",
-    hints: HELP,
+    message: "There is no flag --dry-rum, did you mean --dry-run?",
+    hints: BEHIND,
   },
-  { argv: ["start", "--frobnicate"], message: "No flag registered for --frobnicate", hints: HELP },
-  { argv: ["start", "-x"], message: "No alias registered for -x", hints: HELP },
-  { argv: ["build", "--dry-run"], message: "No flag registered for --dry-run", hints: HELP },
+  { argv: ["start", "--frobnicate"], message: "There is no flag --frobnicate", hints: BEHIND },
+  { argv: ["start", "-x"], message: "There is no flag -x", hints: BEHIND },
+  { argv: ["build", "--dry-run"], message: "There is no flag --dry-run", hints: BUILD_HELP },
   ...["format", "prompt", "manifest", "backend", "context", "proxy", "runtime"].map((flag) => ({
     argv: ["start", `--${flag}`],
-    message: `Expected input for flag --${flag}`,
-    hints: HELP,
+    message: `--${flag} needs a value`,
+    hints: START_HELP,
   })),
-  { argv: ["start", "--color"], message: "Expected input for flag --color", hints: HELP },
+  { argv: ["start", "--color"], message: "--color needs a value", hints: START_HELP },
   {
     argv: ["start", "--manifest", "--yes"],
-    message: "Expected input for flag --manifest but encountered --yes instead",
-    hints: HELP,
+    message: "--manifest needs a value, found --yes",
+    hints: START_HELP,
   },
   {
     argv: ["start", "--manifest="],
     message: 'Failed to parse "--manifest=" for agent: it begins with a dash',
-    hints: HELP,
+    hints: START_HELP,
   },
   {
     argv: ["start", "--manifest", ""],
     message: 'Failed to parse "" for manifest: it is empty',
-    hints: HELP,
+    hints: START_HELP,
   },
   {
     argv: ["start", "--proxy", "nginx"],
     message: 'Expected "nginx" to be one of (pipelock|squid)',
-    hints: HELP,
+    hints: START_HELP,
   },
   {
     argv: ["start", "--runtime", "crun"],
     message: 'Expected "crun" to be one of (auto|runc|runsc), did you mean "runc"?',
-    hints: HELP,
+    hints: START_HELP,
   },
   {
     argv: ["start", "reviewer", "lister"],
-    message: 'Too many arguments, expected 1 but encountered "lister"',
-    hints: HELP,
+    message: 'Too many arguments: "lister"',
+    hints: BEHIND,
   },
-  { argv: ["build", "all"], message: 'Too many arguments, expected 0 but encountered "all"', hints: HELP },
+  { argv: ["build", "all"], message: 'Too many arguments: "all"', hints: BUILD_HELP },
   {
     argv: ["start", "--prompt", "a", "--prompt", "b"],
     message: 'Too many arguments for --prompt, encountered "b" after "a"',
-    hints: HELP,
+    hints: START_HELP,
+  },
+  {
+    argv: ["--json=", "start"],
+    message: "There is no command `--json=`",
+    hints: ["Flags go behind the command: claude-bottle COMMAND --json=", ...HELP],
+  },
+  { argv: ["start", "--cwd=x"], message: '--cwd takes no value, found "x"', hints: START_HELP },
+  {
+    argv: ["stop"],
+    message: "Name the bottle",
+    hints: ["The bottles that run: claude-bottle list active", "claude-bottle stop --help"],
   },
 ];
 

@@ -232,6 +232,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
   readonly answers?: readonly string[];
+  /** Of the terminal; so many that no line is broken unless told. */
+  readonly columns?: number;
   readonly backend?: FakeBackend;
   /** `docker` runs the real backend over {@link scriptedEngine}; a {@link FakeBackend} unless told. */
   readonly over?: "docker";
@@ -252,6 +254,7 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   const terminal = new MemoryTerminal({
     ...(options.terminals === undefined ? {} : { terminals: options.terminals }),
     ...(options.answers === undefined ? {} : { answers: options.answers }),
+    ...(options.columns === undefined ? {} : { columns: options.columns }),
   });
   const host = fakeHost({
     terminal,

@@ -23,7 +23,7 @@ export class MemoryTerminal implements Terminal {
   readonly #answers: string[];
   readonly #columns: number;
 
-  constructor({ terminals = [], answers = [], columns = 80 }: MemoryTerminalOptions = {}) {
+  constructor({ terminals = [], answers = [], columns = 200 }: MemoryTerminalOptions = {}) {
     this.stdinIsTerminal = terminals.includes("stdin");
     this.stdoutIsTerminal = terminals.includes("stdout");
     this.stderrIsTerminal = terminals.includes("stderr");
