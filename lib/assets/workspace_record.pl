@@ -3,10 +3,13 @@
 #   record DIRECTORY STATE    remembers in STATE what is in the workspace, before the agent runs
 #   compare DIRECTORY STATE   ends whatever the agent left running, and prints how the workspace differs from it
 #
-# A work tree is compared by types, execute bits, contents and links; a repository by its refs and what is staged, so
-# that a repacked one, or an index that was only refreshed, is the same. Perl-base and coreutils are all there is.
+# A work tree is compared by types, execute bits, contents and links; a repository by its refs, its reflogs' commits,
+# what is staged, its settings and hooks, so that a repacked one, or an index that was only refreshed, is the same.
+# Perl-base and coreutils are all there is.
 use strict;
 use warnings;
+use Fcntl ':flock';
+use POSIX ();
 
 my ($mode, $root, $state) = @ARGV;
 $ENV{PATH} = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -28,7 +31,7 @@ sub names {
     return sort grep { $_ ne '.' && $_ ne '..' } readdir($handle);
 }
 
-my %entries;    # path => what is there; a directory is `d`, an empty one `e`
+my %entries;    # path => what is there; a directory is `d`, an empty one `e`, one that cannot be read `u`
 my @files;
 my %git;        # path of a git directory => { ref => value }
 
@@ -38,7 +41,8 @@ sub scan {
     while (@waiting) {
         my $directory = shift @waiting;
         my @names = names("$root/$directory");
-        $entries{$directory} = @names ? 'd' : 'e' if $directory ne '';
+        my $kind = @names ? 'd' : -r "$root/$directory" && -x _ ? 'e' : 'u';
+        $entries{$directory} = $kind if $directory ne '';
         for my $name (@names) {
             my $path = $directory eq '' ? $name : "$directory/$name";
             my @facts = lstat("$root/$path") or next;
@@ -109,9 +113,26 @@ sub refs {
             elsif ($directory =~ /^refs/ || $name eq 'HEAD') { $refs{$ref} = content("$git/$ref") }
         }
     }
-    s/\s+\z// for values %refs;
+    my @own = (qw(config config.worktree), map({ "info/$_" } qw(attributes exclude grafts sparse-checkout)),
+        map { "hooks/$_" } names("$git/hooks"));
+    $refs{" own $_"} = content("$git/$_") for grep { -f "$git/$_" } @own;
+    s/\s+\z//, tr/\0/ / for values %refs;
     $refs{' staged'} = staged($git);
+    $refs{' logs'} = join(' ', logged($git));
     return \%refs;
+}
+
+# Commits that reflogs name: one that was made and left again is in no ref.
+sub logged {
+    my ($git) = @_;
+    my %commits;
+    my @waiting = ('logs');
+    while (my $path = shift @waiting) {
+        if (-d "$git/$path") { push @waiting, map { "$path/$_" } names("$git/$path"); next }
+        next unless -f _;
+        $commits{$_}++ for content("$git/$path") =~ /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) /mg;
+    }
+    return sort keys %commits;
 }
 
 # Without git in the image, or when it refuses, its index as it is.
@@ -149,20 +170,22 @@ sub load {
     return (\%old, \%old_git);
 }
 
-# Commits that no ref of the launch leads to; 0 where git cannot tell.
+# Commits that neither ref nor reflog of the launch leads to; 0 where git cannot tell.
 sub new_commits {
     my ($git, $old) = @_;
     my @known = grep { /\A[0-9a-f]{40,64}\z/ } map { $old->{$_} } grep { $_ !~ /^ / } keys %$old;
+    push @known, split(/ /, $old->{' logs'} // '');
     my $list = "$state/known";
     open(my $out, '>', $list) or return 0;
     print {$out} map { "^$_\n" } @known;
     close($out);
-    my $script = 'cd "$1" && git --git-dir="$2" -c safe.directory="*" rev-list --count --all $3 --stdin <"$4" 2>/dev/null';
-    for my $head ('HEAD', '') {
-        open(my $in, '-|', 'sh', '-c', $script, 'sh', $root, $git, $head, $list) or return 0;
+    my $script = 'cd "$1" && git --git-dir="$2" -c safe.directory="*" rev-list --count --ignore-missing --all $3 --stdin '
+        . '<"$4" 2>/dev/null';
+    for my $more ('HEAD', '', '--reflog') {
+        open(my $in, '-|', 'sh', '-c', $script, 'sh', $root, $git, $more, $list) or return 0;
         my $count = <$in> // '';
         close($in);
-        return $1 if $count =~ /\A([0-9]+)\n\z/;
+        return $1 if $count =~ /\A([1-9][0-9]*)\n\z/;
     }
     return 0;
 }
@@ -171,7 +194,7 @@ sub is_leaf { return $_[0] ne 'd' }
 
 sub compare {
     my ($old, $old_git) = @_;
-    my ($changed, $added, $removed, $refs, $commits) = (0, 0, 0, 0, 0);
+    my ($changed, $added, $removed, $refs, $settings, $commits) = (0, 0, 0, 0, 0, 0);
     for my $path (keys %entries) {
         my ($now, $before) = ($entries{$path}, $old->{$path});
         if (!defined $before) { $added++ if is_leaf($now) }
@@ -183,11 +206,12 @@ sub compare {
     for my $path (keys %paths) {
         my ($now, $before) = ($git{$path} // {}, $old_git->{$path} // {});
         my %names = (%$now, %$before);
-        my $differing = grep { ($now->{$_} // "\n") ne ($before->{$_} // "\n") } keys %names;
-        $refs += $differing;
-        $commits += new_commits("$root/$path", $before) if $differing && exists $git{$path};
+        my @differing = grep { ($now->{$_} // "\n") ne ($before->{$_} // "\n") } keys %names;
+        $settings += grep { /^ own / } @differing;
+        $refs += grep { $_ ne ' logs' && !/^ own / } @differing;
+        $commits += new_commits("$root/$path", $before) if @differing && exists $git{$path};
     }
-    print "workspace changed=$changed added=$added removed=$removed refs=$refs commits=$commits\n";
+    print "workspace changed=$changed added=$added removed=$removed refs=$refs settings=$settings commits=$commits\n";
 }
 
 if ($mode eq 'record') {
@@ -197,9 +221,15 @@ if ($mode eq 'record') {
 }
 elsif ($mode eq 'compare') {
     my @old = load();
+    # `stop` in another window may compare too: neither ends the other before it has answered.
+    open(my $lock, '>', "$state/lock") or fail("cannot write $state/lock: $!");
+    flock($lock, LOCK_EX) or fail("cannot lock $state/lock: $!");
     # What still runs would go on changing what has been compared. Ours are the agent's processes, and not ourselves.
     kill('KILL', -1);
     scan();
+    $| = 1;
     compare(@old);
+    # The lock goes with the process, when nothing can end it any more before it has answered.
+    POSIX::_exit(0);
 }
 else { fail("unknown mode '$mode'") }

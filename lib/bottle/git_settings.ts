@@ -21,6 +21,7 @@ const CORE: ReadonlySet<string> = new Set([
   // Without them git would see other content than the host's does.
   "autocrlf",
   "eol",
+  "logallrefupdates",
   "sparsecheckout",
   "sparsecheckoutcone",
 ]);

@@ -49,6 +49,8 @@ export interface WorkspaceChanges {
   readonly removed: number;
   /** Branches, tags and the like, and what is staged. */
   readonly refs: number;
+  /** Settings of git and hooks, which would run where they are brought. */
+  readonly settings: number;
   /** Commits that were not reachable at the launch. */
   readonly commits: number;
 }
@@ -72,15 +74,19 @@ export function keptWorkspaceLines({ volume, changes, fetch, remove }: KeptWorks
     }`,
     `to bring it home: ${fetch}`,
     `to remove it: ${remove}`,
+    ...(changes === undefined || changes.settings === 0
+      ? []
+      : ["look at .git/config and .git/hooks before git runs in what you brought home: they were changed"]),
   ];
 }
 
-function changesText({ changed, added, removed, refs, commits }: WorkspaceChanges): string {
+function changesText({ changed, added, removed, refs, settings, commits }: WorkspaceChanges): string {
   const parts = [
     [changed, `${counted(changed, "file")} changed`],
     [added, `${added} new`],
     [removed, `${removed} removed`],
     [refs, `${counted(refs, "git ref")} or stage changed`],
+    [settings, `${counted(settings, "git setting")} or hooks changed`],
     [commits, `${counted(commits, "new commit")}`],
   ] as const;
   return parts.filter(([count]) => count > 0).map(([, text]) => text).join(", ");

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files } from "../host/files.ts";
@@ -52,6 +52,15 @@ export async function refuseUnsafeDirectory(
   }
   for (const folder of MIXED_FOLDERS) {
     if ((await both(join(home, folder))).includes(directory)) throw refuse("credentials are in it");
+  }
+}
+
+/** The directory above whose repository this one is a part of; `undefined` when it is one itself, or in none. */
+export async function repositoryAbove(directory: string, files: Files): Promise<string | undefined> {
+  for (let at = directory;; at = dirname(at)) {
+    const found = await files.linkStatus(join(at, ".git")).catch(() => undefined);
+    if (found !== undefined) return at === directory ? undefined : at;
+    if (at === "/") return undefined;
   }
 }
 

@@ -6,6 +6,8 @@ export interface Exclusion {
   path(path: string): boolean;
   /** By its own name, wherever it is. */
   name(name: string): boolean;
+  /** The patterns that have matched nothing so far. */
+  unmatched(): readonly string[];
 }
 
 /**
@@ -15,8 +17,9 @@ export interface Exclusion {
  * @throws Failure `exclude-invalid` for one that can match nothing
  */
 export function exclusion(patterns: readonly string[]): Exclusion {
-  const names: RegExp[] = [];
-  const paths: RegExp[] = [];
+  const names = new Map<string, RegExp>();
+  const paths = new Map<string, RegExp>();
+  const matched = new Set<string>();
   for (const pattern of patterns) {
     // A slash at the end says that it is a directory, and a beginning that it is meant from the root.
     const plain = pattern.replace(/\/+$/, "");
@@ -30,11 +33,17 @@ export function exclusion(patterns: readonly string[]): Exclusion {
         exit: EXIT.usage,
       });
     }
-    (isPath ? paths : names).push(new RegExp(`^${segments.map(segmentPattern).join("/")}$`, "su"));
+    (isPath ? paths : names).set(pattern, new RegExp(`^${segments.map(segmentPattern).join("/")}$`, "su"));
   }
+  const isMatched = (candidates: ReadonlyMap<string, RegExp>, text: string): boolean => {
+    const hits = [...candidates].filter(([, expression]) => expression.test(text));
+    for (const [pattern] of hits) matched.add(pattern);
+    return hits.length > 0;
+  };
   return {
-    path: (path) => paths.some((pattern) => pattern.test(path)),
-    name: (name) => names.some((pattern) => pattern.test(name)),
+    path: (path) => isMatched(paths, path),
+    name: (name) => isMatched(names, name),
+    unmatched: () => patterns.filter((pattern) => !matched.has(pattern)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { oneLine } from "../errors.ts";
+import { shellQuoted } from "./invocation.ts";
 import { counted, megabytes } from "./workspace.ts";
 import { looksSecret } from "./workspace_exclude.ts";
 import { excludeOption } from "./workspace_listing.ts";
@@ -15,6 +16,10 @@ export class WorkspaceFindings {
   /** Nested `.git` files whose repository is not copied. */
   readonly strayGitFiles: string[] = [];
   readonly secrets: string[] = [];
+  /** The directory above whose repository this one is a part of. */
+  repositoryAbove: string | undefined;
+  /** Patterns of `--exclude` that matched nothing. */
+  unmatched: readonly string[] = [];
   settingsDropped = 0;
   addressesStripped = 0;
 
@@ -25,8 +30,14 @@ export class WorkspaceFindings {
 
   /** A line for each thing to know. */
   notices({ directory, bytes }: { readonly directory: string; readonly bytes: number }): readonly string[] {
-    const { skipped, linksOut, strayGitFiles, secrets } = this;
+    const { skipped, linksOut, strayGitFiles, secrets, repositoryAbove, unmatched } = this;
     return [
+      ...(repositoryAbove === undefined ? [] : [
+        `workspace: the repository in ${
+          oneLine(repositoryAbove)
+        } is not copied: start there if the agent needs git`,
+      ]),
+      ...unmatched.map((pattern) => `workspace: --exclude ${shellQuoted([pattern])} matches nothing`),
       ...secrets.slice(0, NAMED).map((path) =>
         `workspace: ${oneLine(path)} may hold a secret; ${excludeOption(path)} leaves it out`
       ),

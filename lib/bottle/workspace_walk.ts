@@ -8,7 +8,7 @@ import { GitConfigError } from "./git_config.ts";
 import { rewrittenGitConfig } from "./git_settings.ts";
 import type { WorkspaceSource } from "./spec.ts";
 import type { Workspace, WorkspaceContent, WorkspaceEntry } from "./workspace.ts";
-import { isWithin, refuseUnsafeDirectory } from "./workspace_directory.ts";
+import { isWithin, refuseUnsafeDirectory, repositoryAbove } from "./workspace_directory.ts";
 import { type Exclusion, exclusion } from "./workspace_exclude.ts";
 import { CLONE_REMEDY, gitFileTarget, gitRule, isBareRepository, withoutUserinfo } from "./workspace_git.ts";
 import { below, changed, excludeOption, type Found, Listing, rawBelow } from "./workspace_listing.ts";
@@ -77,7 +77,9 @@ class Walk {
 
   async root({ mode, modified }: FileStatus): Promise<void> {
     this.#push({ path: "", mode: mode & 0o777, modified, content: { kind: "directory" } });
+    this.#findings.repositoryAbove = await repositoryAbove(this.#source.directory, this.#ports.files);
     await this.#all({ path: "", raw: undefined, git: undefined });
+    this.#findings.unmatched = this.#excluded.unmatched();
   }
 
   result(): Workspace {

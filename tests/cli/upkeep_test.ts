@@ -151,7 +151,7 @@ Deno.test("stop --json tells what was stopped", async () => {
 Deno.test("stop tells of a workspace that stays, with the commands for it", async () => {
   const kept = {
     volume: "ws",
-    changes: { changed: 1, added: 2, removed: 0, refs: 2, commits: 1 },
+    changes: { changed: 1, added: 2, removed: 0, refs: 2, settings: 1, commits: 1 },
     fetch: "docker run … > ws.tar",
     remove: "docker volume rm ws",
   };
@@ -161,9 +161,11 @@ Deno.test("stop tells of a workspace that stays, with the commands for it", asyn
   assert.equal(text.stdout, "stopped claude-bottle-reviewer-2\n");
   assert.equal(
     text.stderr,
-    "claude-bottle: keeping the workspace ws: 1 file changed, 2 new, 2 git refs or stage changed, 1 new commit\n" +
+    "claude-bottle: keeping the workspace ws: 1 file changed, 2 new, 2 git refs or stage changed, " +
+      "1 git setting or hooks changed, 1 new commit\n" +
       "claude-bottle: to bring it home: docker run … > ws.tar\n" +
-      "claude-bottle: to remove it: docker volume rm ws\n",
+      "claude-bottle: to remove it: docker volume rm ws\n" +
+      "claude-bottle: look at .git/config and .git/hooks before git runs in what you brought home: they were changed\n",
   );
   const json = await runCli(["stop", "claude-bottle-reviewer-2", "--json"], { backend });
   assert.deepEqual(JSON.parse(json.stdout).kept, kept);

@@ -9,6 +9,7 @@ import {
   eventually,
   Workbench,
 } from "../support/engine.ts";
+import { WORKSPACE_RECORD } from "../../lib/backend/docker/provision/files.ts";
 
 const runtimes = await engineRuntimes();
 const ignore = runtimes.length === 0;
@@ -183,6 +184,15 @@ Deno.test({
       ["ln -sf bytes link", /: 1 file changed\n/],
       ["git add 'un tracked'", /: 1 git ref or stage changed\n/],
       ["git tag t", /: 1 git ref or stage changed\n/],
+      [
+        "git add -A; git commit -qm x; git reset -q --soft HEAD~1; git reset -q; git add staged",
+        /1 new commit/,
+      ],
+      ["git checkout -qb other; git checkout -q main; git branch -qd other", undefined],
+      ["echo x > empty/x; chmod 0 empty", /: 1 file changed\n/],
+      ["git config alias.x status", /: 1 git setting or hooks changed\n/],
+      ["mkdir -p .git/hooks; echo x > .git/hooks/pre-commit", /: 1 git setting or hooks changed\n/],
+      ["mkdir -p .git/info; echo x > .git/info/exclude", /: 1 git setting or hooks changed\n/],
       ["git stash -q", /1 new commit|2 new commits/],
       ["rm -rf .git", /git refs or stage changed\n/],
       ["rm -rf ~/.claude-bottle-workspace", /: it could not be compared\n/],
@@ -233,11 +243,48 @@ Deno.test({
           const { kept } = JSON.parse(stopped.stdout);
           assert.deepEqual(
             kept?.changes ?? null,
-            isKept ? { changed: 0, added: 1, removed: 0, refs: 0, commits: 0 } : null,
+            isKept ? { changed: 0, added: 1, removed: 0, refs: 0, settings: 0, commits: 0 } : null,
           );
         }
       }
     }
+  },
+});
+
+Deno.test({
+  name:
+    "two comparisons at the same time answer the same, and the agent of a detached bottle starts in its workspace",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using bench = await Workbench.create();
+    await repository(bench);
+    await sh(bench.cwd, "truncate -s 1500M large");
+    await workspaceBottle(bench, "runc", "pwd; cat staged");
+    assert.equal((await bench.start(["--cwd", "--detach"])).code, 0);
+    const attached = await ended(bench.spawn(["attach", bench.agent, "--manifest", bench.manifestFile]));
+    assert.equal(attached.stdout, "/home/node/workspace\nstaged\nmore\n", attached.stderr);
+    const agent = await docker(
+      ...["ps", "-q", "--filter", `label=claude-bottle.agent=${bench.agent}`],
+      ...["--filter", "label=claude-bottle.role=agent"],
+    );
+    const uid = await docker("container", "exec", agent, "stat", "-c", "%u:%g", "/home/node/workspace");
+    const compare = (): Promise<string> =>
+      docker(
+        ...["container", "exec", "--user", uid, agent, "perl", WORKSPACE_RECORD, "compare"],
+        ...["/home/node/workspace", "/home/node/.claude-bottle-workspace"],
+      );
+    const first = compare();
+    // It holds the lock and has ended what was left running.
+    await eventually("the first comparison", async () => {
+      const running = await docker("container", "exec", agent, "sh", "-c", "cat /proc/[0-9]*/comm");
+      return running.includes("sha256sum") || undefined;
+    });
+    const same = "workspace changed=0 added=0 removed=0 refs=0 settings=0 commits=0";
+    assert.deepEqual(await Promise.all([first, compare()]), [same, same]);
+    const { code, stderr } = await ended(bench.spawn(["stop", bench.agent]));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await bench.leftovers(), []);
   },
 });
 

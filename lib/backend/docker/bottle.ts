@@ -21,7 +21,7 @@ import { REF } from "./refs.ts";
 import { sidecarLog } from "./sidecar_log.ts";
 import { commandSteps, stepMaker } from "./steps.ts";
 import { tearDown } from "./teardown.ts";
-import { isUnchanged, keptWorkspace, volumeExists, workspaceChanges } from "./workspace_end.ts";
+import { isStillKept, isUnchanged, keptWorkspace, workspaceChanges } from "./workspace_end.ts";
 import { COMPARE_WORKSPACE, REMOVE_WORKSPACE } from "./workspace_steps.ts";
 
 /** A bottle on a docker engine that was launched here. */
@@ -156,7 +156,7 @@ export class DockerBottle implements Bottle {
     onEvent({ kind: "finished", id: "teardown" });
     if (leftover !== "") onEvent({ kind: "notice", text: leftover });
     // `stop` in another window has told of it, or removed it.
-    if (kept === undefined || !await volumeExists(this.#client, kept.volume)) return;
+    if (kept === undefined || !await isStillKept(kept, ports)) return;
     for (const text of keptWorkspaceLines(kept)) onEvent({ kind: "notice", text });
   }
 

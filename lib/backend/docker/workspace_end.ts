@@ -10,17 +10,19 @@ import { workspaceProgramArguments } from "./workspace_steps.ts";
 /** Milliseconds of a comparison: a person waits for the shell, and what takes longer is kept. */
 const COMPARE_MS = 60_000;
 
+/** What the client reports of a process that SIGKILL ended. */
+const KILLED = 137;
+
 /** How a workspace differs from what was copied; `undefined` when that cannot be told. Never throws. */
 export async function workspaceChanges(
   client: DockerClient,
   args: readonly string[],
 ): Promise<WorkspaceChanges | undefined> {
+  const call = { what: "comparing the workspace", args, deadlineMs: COMPARE_MS };
   try {
-    const { code, stdout } = await client.outcome({
-      what: "comparing the workspace",
-      args,
-      deadlineMs: COMPARE_MS,
-    });
+    const first = await client.outcome(call);
+    // Another comparison that began at the same moment took ours for the agent's.
+    const { code, stdout } = first.code === KILLED ? await client.outcome(call) : first;
     return code === 0 ? parsedChanges(stdout) : undefined;
   } catch {
     return undefined;
@@ -29,15 +31,16 @@ export async function workspaceChanges(
 
 function parsedChanges(stdout: string): WorkspaceChanges | undefined {
   const match =
-    /^workspace changed=(\d{1,9}) added=(\d{1,9}) removed=(\d{1,9}) refs=(\d{1,9}) commits=(\d{1,9})\n$/
+    /^workspace changed=(\d{1,9}) added=(\d{1,9}) removed=(\d{1,9}) refs=(\d{1,9}) settings=(\d{1,9}) commits=(\d{1,9})\n$/
       .exec(stdout);
   if (match === null) return undefined;
-  const [, changed, added, removed, refs, commits] = match.map(Number);
+  const [, changed, added, removed, refs, settings, commits] = match.map(Number);
   return {
     changed: changed ?? 0,
     added: added ?? 0,
     removed: removed ?? 0,
     refs: refs ?? 0,
+    settings: settings ?? 0,
     commits: commits ?? 0,
   };
 }
@@ -75,8 +78,21 @@ export function workspaceCommands(
   };
 }
 
+/** Milliseconds that `stop` in another window needs to remove a volume once its container is gone. */
+const GOING_MS = 2000;
+
+/** Whether a kept workspace is still there: `stop` in another window may have removed it. */
+export async function isStillKept(
+  { volume, changes }: KeptWorkspace,
+  { client, sleep }: { readonly client: DockerClient; sleep(ms: number): Promise<void> },
+): Promise<boolean> {
+  // Not comparable: perhaps because its container was being removed.
+  if (changes === undefined && await volumeExists(client, volume)) await sleep(GOING_MS);
+  return await volumeExists(client, volume);
+}
+
 /** Whether a volume is there; yes where the engine cannot be asked. */
-export async function volumeExists(client: DockerClient, volume: string): Promise<boolean> {
+async function volumeExists(client: DockerClient, volume: string): Promise<boolean> {
   try {
     const { code, stderr } = await client.outcome({
       what: "looking for the workspace",

@@ -43,7 +43,7 @@ export class MemoryEngine {
   readonly processes: ScriptedProcesses;
   readonly volumes = new Set<string>();
   /** What the comparison of a workspace answers. */
-  compared = "workspace changed=0 added=0 removed=0 refs=0 commits=0\n";
+  compared = "workspace changed=0 added=0 removed=0 refs=0 settings=0 commits=0\n";
   /** Whether the wrapper handed over to the agent. */
   began = true;
   #made = 0;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { workspaceStream } from "../../../lib/backend/docker/provision/workspace.ts";
+import type { OnEvent } from "../../../lib/bottle/events.ts";
 import type { Workspace, WorkspaceEntry } from "../../../lib/bottle/workspace.ts";
 import { Failure } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/host/files.ts";
@@ -21,6 +22,7 @@ async function tarOf(
   entries: readonly WorkspaceEntry[],
   content: Readonly<Record<string, string | MemoryFile>>,
   change: (files: Files) => Files = (files) => files,
+  onEvent: OnEvent = () => {},
 ): Promise<Uint8Array> {
   const stream = workspaceStream(workspaceOf(entries), {
     target: { name: "w", user: { uid: 5, gid: 6 } },
@@ -28,7 +30,7 @@ async function tarOf(
       files: change(memoryFiles(content)),
       processes: fakeHost().processes,
       path: "",
-      onEvent: () => {},
+      onEvent,
     },
   });
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -105,4 +107,19 @@ Deno.test("workspaceStream() fails for a file that is gone, became a link or a p
     })),
     isChange,
   );
+});
+
+Deno.test("workspaceStream() tells how far it is in the middle of a large file, and among many small ones", async () => {
+  const told = async (
+    entries: readonly WorkspaceEntry[],
+    content: Readonly<Record<string, string>>,
+  ): Promise<number> => {
+    let lines = 0;
+    await tarOf(entries, content, undefined, (event) => void (event.kind === "output" && lines++));
+    return lines;
+  };
+  assert.equal(await told([file("a", 25e6)], { "/p/a": "x".repeat(25e6) }), 2);
+  const names = Array.from({ length: 2500 }, (_, index) => `f${index}`);
+  const small = Object.fromEntries(names.map((name) => [`/p/${name}`, "x"]));
+  assert.equal(await told(names.map((name) => file(name, 1)), small), 2);
 });

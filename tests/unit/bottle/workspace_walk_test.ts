@@ -136,6 +136,25 @@ Deno.test("looksSecret() knows names that secrets have, and not those of their e
   }
 });
 
+Deno.test("readWorkspace() tells of patterns that match nothing", async () => {
+  const { notices } = await walked({ "a.log": "x", "b": "x" }, {
+    exclude: ["*.log", "nodemodules", "./c/d"],
+  });
+  assert.deepEqual(notices, [
+    "workspace: --exclude nodemodules matches nothing",
+    "workspace: --exclude ./c/d matches nothing",
+  ]);
+});
+
+Deno.test("readWorkspace() tells of a part of a repository that the repository stays behind", async () => {
+  const content = { ...GIT, "a": "x", "sub/b": "x" };
+  const { notices } = await walked(content, { directory: `${ROOT}/sub` });
+  assert.deepEqual(notices, [
+    `workspace: the repository in ${ROOT} is not copied: start there if the agent needs git`,
+  ]);
+  assert.deepEqual((await walked(content)).notices, []);
+});
+
 Deno.test("readWorkspace() names each secret-looking file with the option that leaves it out", async () => {
   const { notices } = await walked({ ".env": "", "a b/id_rsa": "", "x.pem\u001b[2J": "" });
   assert.deepEqual(notices, [

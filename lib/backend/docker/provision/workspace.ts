@@ -1,5 +1,5 @@
 import type { OnEvent } from "../../../bottle/events.ts";
-import { megabytes, type Workspace, type WorkspaceEntry } from "../../../bottle/workspace.ts";
+import { counted, megabytes, type Workspace, type WorkspaceEntry } from "../../../bottle/workspace.ts";
 import { changed, rawPlace, unreadable } from "../../../bottle/workspace_listing.ts";
 import { RawFiles } from "../../../bottle/workspace_raw.ts";
 import { EXIT, Failure } from "../../../errors.ts";
@@ -14,8 +14,8 @@ const CHUNK = 256 * 1024;
 const AHEAD = 32;
 /** Files up to this size are also read ahead. */
 const SMALL = 64 * 1024;
-/** Bytes between two lines of progress. */
-const PROGRESS = 10_000_000;
+/** What goes between two lines of progress. */
+const PROGRESS = { bytes: 10_000_000, files: 1000 } as const;
 
 const ENCODER = new TextEncoder();
 
@@ -94,8 +94,8 @@ class Packer {
   readonly #files: Files;
   readonly #raw: RawFiles;
   readonly #onEvent: OnEvent;
-  #copied = 0;
-  #told = 0;
+  readonly #copied = { bytes: 0, files: 0 };
+  readonly #told = { bytes: 0, files: 0 };
 
   constructor(workspace: Workspace, { target, ports, signal }: {
     readonly target: WorkspaceTarget;
@@ -147,11 +147,16 @@ class Packer {
       case "file": {
         const size = value?.size ?? content.size;
         const { mode, modified } = value ?? entry;
+        this.#progress({ files: 1 });
         yield this.#head({ ...entry, mode, modified }, { type: "0", size });
-        yield* value === undefined ? this.#rawBytes(entry, content) : this.#bytes(entry, value);
+        for await (
+          const part of value === undefined ? this.#rawBytes(entry, content) : this.#bytes(entry, value)
+        ) {
+          yield part;
+          this.#progress({ bytes: part.length });
+        }
         yield tarPadding(size);
         value?.file[Symbol.dispose]();
-        this.#progress(size);
         return;
       }
       default:
@@ -231,11 +236,15 @@ class Packer {
     }
   }
 
-  #progress(size: number): void {
-    this.#copied += size;
-    if (this.#copied - this.#told < PROGRESS) return;
-    this.#told = this.#copied;
-    const line = `${megabytes(this.#copied)} of ${megabytes(this.#workspace.bytes)}`;
+  /** Counts what went, and tells of it now and then: a workspace may be one large file, or very many small ones. */
+  #progress({ bytes = 0, files = 0 }: { readonly bytes?: number; readonly files?: number }): void {
+    const [copied, told] = [this.#copied, this.#told];
+    copied.bytes += bytes;
+    copied.files += files;
+    if (copied.bytes - told.bytes < PROGRESS.bytes && copied.files - told.files < PROGRESS.files) return;
+    Object.assign(told, copied);
+    const of = `${megabytes(copied.bytes)} of ${megabytes(this.#workspace.bytes)}`;
+    const line = `${of}, ${copied.files} of ${counted(this.#workspace.files, "file")}`;
     this.#onEvent({ kind: "output", id: "workspace-files", line });
   }
 }
