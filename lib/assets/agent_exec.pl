@@ -12,6 +12,7 @@
 # A frame is LENGTH ":" BYTES ","; the bytes are NAME=VALUE; a frame of length 0 ends them.
 use strict;
 use warnings;
+use Fcntl;
 use Socket;
 use Time::HiRes qw(ualarm);
 
@@ -54,8 +55,9 @@ sub read_frames {
 sub put {
     my ($name) = @_;
     my @entries = read_frames(\*STDIN);
-    umask 0077;
-    open(my $file, '>:raw', "$DIRECTORY/$name") or fail("cannot keep the environment: $!");
+    # Anew, or not at all: a link or a pipe of that name would lead it elsewhere, or hold us up.
+    sysopen(my $file, "$DIRECTORY/$name", O_WRONLY | O_CREAT | O_EXCL, 0600)
+        or fail("cannot keep the environment: $!");
     print {$file} map({ length($_) . ":$_," } @entries), '0:,';
     close($file) or fail("cannot keep the environment: $!");
     exit 0;

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use Errno qw(EINTR);
+use POSIX qw(WNOHANG);
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
 
 my $DEADLINE = 60;
@@ -69,20 +70,23 @@ sub tunnel {
     fail($status == 403 ? "is refused by the sidecar: $why" : "cannot be reached: $why");
 }
 
-# Copies until the source has ended or the target takes no more.
+# Copies until the source has ended or the target takes no more; how many bytes came.
 sub copy {
     my ($from, $to) = @_;
+    my $all = 0;
     while (1) {
         my $got = sysread($from, my $bytes, 65_536);
         next if !defined $got && $! == EINTR;
-        return if !$got || !write_all($to, $bytes);
+        return $all unless $got;
+        $all += $got;
+        return $all unless write_all($to, $bytes);
     }
 }
 
 # A process for each direction, so that neither waits for the other. An end is passed on, and the other direction
-# goes on without it.
+# goes on without it. `$first` is what the host has said already.
 sub copy_both_ways {
-    my ($sidecar) = @_;
+    my ($sidecar, $first) = @_;
     my $pid = fork;
     fail("cannot be reached: $!") unless defined $pid;
     if (!$pid) {
@@ -92,7 +96,9 @@ sub copy_both_ways {
         exit 0;
     }
     close(STDIN);
-    copy($sidecar, \*STDOUT);
+    my $all = length($first) + copy($sidecar, \*STDOUT);
+    # ssh would say no more than that something closed. Had our own side ended first, nobody would ask.
+    fail('ended the connection before it said anything') unless $all || waitpid($pid, WNOHANG) > 0;
     close(STDOUT);
     waitpid($pid, 0);
 }
@@ -103,4 +109,4 @@ alarm $DEADLINE;
 my ($sidecar, $first) = tunnel();
 alarm 0;
 write_all(\*STDOUT, $first) or exit 1;
-copy_both_ways($sidecar);
+copy_both_ways($sidecar, $first);

@@ -9,7 +9,7 @@ import { VERSION } from "../version.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { helpText } from "./help_text.ts";
 import { routes } from "./routes.ts";
-import { usageFailure } from "./usage.ts";
+import { misplacedVerbose, usageFailure } from "./usage.ts";
 
 const PROGRAM = "claude-bottle";
 
@@ -57,6 +57,7 @@ export async function runApp(argv: readonly string[], ports: AppPorts): Promise<
       }
     },
   };
+  if (own[0] === "-v" && own.length > 1) return outcomeOf(misplacedVerbose(PROGRAM), reporter);
   await run(application(), own.length === 0 ? ["--help"] : own, context);
   if (result.failed) return outcomeOf(result.value, reporter);
   const parserCode = Number(streams.exitCode ?? 0);

@@ -24,6 +24,14 @@ export function usageFailure(
   });
 }
 
+/** Before a command the parser takes `-v` for the version, and would leave out what was asked for. */
+export function misplacedVerbose(program: string): Failure {
+  return new Failure("usage", "-v stands before the command, where it means the version", {
+    hints: [`Flags go behind the command: ${program} COMMAND -v`, `The version alone: ${program} --version`],
+    exit: EXIT.usage,
+  });
+}
+
 function inOurWords(said: string): string {
   const found = WORDINGS.find(([pattern]) => pattern.test(said));
   return found === undefined ? said : said.replace(...found);

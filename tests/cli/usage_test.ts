@@ -20,6 +20,14 @@ interface Row {
 /** What is wrong with the words themselves. */
 const WORDS: readonly Row[] = [
   { argv: ["strat"], message: "There is no command `strat`, did you mean `start`?", hints: HELP },
+  {
+    argv: ["-v", "start"],
+    message: "-v stands before the command, where it means the version",
+    hints: [
+      "Flags go behind the command: claude-bottle COMMAND -v",
+      "The version alone: claude-bottle --version",
+    ],
+  },
   { argv: ["xyzzyx"], message: "There is no command `xyzzyx`", hints: HELP },
   {
     argv: ["start", "--dry-rum"],

@@ -194,6 +194,23 @@ Deno.test("put keeps the frames for the agent's user alone, and attached brings 
   assert.equal(second.err, "claude-bottle: the environment was used before or never came\n");
 });
 
+Deno.test("put follows no link and waits for no pipe that stands where it would write", async () => {
+  await using wrapper = await Wrapper.made();
+  const kept = `${wrapper.folder}/kept`;
+  await Deno.symlink(kept, `${wrapper.folder}/env/linked`);
+  const made = await new Deno.Command("mkfifo", { args: [`${wrapper.folder}/env/piped`] }).output();
+  assert.ok(made.success);
+  for (const name of ["linked", "piped"]) {
+    const { code, out, err } = await wrapper.run(["put", name], frames("A=1"));
+    assert.deepEqual({ code, out, err }, {
+      code: 125,
+      out: "",
+      err: "claude-bottle: cannot keep the environment: File exists\n",
+    });
+  }
+  await assert.rejects(Deno.stat(kept), Deno.errors.NotFound);
+});
+
 Deno.test("attached has unlinked the file when the command runs, and leaves stdin to it", async () => {
   await using wrapper = await Wrapper.made();
   const port = await wrapper.sidecar();

@@ -169,6 +169,32 @@ for (
   });
 }
 
+for (
+  const [what, said, expected] of [
+    [
+      "a host that ends the connection without a word is said to have done so",
+      "",
+      [1, "", "claude-bottle: git.example.com:22 ended the connection before it said anything\n"],
+    ],
+    ["a host that ends the connection after a word is not", "hello\n", [0, "hello\n", ""]],
+  ] as const
+) {
+  Deno.test(what, async () => {
+    await using sidecar = await Sidecar.saying(answer("200 OK", said, ""));
+    const child = new Deno.Command("perl", {
+      args: [PROGRAM, "127.0.0.1", sidecar.port, "git.example.com", "22"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const out = await new Response(child.stdout).text();
+    // As ssh does: not before the other side has ended.
+    await child.stdin.close().catch(() => {});
+    const [err, { code }] = await Promise.all([new Response(child.stderr).text(), child.status]);
+    assert.deepEqual([code, out, err], expected);
+  });
+}
+
 Deno.test("a sidecar that is not there is said to be missing", async () => {
   const { code, out, err } = await run(["perl", PROGRAM, "127.0.0.1", "1", "git.example.com", "2222"]);
   assert.deepEqual([code, out, err], [1, "", `${UNREACHED}the sidecar does not answer\n`]);

@@ -62,10 +62,19 @@ function manifestLabel(files: readonly ManifestFile[]): string {
   return files.map((file) => `${file.path}@sha256:${file.digest}`).join(" ");
 }
 
-/** What a manifest label says; a path may hold spaces. What is not of that form is left out. */
+/**
+ * What a manifest label says; a path may hold spaces. What is not of that form is left out. Each digest is looked for
+ * once: a label that somebody else wrote may be long, and must not hold up those who list bottles.
+ */
 export function parseManifestLabel(label: string): readonly ManifestFile[] {
-  return [...label.matchAll(/(\S.*?)@sha256:([0-9a-f]{64})(?: |$)/gs)]
-    .map(([, path = "", digest = ""]) => ({ path, digest }));
+  let from = 0;
+  return [...label.matchAll(/@sha256:([0-9a-f]{64})(?: |$)/g)].flatMap(
+    ({ 0: all, 1: digest = "", index }) => {
+      const path = label.slice(from, index).trimStart();
+      from = index + all.length;
+      return path === "" ? [] : [{ path, digest }];
+    },
+  );
 }
 
 /** What all objects of one run have in common. */
