@@ -57,6 +57,17 @@ export function literalValues(env: ReadonlyMap<string, EnvSource>): ResolvedEnv 
 /** Asks the person for one value. */
 export type Ask = (question: string) => Promise<string | undefined>;
 
+/** What only the host can tell: the output of a command, the content of a file. */
+export type FetchedSource = Extract<EnvSource, { readonly kind: "command" | "file" }>;
+
+/** Where values come from. */
+export interface EnvPorts {
+  readonly environment: Environment;
+  readonly ask: Ask;
+  /** Fetches the value of the variable `name`. @throws Failure, Interrupted */
+  readonly fetch: (name: string, source: FetchedSource) => Promise<string>;
+}
+
 /** Names of host variables that the agent's env wants and the host does not have. */
 export function missingHostVariables(
   env: ReadonlyMap<string, EnvSource>,
@@ -81,10 +92,10 @@ export function requireHostVariables(env: ReadonlyMap<string, EnvSource>, enviro
   });
 }
 
-/** Resolves every variable: literals as they are, host variables read, prompts asked in the manifest's order. @throws Failure */
+/** Resolves every variable: literals as they are, host variables read, the rest asked and fetched in the manifest's order. @throws Failure */
 export async function resolveEnv(
   env: ReadonlyMap<string, EnvSource>,
-  ports: { readonly environment: Environment; readonly ask: Ask },
+  ports: EnvPorts,
 ): Promise<ResolvedEnv> {
   requireHostVariables(env, ports.environment);
   const resolved = new Map<string, Secret>();
@@ -111,11 +122,7 @@ function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-async function valueOf(
-  name: string,
-  source: EnvSource,
-  ports: { readonly environment: Environment; readonly ask: Ask },
-): Promise<string> {
+async function valueOf(name: string, source: EnvSource, ports: EnvPorts): Promise<string> {
   switch (source.kind) {
     case "literal":
       return source.value;
@@ -134,10 +141,7 @@ async function valueOf(
     }
     case "command":
     case "file":
-      throw new Failure(
-        "not-available-yet",
-        `env ${name}: a secret from a ${source.kind} is not available yet`,
-      );
+      return await ports.fetch(name, source);
     default:
       return source satisfies never;
   }

@@ -35,6 +35,7 @@ export function preflightText(plan: BottlePlan): string {
     ["bottle", spec.bottle],
     ["  runtime", plan.runtime === "runsc" ? "runsc (gVisor)" : "runc"],
     ["  proxy", spec.proxy.name],
+    identityRow(spec),
     ...plan.ssh.map((entry) => ["  ssh hosts", sshText(entry)] as const),
     ["  egress", spec.egressSummary],
     listRow("  granted", spec.namedHosts),
@@ -53,6 +54,10 @@ export function preflightText(plan: BottlePlan): string {
   const lines = rows.filter((row) => row !== undefined)
     .map(([label, value]) => `${label.padEnd(PREFLIGHT_LABELS - 3)} : ${oneLine(value)}`);
   return ["", ...lines, ""].join("\n") + "\n";
+}
+
+function identityRow({ gitIdentity }: BottleSpec): readonly [string, string] | undefined {
+  return gitIdentity && ["  git identity", `${gitIdentity.name} <${gitIdentity.email}>`];
 }
 
 function listRow(label: string, values: readonly string[]): readonly [string, string] | undefined {
@@ -92,8 +97,9 @@ function envText(name: string, spec: BottleSpec): string {
     case "prompt":
       return `${name} (asked)`;
     case "command":
+      return `${name} (from a command: ${source.argv[0]})`;
     case "file":
-      return `${name} (from a ${source.kind})`;
+      return `${name} (from a file ${source.path})`;
     default:
       return source satisfies never;
   }
@@ -192,6 +198,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     run_id: plan.runId,
     notices: plan.notices,
     workspace: plan.workspace ?? null,
+    git_identity: spec.gitIdentity ?? null,
     skill_paths: plan.skills.map(({ path }) => path),
     ssh: plan.ssh,
     manifest: spec.manifestFiles,

@@ -1,5 +1,6 @@
 import type { EgressProxy } from "../egress/proxy.ts";
 import type { EgressPolicy } from "../egress/policy.ts";
+import type { GitIdentity } from "./git_identity.ts";
 import type { EnvSource, ManifestFile, Resources, RuntimeChoice, SshEntry } from "../manifest/model.ts";
 
 /** How the agent's command is run. */
@@ -40,7 +41,10 @@ export interface BottleSpec {
   readonly lifetime: Lifetime;
   /** Whether a launch runs the agent's command; else the bottle is only made ready for `attach`. */
   readonly startsAgent: boolean;
+  /** Paths are absolute. */
   readonly env: ReadonlyMap<string, EnvSource>;
+  /** Whose commits the agent makes unless a repository says otherwise; `undefined` when none is granted. */
+  readonly gitIdentity: GitIdentity | undefined;
   /** Each with the absolute path of its key. */
   readonly ssh: readonly SshEntry[];
   /** `undefined` unless a directory of the host is copied. */

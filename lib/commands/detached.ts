@@ -5,6 +5,7 @@ import type { BottlePlan } from "../bottle/plan.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { CommandPorts } from "./context.ts";
+import { literalPorts } from "./env_ports.ts";
 import { jsonText } from "./json_text.ts";
 
 /** What of `start`'s options is about bottles that outlive it. */
@@ -66,10 +67,7 @@ export async function leaveReady(
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
   // No agent, no secrets: nothing is asked.
-  const env = await resolveEnv(literalsOf(spec.env), {
-    environment: host.environment,
-    ask: () => Promise.resolve(undefined),
-  });
+  const env = await resolveEnv(literalsOf(spec.env), literalPorts(ports));
   const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
   try {
     await bottle.ready();

@@ -98,9 +98,11 @@ function bottleGrants(bottle: Bottle, context: Context): readonly Grant[] {
     ),
     proxyGrant(bottle, context),
     ...bottle.ssh.map((entry, index) => sshGrant(context, { entry, index })),
-    ...(gitIdentity === undefined
-      ? []
-      : [row("git identity", { text: gitIdentity, at: ["git", "identity"] })]),
+    ...(gitIdentity === undefined ? [] : [row("git identity", {
+      text: "user.name and user.email of the host's git",
+      at: ["git", "identity"],
+      data: gitIdentity,
+    })]),
     row("runtime", { text: bottle.runtime, at: ["runtime"] }),
     ...limitGrants(bottle.resources, context),
     ...imageGrants(bottle, context),

@@ -5,10 +5,11 @@ import { EXIT, Failure, oneLine } from "../errors.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import type { Agent, EnvSource } from "../manifest/model.ts";
-import { askSecret } from "../ui/question.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
 import type { CommandPorts } from "./context.ts";
+import { envPorts } from "./env_ports.ts";
+import { hostEnv } from "./host_paths.ts";
 import { requireSameManifest } from "./launched_manifest.ts";
 import { chosenManifest } from "./manifest_choice.ts";
 
@@ -57,7 +58,7 @@ export async function enteredBottle(
       `the \`start\` of ${oneLine(meant.name)} is gone: \`claude-bottle cleanup\` removes the bottle`,
     );
   }
-  return { bottle, agent, env: grants.env };
+  return { bottle, agent, env: hostEnv(manifest, grants, host) };
 }
 
 /** Another's bottle is not ours to enter, and what we would bring into it not theirs to have. */
@@ -83,14 +84,10 @@ function foreign({ name, agent, bottle }: ActiveBottle): Failure {
 export async function grantedEnv(
   env: ReadonlyMap<string, EnvSource>,
   { secrets }: { readonly secrets: boolean },
-  { host }: CommandPorts,
+  ports: CommandPorts,
 ): Promise<Pick<BottleCommand, "env" | "forwardOauthToken">> {
-  const { environment, terminal } = host;
-  const { signal } = host.interrupts;
-  const resolved = await resolveEnv(secrets ? env : literalsOf(env), {
-    environment,
-    ask: (question) => askSecret(terminal, { question, signal }),
-  });
+  const { environment } = ports.host;
+  const resolved = await resolveEnv(secrets ? env : literalsOf(env), envPorts(ports));
   return {
     env: resolved,
     forwardOauthToken: secrets && Boolean(environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),

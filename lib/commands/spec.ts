@@ -1,5 +1,5 @@
-import { dirname, resolve } from "node:path";
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
+import { hostGitIdentity } from "../bottle/git_identity.ts";
 import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
@@ -10,6 +10,7 @@ import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { expandTilde, extraAuthorities } from "./authorities.ts";
+import { hostEnv, hostPath } from "./host_paths.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
 const ARGUMENT_LIMIT = 131_071;
@@ -71,7 +72,8 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     remoteControl: options.remoteControl,
     lifetime: options.lifetime ?? "session",
     startsAgent: options.startsAgent ?? true,
-    env: bottle.env,
+    env: hostEnv(manifest, bottle, host),
+    gitIdentity: bottle.gitIdentity && await hostGitIdentity(host, host.interrupts.signal),
     ssh: bottle.ssh.map((entry, index) => ({
       ...entry,
       identityFile: expandTilde(
@@ -112,16 +114,6 @@ async function workspaceSource({ host, exclude }: SpecOptions): Promise<Workspac
 
 function caFile(manifest: Manifest, { name, image: { ca } }: Bottle): string | undefined {
   return ca === undefined ? undefined : hostPath(ca, { manifest, at: ["bottles", name, "image", "ca"] });
-}
-
-/** A path of the manifest, a relative one from the folder of the file that names it. */
-function hostPath(
-  path: string,
-  { manifest, at }: { readonly manifest: Manifest; readonly at: readonly (string | number)[] },
-): string {
-  if (path.startsWith("~/")) return path;
-  const file = manifest.where(at)?.file;
-  return file === undefined ? path : resolve(dirname(file), path);
 }
 
 /** Where the skills go. @throws Failure for where a skill would be hidden, or become something else of the bottle's */

@@ -7,11 +7,12 @@ import { EXIT, Failure } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { Terminal } from "../host/terminal.ts";
-import { askSecret, choose, confirmed } from "../ui/question.ts";
+import { choose, confirmed } from "../ui/question.ts";
 import { hanging } from "../ui/wrap.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { reportEgress } from "./egress_summary.ts";
+import { envPorts } from "./env_ports.ts";
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
@@ -185,10 +186,7 @@ async function run(
 ): Promise<number> {
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
-  const env = await resolveEnv(spec.env, {
-    environment: host.environment,
-    ask: (question) => askSecret(host.terminal, { question, signal }),
-  });
+  const env = await resolveEnv(spec.env, envPorts(ports));
   const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
   let ended: number;
   try {

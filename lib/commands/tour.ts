@@ -7,6 +7,7 @@ import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import type { Reporter } from "../ui/reporter.ts";
+import { literalPorts } from "./env_ports.ts";
 import { chosenManifest } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import type { StartOptions } from "./start.ts";
@@ -131,10 +132,7 @@ async function inBottle(
   });
   const backend = await loadBackend({ ...ports, host: within }, options);
   const plan = await backend.prepare(spec, signal);
-  const env = await resolveEnv(spec.env, {
-    environment: within.environment,
-    ask: () => Promise.resolve(undefined),
-  });
+  const env = await resolveEnv(spec.env, literalPorts({ host: within }));
   await using bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
   reporter.quiet();
   report.begin(plan);

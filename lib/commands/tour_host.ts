@@ -47,6 +47,7 @@ export function tourHost(host: Host, { files, environment, onOutput }: TourHostO
           (name.startsWith("CLAUDE_BOTTLE_") && !RESPECTED.has(name)
             ? undefined
             : host.environment.get(name)),
+      all: () => host.environment.all(),
     },
     files: {
       ...host.files,

@@ -1,5 +1,5 @@
 import { Failure } from "../errors.ts";
-import type { Environment } from "./environment.ts";
+import type { WholeEnvironment } from "./environment.ts";
 import type { DirectoryEntry, Files, FileStatus, OpenFile } from "./files.ts";
 import type { Host } from "./host.ts";
 import { Interrupted, type Interrupts, type InterruptSignal } from "./interrupts.ts";
@@ -54,8 +54,8 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-function denoEnvironment(): Environment {
-  return { get: (name) => Deno.env.get(name) };
+function denoEnvironment(): WholeEnvironment {
+  return { get: (name) => Deno.env.get(name), all: () => Deno.env.toObject() };
 }
 
 function denoInterrupts(): Interrupts {
@@ -104,19 +104,21 @@ function spawn(call: ProcessCall, options: SpawnOptions): Deno.ChildProcess {
 
 async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<Outcome> {
   options.signal?.throwIfAborted();
-  // In a session of its own, so that Ctrl-C reaches only us: a half-done call would leave us guessing.
   const child = spawn(call, {
     stdin: options.input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
-    detached: true,
+    // In a session of its own Ctrl-C reaches only us: a half-done call would leave us guessing.
+    detached: options.onTerminal !== true,
   });
   const deadline = options.deadlineMs === undefined ? undefined : AbortSignal.timeout(options.deadlineMs);
-  using _stop = endOnAbort(child, [options.signal, deadline]);
+  const flood = new AbortController();
+  using _stop = endOnAbort(child, [options.signal, deadline, flood.signal]);
   const given = new AbortController();
+  const collecting = { ...options, signal: given.signal, onFlood: () => flood.abort() };
   const output = Promise.all([
-    collect(child.stdout, { signal: given.signal, onLine: (line) => options.onLine?.(line, "stdout") }),
-    collect(child.stderr, { signal: given.signal, onLine: (line) => options.onLine?.(line, "stderr") }),
+    collect(child.stdout, { ...collecting, onLine: (line) => options.onLine?.(line, "stdout") }),
+    collect(child.stderr, { ...collecting, onLine: (line) => options.onLine?.(line, "stderr") }),
     fedOrEnded(child, options.input),
   ]);
   output.catch(() => {});
@@ -130,6 +132,9 @@ async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<
     throw new Failure("timed-out", `\`${words} …\` did not end within ${(options.deadlineMs ?? 0) / 1000} s`);
   }
   options.signal?.throwIfAborted();
+  if (flood.signal.aborted) {
+    throw new Failure("output-too-long", `${call.program} printed more than ${options.limit} bytes`);
+  }
   return { code: status.code, signal: status.signal, stdout, stderr };
 }
 
@@ -184,14 +189,24 @@ async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promi
   }
 }
 
+interface Collecting extends Pick<RunOptions, "binary" | "limit"> {
+  readonly signal: AbortSignal;
+  readonly onLine: (line: string) => void;
+  readonly onFlood: () => void;
+}
+
 async function collect(
   stream: ReadableStream<Uint8Array>,
-  { signal, onLine }: { readonly signal: AbortSignal; readonly onLine: (line: string) => void },
+  { signal, binary, limit = Infinity, onLine, onFlood }: Collecting,
 ): Promise<string> {
   let kept = "";
   let partial = "";
-  for await (const text of untilAborted(stream, signal)) {
+  for await (const text of untilAborted(stream, { signal, binary: binary === true })) {
     kept += text;
+    if (kept.length > limit) {
+      onFlood();
+      kept = "";
+    }
     if (kept.length > OUTPUT_LIMIT) kept = kept.slice(-OUTPUT_LIMIT);
     const lines = (partial + text).split(/\r\n|\n|\r/);
     partial = (lines.pop() ?? "").slice(-OUTPUT_LIMIT);
@@ -204,7 +219,7 @@ async function collect(
 /** The stream's text; an abort ends it as its own end would. */
 async function* untilAborted(
   stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
+  { signal, binary }: { readonly signal: AbortSignal; readonly binary: boolean },
 ): AsyncGenerator<string> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -213,11 +228,15 @@ async function* untilAborted(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    yield decoder.decode(value, { stream: true });
+    yield binary ? byteText(value) : decoder.decode(value, { stream: true });
   }
   signal.removeEventListener("abort", stop);
   const rest = decoder.decode();
   if (rest !== "") yield rest;
+}
+
+function byteText(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): FileStatus["kind"] {

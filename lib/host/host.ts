@@ -1,4 +1,4 @@
-import type { Environment } from "./environment.ts";
+import type { WholeEnvironment } from "./environment.ts";
 import type { Files } from "./files.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Processes } from "./processes.ts";
@@ -8,7 +8,7 @@ import type { Terminal } from "./terminal.ts";
 export interface Host {
   readonly processes: Processes;
   readonly files: Files;
-  readonly environment: Environment;
+  readonly environment: WholeEnvironment;
   readonly terminal: Terminal;
   readonly interrupts: Interrupts;
   /** The directory the program was started in. */

@@ -24,6 +24,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the process is ended as by `signal`. */
   readonly deadlineMs?: number;
+  /** Leaves it in our session, so that it may ask on the terminal; Ctrl-C then reaches it too. */
+  readonly onTerminal?: true;
+  /** The output comes as a character a byte, so that what is no UTF-8 can be told from what is. */
+  readonly binary?: true;
+  /** More bytes of stdout or stderr than this end it as by `signal`; all but the last {@link OUTPUT_LIMIT} are dropped unless told. */
+  readonly limit?: number;
   /** Called with each complete line of stdout and stderr as it comes. */
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }
@@ -37,7 +43,7 @@ export interface AttachOptions {
 
 /** The only way this program starts other programs. */
 export interface Processes {
-  /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past its deadline. */
+  /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past its deadline, `output-too-long`. */
   run(call: ProcessCall, options?: RunOptions): Promise<Outcome>;
   /** Runs with stdout and stderr (and stdin, without `input`) inherited; `stdout` and `stderr` of the outcome are empty. */
   attach(call: ProcessCall, options?: AttachOptions): Promise<Outcome>;

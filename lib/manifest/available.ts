@@ -15,12 +15,6 @@ interface Row {
 const NOT_YET: readonly Row[] = [
   { feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
   {
-    feature: "a secret from a command or file",
-    asked: (bottle) =>
-      [...bottle.env].filter(([, source]) => source.kind === "command" || source.kind === "file")
-        .map(([name]) => ["env", name]),
-  },
-  {
     feature: "learning a host's key",
     asked: (bottle) =>
       sshPaths(bottle, ({ knownHostKeys, unpinned }) => knownHostKeys.length === 0 && !unpinned),
@@ -35,10 +29,6 @@ const NOT_YET: readonly Row[] = [
   {
     feature: "signing commits with an ssh key",
     asked: (bottle) => sshPaths(bottle, ({ sign }) => sign).map((path) => [...path, "sign"]),
-  },
-  {
-    feature: "git identity",
-    asked: (bottle) => given(bottle.gitIdentity, ["git", "identity"]),
   },
   {
     feature: "plain HTTP",

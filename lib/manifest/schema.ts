@@ -53,7 +53,7 @@ function distinct(items: readonly string[], context: z.RefinementCtx): void {
 }
 
 const secret = z.strictObject({
-  command: z.array(text(checkWord, "One word of the command")).superRefine(reasons(nonEmpty)).optional()
+  command: z.array(text(checkWord, "One word of the command")).superRefine(reasons(program)).optional()
     .describe("A command of the host whose output is the secret, as a list of words; no shell"),
   file: text(checkPath, "A file of the host that holds the secret").optional(),
 }).superRefine((value, context) => {
@@ -61,6 +61,11 @@ const secret = z.strictObject({
     context.addIssue({ code: "custom", message: "must have either `command` or `file`" });
   }
 }).describe("A secret that is fetched on the host at launch");
+
+/** A shell that becomes the program would take a dash before its name for an option of its own. */
+function program(words: readonly string[]): Checked<unknown> {
+  return words[0]?.startsWith("-") ? bad("must not begin with a word that begins with `-`") : nonEmpty(words);
+}
 
 function nonEmpty(list: readonly unknown[]): Checked<unknown> {
   return list.length === 0 ? bad("must not be empty") : good(list);

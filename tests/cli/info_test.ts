@@ -47,46 +47,43 @@ function shortened(text: string): string {
   return text.replaceAll(MANIFEST_PATH, "M");
 }
 
-const REVIEWER = `agent           reviewer                                                     M:29
-command         claude 'two words'                                           M:35
-prompt          You review pull requests.                                    M:33
-skill           code-review                                                  M:31
-bottle          dev                                                          M:2
-  env           A (a literal)                                                M:4
-  env           B (from GH_PAT)                                              M:5
-  env           C (asked: paste 日本)                                        M:6
-  env           D (from the command pass show 'x y')                         M:7
-  env           E (from the file ~/token)                                    M:8
-  host          github.com                                                   M:11
-  host          *.corp.lan                                                   M:12
-  host          claude.ai                                                    M:13
+const REVIEWER = `agent           reviewer                                    M:29
+command         claude 'two words'                          M:35
+prompt          You review pull requests.                   M:33
+skill           code-review                                 M:31
+bottle          dev                                         M:2
+  env           A (a literal)                               M:4
+  env           B (from GH_PAT)                             M:5
+  env           C (asked: paste 日本)                       M:6
+  env           D (from the command pass show 'x y')        M:7
+  env           E (from the file ~/token)                   M:8
+  host          github.com                                  M:11
+  host          *.corp.lan                                  M:12
+  host          claude.ai                                   M:13
   host          api.example.org (plain HTTP too; only GET /, POST /v1; injects F as bearer, a literal)  M:14
-  host          api.anthropic.com                                            default
-  host          downloads.claude.ai                                          default
-  host          platform.claude.com                                          default
-  host          raw.githubusercontent.com                                    default
-  host          sentry.io                                                    default
-  host          statsig.anthropic.com                                        default
-  private       git.corp.lan                                                 M:18
-  network       app_default                                                  M:19
-  proxy         squid                                                        M:20
+  host          api.anthropic.com                           default
+  host          downloads.claude.ai                         default
+  host          platform.claude.com                         default
+  host          raw.githubusercontent.com                   default
+  host          sentry.io                                   default
+  host          statsig.anthropic.com                       default
+  private       git.corp.lan                                M:18
+  network       app_default                                 M:19
+  proxy         squid                                       M:20
   ssh           gh: git@git.example.org:2222 (key ~/.ssh/id, host key unknown, signs commits)  M:22
-  git identity  host                                                         M:23
-  runtime       runsc                                                        M:24
-  cpus          1.5                                                          M:25
-  memory        1536 MiB                                                     M:25
-  pids          512 processes                                                M:25
-  disk          20 GiB                                                       M:25
-  image         built by claude-bottle                                       default
-  base image    debian:12                                                    M:26
-  package       git                                                          M:26
-  package       jq                                                           M:26
-  extra CAs     ca.pem                                                       M:26
-not yet         bottles.dev.env.D: a secret from a command or file is not available yet  M:7
-not yet         bottles.dev.env.E: a secret from a command or file is not available yet  M:8
+  git identity  user.name and user.email of the host's git  M:23
+  runtime       runsc                                       M:24
+  cpus          1.5                                         M:25
+  memory        1536 MiB                                    M:25
+  pids          512 processes                               M:25
+  disk          20 GiB                                      M:25
+  image         built by claude-bottle                      default
+  base image    debian:12                                   M:26
+  package       git                                         M:26
+  package       jq                                          M:26
+  extra CAs     ca.pem                                      M:26
 not yet         bottles.dev.ssh[0]: learning a host's key is not available yet  M:22
 not yet         bottles.dev.ssh[0].sign: signing commits with an ssh key is not available yet  M:22
-not yet         bottles.dev.git.identity: git identity is not available yet  M:23
 not yet         bottles.dev.egress.allowlist[3].http: plain HTTP is not available yet  M:15
 not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16
 not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is not available yet  M:17

@@ -295,6 +295,7 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "run_id",
       "notices",
       "workspace",
+      "git_identity",
       "skill_paths",
       "ssh",
       "manifest",

@@ -82,3 +82,38 @@ Deno.test("run() ends a child past its deadline whatever it left behind", async 
   await end(pids[0] ?? 0);
   assert.ok(ms < 4000, `${ms} ms`);
 });
+
+Deno.test("run() gives bytes one by one when they are asked for, and text otherwise", async () => {
+  const script = "printf '\\303\\274\\377\\000\\357\\273\\277'";
+  const { stdout } = await run(script, { binary: true });
+  assert.deepEqual([...stdout].map((character) => character.charCodeAt(0)), [
+    195,
+    188,
+    255,
+    0,
+    239,
+    187,
+    191,
+  ]);
+  assert.equal((await run(script)).stdout, "ü\ufffd\0\ufeff");
+});
+
+Deno.test("run() ends a program that prints more than its limit, and not one that prints as much", async () => {
+  const { stdout } = await run("head -c 1000 /dev/zero", { limit: 1000 });
+  assert.equal(stdout.length, 1000);
+  const began = performance.now();
+  await assert.rejects(run("yes", { limit: 1000 }), {
+    code: "output-too-long",
+    message: "sh printed more than 1000 bytes",
+  });
+  assert.ok(performance.now() - began < 5000);
+});
+
+Deno.test("run() leaves in our session only what may ask on the terminal", async () => {
+  const session = "ps -o sess= -p $$";
+  const ours = new TextDecoder().decode(
+    (await new Deno.Command("ps", { args: ["-o", "sess=", "-p", String(Deno.pid)] }).output()).stdout,
+  ).trim();
+  assert.equal((await run(session, { onTerminal: true })).stdout.trim(), ours);
+  assert.notEqual((await run(session)).stdout.trim(), ours);
+});

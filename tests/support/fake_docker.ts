@@ -3,10 +3,11 @@ import { eventually } from "./engine.ts";
 
 const SCRIPT = new URL("../testdata/e2e/fake_docker.pl", import.meta.url).pathname;
 
-/** What the fake does instead of answering. The last three happen after the work was done. */
+/** What the fake does instead of answering; `echo` fails with what it was given on stdin. The last three happen after the work was done. */
 export type Fault =
   | "exit1"
   | "exit125"
+  | "echo"
   | "gone"
   | "conflict"
   | "overlap"

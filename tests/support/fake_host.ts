@@ -1,4 +1,4 @@
-import type { Environment } from "../../lib/host/environment.ts";
+import type { WholeEnvironment } from "../../lib/host/environment.ts";
 import type { Files } from "../../lib/host/files.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { Interrupted, type Interrupts, type InterruptSignal } from "../../lib/host/interrupts.ts";
@@ -24,8 +24,11 @@ export class FakeInterrupts implements Interrupts {
 }
 
 /** The environment that an object describes. */
-export function environmentOf(variables: Readonly<Record<string, string>>): Environment {
-  return { get: (name) => Object.hasOwn(variables, name) ? variables[name] : undefined };
+export function environmentOf(variables: Readonly<Record<string, string>>): WholeEnvironment {
+  return {
+    get: (name) => Object.hasOwn(variables, name) ? variables[name] : undefined,
+    all: () => ({ ...variables }),
+  };
 }
 
 const NO_FILES: Files = {

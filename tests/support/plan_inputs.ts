@@ -49,6 +49,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     lifetime: "session",
     startsAgent: true,
     ssh: [],
+    gitIdentity: undefined,
     workspace: undefined,
     env: new Map([
       ["GIT_AUTHOR_NAME", { kind: "literal", value: "literal-value-93" }],
@@ -102,6 +103,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
     sshKeys: [],
     workspace: undefined,
     envNames: ["HOME", "GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
+    envNotices: [],
     envToken: "nopqrstuvwxyz",
     globalArguments: [],
     run: {

@@ -12,6 +12,7 @@ import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { Finding } from "../../bottle/diagnosis.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
+import { Redactor } from "../../bottle/redactor.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import type { KeptWorkspace } from "../../bottle/workspace.ts";
 import { Failure } from "../../errors.ts";
@@ -29,6 +30,7 @@ import { executeSteps } from "./execute.ts";
 import { LAST_SUFFIX } from "./names.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
+import { secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
@@ -61,11 +63,20 @@ export class DockerBottleBackend implements BottleBackend {
 
   async launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle> {
     if (!isDockerPlan(plan)) throw new TypeError("A plan of another backend");
+    const redactor = new Redactor(secretsOf(plan, { env: options.env, environment: this.#host.environment }));
+    const onEvent = redactor.listener(options.onEvent);
+    return await redactor.guard(() => this.#launch(plan, { options: { ...options, onEvent }, redactor }));
+  }
+
+  async #launch(
+    plan: DockerBottlePlan,
+    { options, redactor }: { readonly options: LaunchOptions; readonly redactor: Redactor },
+  ): Promise<Bottle> {
     let subnetAttempts = 0;
     for (let current = plan;;) {
       const ids = knownIds(current.inputs);
       try {
-        return await this.#launchOnce(current, { options, ids });
+        return await this.#launchOnce(current, { options, ids, redactor });
       } catch (error) {
         if (error instanceof Failure && error.code === "subnet-taken") subnetAttempts++;
         const next = this.#decideAgain(withImages(current.inputs, ids), error, subnetAttempts);
@@ -79,7 +90,11 @@ export class DockerBottleBackend implements BottleBackend {
   /** One attempt; whatever it created is gone when it throws. */
   async #launchOnce(
     plan: DockerBottlePlan,
-    { options, ids }: { readonly options: LaunchOptions; readonly ids: Map<string, string> },
+    { options, ids, redactor }: {
+      readonly options: LaunchOptions;
+      readonly ids: Map<string, string>;
+      readonly redactor: Redactor;
+    },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
     try {
@@ -94,7 +109,7 @@ export class DockerBottleBackend implements BottleBackend {
         },
         stdin: launchStdin(plan.inputs, { host: this.#host, onEvent: options.onEvent }),
       });
-      return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options });
+      return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
       const leftover = await removeRun(

@@ -3,6 +3,7 @@ import { literalValues } from "../../bottle/env.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import { executedArguments } from "../../bottle/invocation.ts";
 import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.ts";
+import type { Redactor } from "../../bottle/redactor.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
@@ -31,6 +32,7 @@ export class DockerBottle implements Bottle {
   readonly #host: Host;
   readonly #client: DockerClient;
   readonly #options: LaunchOptions;
+  readonly #redactor: Redactor;
   #disposed: Promise<void> | undefined;
   #agentRan = false;
   /** From here on its workspace may hold what is nowhere else. */
@@ -42,12 +44,14 @@ export class DockerBottle implements Bottle {
     readonly host: Host;
     readonly client: DockerClient;
     readonly options: LaunchOptions;
+    readonly redactor: Redactor;
   }) {
     this.#plan = parts.plan;
     this.#ids = parts.ids;
     this.#host = parts.host;
     this.#client = parts.client;
     this.#options = parts.options;
+    this.#redactor = parts.redactor;
   }
 
   get name(): string {
@@ -62,7 +66,7 @@ export class DockerBottle implements Bottle {
     const command = this.#planned();
     this.#mayHaveRun = true;
     try {
-      const { code, began } = await runCommand(this.#place, command, this.#ports);
+      const { code, began } = await this.#redactor.guard(() => runCommand(this.#place, command, this.#ports));
       this.#agentRan = began;
       return { code };
     } catch (error) {
@@ -75,7 +79,7 @@ export class DockerBottle implements Bottle {
   }
 
   async ready(): Promise<void> {
-    await captureCommand(this.#place, this.#planned(), this.#ports);
+    await this.#redactor.guard(() => captureCommand(this.#place, this.#planned(), this.#ports));
   }
 
   async capture(command: readonly string[]): Promise<CapturedOutcome> {
@@ -95,7 +99,8 @@ export class DockerBottle implements Bottle {
       envToken,
     }, stepMaker(this.#client.globalArguments));
     const env = agentEnvironment(spec, { environment, resolved: literalValues(spec.env) });
-    return await captureCommand(this.#place, { steps, env, envToken }, this.#ports);
+    const placed = { steps, env, envToken };
+    return await this.#redactor.guard(() => captureCommand(this.#place, placed, this.#ports));
   }
 
   /** What the plan says is run once the bottle is there. */

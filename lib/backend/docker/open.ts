@@ -3,6 +3,7 @@ import type { AgentOutcome, BottleCommand, OpenBottle } from "../../bottle/backe
 import type { OnEvent } from "../../bottle/events.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
+import { Redactor } from "../../bottle/redactor.ts";
 import { EXIT, Failure, oneLine } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type BottleAccount, bottleAccount } from "./account.ts";
@@ -12,7 +13,7 @@ import { inspected } from "./engine.ts";
 import { engineFailure } from "./failures.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { GONE } from "./objects.ts";
-import { agentEnvironment, type EnvironmentSpec } from "./provision/env.ts";
+import { agentEnvironment, type EnvironmentSpec, handedOver } from "./provision/env.ts";
 import { CA_FILE } from "./provision/files.ts";
 import { REF } from "./refs.ts";
 import { proxyOf, sidecarFailure, sidecarLog } from "./sidecar_log.ts";
@@ -100,8 +101,14 @@ class DockerOpenBottle implements OpenBottle {
       { agent, user, sidecarAddress, workdir, command, mode, envNames, envToken },
       stepMaker(ports.client.globalArguments),
     );
+    const redactor = new Redactor(handedOver({ resolved, forwardOauthToken }, environment));
     try {
-      const { code } = await runCommand(this.#place, { steps, env, envToken }, this.#ports);
+      const { code } = await redactor.guard(() =>
+        runCommand(this.#place, { steps, env, envToken }, {
+          ...ports,
+          onEvent: redactor.listener(ports.onEvent),
+        })
+      );
       return { code };
     } catch (error) {
       await endCommand(this.#place, envToken, this.#ports);

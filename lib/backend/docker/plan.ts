@@ -48,6 +48,8 @@ export interface PlanInputs {
   readonly workspace: Workspace | undefined;
   /** Names of the variables of the agent's process. */
   readonly envNames: readonly string[];
+  /** What a person should know of where their values come from, a line each. */
+  readonly envNotices: readonly string[];
   /** Names the file that an attached agent's environment waits in. */
   readonly envToken: string;
   /** Words before every docker subcommand. */
@@ -126,6 +128,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
     limits: limitsText(expected, spec.resources.cpus),
     notices: [
       ...specNotices(spec),
+      ...inputs.envNotices,
       ...spec.proxy.limits(spec.policy),
       ...skillNotices(inputs.skills),
       ...sshNotices(inputs),

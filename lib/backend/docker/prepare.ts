@@ -1,5 +1,6 @@
 import { requireHostVariables } from "../../bottle/env.ts";
 import type { OnEvent } from "../../bottle/events.ts";
+import { examineSecretFiles } from "../../bottle/secret_sources.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { readSshKeys } from "../../bottle/ssh_keys.ts";
 import type { Workspace } from "../../bottle/workspace.ts";
@@ -41,6 +42,8 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const { host, client, signal } = ports;
   const { environment } = host;
   if (spec.startsAgent) requireHostVariables(spec.env, environment);
+  // A bottle that is only made ready is given no secret yet.
+  const envNotices = spec.startsAgent ? await examineSecretFiles(spec.env, host.files) : [];
   const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);
@@ -77,6 +80,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     skills,
     sshKeys,
     workspace,
+    envNotices,
     envNames: environmentNames(environmentAtLaunch(spec), environment),
     globalArguments: client.globalArguments,
     pool,

@@ -32,7 +32,8 @@ spew("$folder/env", join '', map { "$_=$ENV{$_}\0" } sort keys %ENV);
 my $kind = kind_of();
 spew("$folder/kind", $kind);
 event("start $number");
-spew("$folder/stdin", read_stdin());
+my $stdin = read_stdin();
+spew("$folder/stdin", $stdin);
 my $out = '';
 my $code = perform();
 spew("$folder/stdout", $out);
@@ -99,6 +100,7 @@ sub perform {
     wait_for("$state/release-$kind") if grep { $_ eq $kind } @{ $settings{hold} // [] };
     return refuse(1, 'Error response from daemon: injected fault') if $fault eq 'exit1';
     return refuse(125, 'docker: injected fault') if $fault eq 'exit125';
+    return refuse(1, "Error response from daemon: cannot take $stdin") if $fault eq 'echo';
     return refuse(1, 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?')
         if $fault eq 'gone';
     return refuse(1, "Error response from daemon: Conflict. The container name \"/" . option('--name')

@@ -4,6 +4,7 @@ import {
   checkedValue,
   ENV_ENTRY_LIMIT,
   ENV_LIMIT,
+  type EnvPorts,
   missingHostVariables,
   requireHostVariables,
   resolveEnv,
@@ -13,8 +14,14 @@ import { Failure } from "../../../lib/errors.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
 import { environmentOf } from "../../support/fake_host.ts";
 
-function noQuestion(): Promise<undefined> {
-  return Promise.reject(new Error("nothing is to be asked"));
+/** A host with these variables where nothing is to be asked or fetched unless told. */
+function portsOf(variables: Readonly<Record<string, string>>, changes: Partial<EnvPorts> = {}): EnvPorts {
+  return {
+    environment: environmentOf(variables),
+    ask: () => Promise.reject(new Error("nothing is to be asked")),
+    fetch: () => Promise.reject(new Error("nothing is to be fetched")),
+    ...changes,
+  };
 }
 
 Deno.test("Secret shows its value to whoever reveals it and to nobody else", () => {
@@ -50,10 +57,12 @@ Deno.test("resolveEnv() keeps the manifest's order and asks in it", async () => 
     ["B", { kind: "prompt", text: "" }],
   ]);
   const asked: string[] = [];
-  const resolved = await resolveEnv(env, {
-    environment: environmentOf({ GH_PAT: "from\nthe host" }),
-    ask: (question) => Promise.resolve(`answer ${asked.push(question)}`),
-  });
+  const resolved = await resolveEnv(
+    env,
+    portsOf({ GH_PAT: "from\nthe host" }, {
+      ask: (question) => Promise.resolve(`answer ${asked.push(question)}`),
+    }),
+  );
   assert.deepEqual([...resolved].map(([name, value]) => [name, value.reveal()]), [
     ["Z", "answer 1"],
     ["A", "${NOT_A_WHOLE}x"],
@@ -85,29 +94,25 @@ Deno.test("requireHostVariables() names every missing one; an empty variable is 
 });
 
 Deno.test("resolveEnv() asks nothing when a host variable is missing", async () => {
-  await assert.rejects(resolveEnv(WANTING, { environment: environmentOf({}), ask: noQuestion }), {
+  await assert.rejects(resolveEnv(WANTING, portsOf({})), {
     code: "env-unset",
   });
 });
 
 Deno.test("resolveEnv() fails when a question is not answered; an empty answer is one", async () => {
   const env = new Map<string, EnvSource>([["T", { kind: "prompt", text: "token" }]]);
-  const environment = environmentOf({});
-  await assert.rejects(resolveEnv(env, { environment, ask: () => Promise.resolve(undefined) }), {
+  await assert.rejects(resolveEnv(env, portsOf({}, { ask: () => Promise.resolve(undefined) })), {
     code: "env-unanswered",
     message: "No value was given for T",
   });
-  const resolved = await resolveEnv(env, { environment, ask: () => Promise.resolve("") });
+  const resolved = await resolveEnv(env, portsOf({}, { ask: () => Promise.resolve("") }));
   assert.equal(resolved.get("T")?.reveal(), "");
 });
 
 Deno.test("resolveEnv() takes values up to the bytes that Linux allows", async () => {
   assert.equal(ENV_ENTRY_LIMIT, 131_071);
   const resolve = (value: string): Promise<unknown> =>
-    resolveEnv(new Map([["N", { kind: "literal", value }]]), {
-      environment: environmentOf({}),
-      ask: noQuestion,
-    });
+    resolveEnv(new Map([["N", { kind: "literal", value }]]), portsOf({}));
   await resolve("x".repeat(131_069));
   const tooLong = {
     code: "env-invalid",
@@ -126,7 +131,7 @@ Deno.test("resolveEnv() takes an environment of up to 1,000,000 bytes, names inc
       const room = index < 9 ? 100_000 - 3 : bytes - 900_000 - 3;
       return [`N${index}`, { kind: "literal", value: "é".repeat(room >> 1) + "x".repeat(room & 1) }] as const;
     });
-    return resolveEnv(new Map(values), { environment: environmentOf({}), ask: noQuestion });
+    return resolveEnv(new Map(values), portsOf({}));
   };
   await resolve(1_000_000);
   await assert.rejects(resolve(1_000_001), {
@@ -144,22 +149,45 @@ Deno.test("checkedValue() gives back what a process can be given", () => {
 
 Deno.test("resolveEnv() refuses a NUL byte without showing the value", async () => {
   const env = new Map<string, EnvSource>([["N", { kind: "literal", value: "hunter2\0" }]]);
-  await assert.rejects(resolveEnv(env, { environment: environmentOf({}), ask: noQuestion }), {
+  await assert.rejects(resolveEnv(env, portsOf({})), {
     code: "env-invalid",
     message: "The value of N contains a NUL byte, which no environment can hold",
   });
 });
 
-Deno.test("resolveEnv() refuses sources that are not there yet", async () => {
-  const sources: readonly EnvSource[] = [{ kind: "command", argv: ["op"] }, { kind: "file", path: "~/x" }];
-  for (const source of sources) {
-    const resolving = resolveEnv(new Map([["N", source]]), {
-      environment: environmentOf({}),
-      ask: noQuestion,
-    });
-    await assert.rejects(resolving, {
-      code: "not-available-yet",
-      message: `env N: a secret from a ${source.kind} is not available yet`,
-    });
-  }
+Deno.test("resolveEnv() asks and fetches one after the other, in the manifest's order", async () => {
+  const env = new Map<string, EnvSource>([
+    ["C", { kind: "command", argv: ["op", "read"] }],
+    ["P", { kind: "prompt", text: "" }],
+    ["F", { kind: "file", path: "/x" }],
+  ]);
+  const done: string[] = [];
+  const resolved = await resolveEnv(
+    env,
+    portsOf({}, {
+      ask: (question) => Promise.resolve(`asked ${done.push(question)}`),
+      async fetch(name, source): Promise<string> {
+        await Promise.resolve();
+        return `fetched ${done.push(`${name} ${JSON.stringify(source)}`)}`;
+      },
+    }),
+  );
+  assert.deepEqual([...resolved].map(([name, value]) => [name, value.reveal()]), [
+    ["C", "fetched 1"],
+    ["P", "asked 2"],
+    ["F", "fetched 3"],
+  ]);
+  assert.deepEqual(done, [
+    'C {"kind":"command","argv":["op","read"]}',
+    "value of P",
+    'F {"kind":"file","path":"/x"}',
+  ]);
+});
+
+Deno.test("resolveEnv() checks what was fetched like any value", async () => {
+  const env = new Map<string, EnvSource>([["F", { kind: "file", path: "/x" }]]);
+  await assert.rejects(resolveEnv(env, portsOf({}, { fetch: () => Promise.resolve("hunter2\0") })), {
+    code: "env-invalid",
+    message: "The value of F contains a NUL byte, which no environment can hold",
+  });
 });

@@ -170,9 +170,9 @@ Deno.test("preflightText() tells each variable's source, and the token's own onl
     /^env +: (.*)$/m.exec(preflightText(plan({ env, forwardOauthToken })))?.[1];
   assert.equal(
     shown(new Map([["A", { kind: "command", argv: ["op", "secret-8"] }]]), false),
-    "A (from a command)",
+    "A (from a command: op)",
   );
-  assert.equal(shown(new Map([["A", { kind: "file", path: "~/secret-8" }]]), false), "A (from a file)");
+  assert.equal(shown(new Map([["A", { kind: "file", path: "/x" }]]), false), "A (from a file /x)");
   assert.equal(
     shown(new Map([["A", { kind: "prompt", text: "secret-8" }]])),
     `A (asked), ${name} (from CLAUDE_BOTTLE_OAUTH_TOKEN)`,
@@ -180,6 +180,13 @@ Deno.test("preflightText() tells each variable's source, and the token's own onl
   // A manifest's own counts.
   assert.equal(shown(new Map([[name, { kind: "host", variable: "MINE" }]])), `${name} (from MINE)`);
   assert.equal(shown(new Map([[name, { kind: "literal", value: "secret-8" }]])), name);
+});
+
+Deno.test("preflightText() shows whose commits the agent makes", () => {
+  const gitIdentity = { name: "Ann \u001b[1m", email: "ann@example.org" };
+  assert.match(preflightText(plan({ gitIdentity })), /^ {2}git identity : Ann ·\[1m <ann@example\.org>$/m);
+  assert.deepEqual(planJson(plan({ gitIdentity }))["git_identity"], gitIdentity);
+  assert.doesNotMatch(preflightText(plan()), /git identity/);
 });
 
 Deno.test("preflightText() shows the first 60 characters of a prompt's first line", () => {
@@ -223,6 +230,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "run_id",
     "notices",
     "workspace",
+    "git_identity",
     "skill_paths",
     "ssh",
     "manifest",
@@ -266,6 +274,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     run_id: "abcdefghijklm",
     notices: ["mind this"],
     workspace: null,
+    git_identity: null,
     skill_paths: ["/srv/review"],
     ssh: [
       { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },

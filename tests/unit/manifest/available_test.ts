@@ -59,11 +59,8 @@ Deno.test("refuseUnavailable() lets an agent start that asks for what is there",
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
   assert.deepEqual(await refusal("all"), [
     "13:14: bottles.all.extends: extending a bottle is not available yet",
-    "15:7: bottles.all.env.A: a secret from a command or file is not available yet",
-    "16:7: bottles.all.env.B: a secret from a command or file is not available yet",
     "18:9: bottles.all.ssh[0]: learning a host's key is not available yet",
     "19:71: bottles.all.ssh[1].sign: signing commits with an ssh key is not available yet",
-    "20:22: bottles.all.git.identity: git identity is not available yet",
     "24:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
     "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
     "27:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",

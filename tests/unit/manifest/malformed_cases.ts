@@ -454,6 +454,7 @@ export const MALFORMED: readonly {
       "      B: { secret: { comand: [x] } }",
       "      C: { secret: { command: [] } }",
       "      D: { secret: { command: [a], file: b } }",
+      "      E: { secret: { command: [-c, a] } }",
       "agents:",
       "  a: { bottle: dev }",
     ].join("\n"),
@@ -471,6 +472,9 @@ export const MALFORMED: readonly {
       "m.yaml:7:12: bottles.dev.env.D.secret: must have either `command` or `file`",
       "          D: { secret: { command: [a], file: b } }",
       "               ^~~~~~",
+      "m.yaml:8:22: bottles.dev.env.E.secret.command: must not begin with a word that begins with `-`",
+      "          E: { secret: { command: [-c, a] } }",
+      "                         ^~~~~~~",
     ],
   },
   {

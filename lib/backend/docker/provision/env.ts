@@ -3,6 +3,7 @@ import type { CommandMode } from "../../../bottle/backend.ts";
 import { checkedValue, literalsOf, type ResolvedEnv, Secret } from "../../../bottle/env.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 import type { Environment } from "../../../host/environment.ts";
+import type { DockerBottlePlan } from "../plan.ts";
 import { CA_FILE } from "./files.ts";
 import { SSH_SOCKET } from "./ssh.ts";
 
@@ -76,4 +77,25 @@ export function agentEnvironment(
   }
   for (const [name, value] of sources.resolved) all.set(name, value);
   return all;
+}
+
+/** The values that a command is given by the user: ours are no secrets. */
+export function handedOver(
+  { resolved, forwardOauthToken }: { readonly resolved: ResolvedEnv; readonly forwardOauthToken: boolean },
+  environment: Environment,
+): readonly Secret[] {
+  const token = forwardOauthToken ? environment.get(OAUTH.onHost) : undefined;
+  return [...resolved.values(), ...(token === undefined ? [] : [new Secret(token)])];
+}
+
+/** Everything that a launch writes to the engine and nobody may read. */
+export function secretsOf(
+  { spec, inputs }: Pick<DockerBottlePlan, "spec" | "inputs">,
+  { env, environment }: { readonly env: ResolvedEnv; readonly environment: Environment },
+): readonly Secret[] {
+  const { forwardOauthToken } = spec;
+  return [
+    ...handedOver({ resolved: env, forwardOauthToken }, environment),
+    ...inputs.sshKeys.map(({ text }) => text),
+  ];
 }

@@ -1,6 +1,7 @@
 import agentExec from "../../../assets/agent_exec.pl" with { type: "text" };
 import workspaceRecord from "../../../assets/workspace_record.pl" with { type: "text" };
 import { claudeHomeFiles, promptFile } from "../../../bottle/claude.ts";
+import { identityConfig } from "../../../bottle/git_identity.ts";
 import type { TarFile } from "../../../bottle/invocation.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 
@@ -27,7 +28,7 @@ export function agentFiles(
   for (const { path, mode, text } of claudeHomeFiles({ home: spec.home, workdir: spec.workdir })) {
     files.push({ path: relative(path), mode, ...user, text });
   }
-  files.push(provisionPrompt(spec, user));
+  files.push(provisionPrompt(spec, user), ...provisionGit(spec, user));
   return files;
 }
 
@@ -37,6 +38,15 @@ export function provisionPrompt(
   user: { readonly uid: number; readonly gid: number },
 ): TarFile {
   return { path: relative(promptFile(spec.home)), mode: 0o600, ...user, text: spec.prompt };
+}
+
+/** The agent's own configuration of git: a repository's counts more, as it does on the host. */
+export function provisionGit(
+  { home, gitIdentity }: Pick<BottleSpec, "home" | "gitIdentity">,
+  user: { readonly uid: number; readonly gid: number },
+): readonly TarFile[] {
+  if (gitIdentity === undefined) return [];
+  return [{ path: relative(`${home}/.gitconfig`), mode: 0o644, ...user, text: identityConfig(gitIdentity) }];
 }
 
 function relative(path: string): string {

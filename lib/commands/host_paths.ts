@@ -1,0 +1,34 @@
+import { dirname, resolve } from "node:path";
+import type { Host } from "../host/host.ts";
+import type { Bottle, EnvSource, Manifest } from "../manifest/model.ts";
+import { expandTilde } from "./authorities.ts";
+
+/** A path of the manifest, a relative one from the folder of the file that names it. */
+export function hostPath(
+  path: string,
+  { manifest, at }: { readonly manifest: Manifest; readonly at: readonly (string | number)[] },
+): string {
+  if (path.startsWith("~/")) return path;
+  const file = manifest.where(at)?.file;
+  return file === undefined ? path : resolve(dirname(file), path);
+}
+
+/** A bottle's variables with absolute paths: of files, and of a command that is no name to look up. */
+export function hostEnv(
+  manifest: Manifest,
+  bottle: Bottle,
+  host: Host,
+): ReadonlyMap<string, EnvSource> {
+  const absolute = (path: string, name: string): string =>
+    expandTilde(hostPath(path, { manifest, at: ["bottles", bottle.name, "env", name] }), host);
+  return new Map(
+    [...bottle.env].map(([name, source]) => [name, located(source, (path) => absolute(path, name))]),
+  );
+}
+
+function located(source: EnvSource, absolute: (path: string) => string): EnvSource {
+  if (source.kind === "file") return { ...source, path: absolute(source.path) };
+  if (source.kind !== "command") return source;
+  const [program = "", ...rest] = source.argv;
+  return program.includes("/") ? { ...source, argv: [absolute(program), ...rest] } : source;
+}
