@@ -2,9 +2,12 @@
 # root alone can reach, and starts the relay that the agent's user talks to. No key is ever in an argv, an
 # environment or a file.
 #
-# stdin is a number of keys and then, for each of them, four texts: whose key it is, known_hosts lines, what it is
-# bound to (USER@HOST or USER@[HOST]:PORT, a line each; none for a key that is not bound), the key.
+# stdin is a number of keys, the known_hosts lines of hosts whose key was learned by this launch, and then, for each
+# key, five texts: whose key it is, known_hosts lines, what it is bound to (USER@HOST or USER@[HOST]:PORT, a line
+# each; none for a key that is not bound), its passphrase (empty for a key without one), the key.
 # A text is LENGTH ":" BYTES ",".
+# Where a passphrase is wrong nothing is left running, `claude-bottle: wrong passphrase: NUMBER OF THE KEY` is said,
+# and the exit status is 3.
 use strict;
 use warnings;
 use POSIX ();
@@ -12,12 +15,36 @@ use Socket;
 
 my $DIRECTORY = '/run/claude-bottle';
 my $RELAY = '/usr/local/lib/claude-bottle/ssh_relay.pl';
+my $ASKPASS = '/usr/local/lib/claude-bottle/ssh_askpass.pl';
 my $DEADLINE = 30;
 
 my $AGENT_SOCKET = "$DIRECTORY/private/agent.sock";
 my $KNOWN_HOSTS = "$DIRECTORY/private/known_hosts";
 
-sub fail { print STDERR "claude-bottle: the ssh keys cannot be used: $_[0]\n"; exit 1 }
+# The relay's process; the ssh-agent is its child, in a session of its own.
+my $started;
+
+sub children_of {
+    my ($parent) = @_;
+    my @children;
+    for my $stat (glob('/proc/[0-9]*/stat')) {
+        open(my $file, '<', $stat) or next;
+        push @children, $1 if (<$file> // '') =~ /^([0-9]+) .*\) \S ([0-9]+) / && $2 == $parent;
+    }
+    return @children;
+}
+
+# Nothing of a load that failed goes on: another one may follow.
+sub undo {
+    return unless $started;
+    kill('STOP', $started);
+    kill('KILL', $started, children_of($started));
+    waitpid($started, 0);
+    unlink($AGENT_SOCKET, $KNOWN_HOSTS, "$DIRECTORY/ssh.sock", glob("$DIRECTORY/key*.pub"));
+    rmdir("$DIRECTORY/private");
+}
+
+sub fail { undo(); print STDERR "claude-bottle: the ssh keys cannot be used: $_[0]\n"; exit 1 }
 
 # The image's own variables must not decide what root runs.
 %ENV = (PATH => '/usr/bin:/bin', LC_ALL => 'C', SSH_AUTH_SOCK => $AGENT_SOCKET);
@@ -55,9 +82,10 @@ sub put {
     close($file) or fail("cannot write $path: $!");
 }
 
-# Runs a command with $input as its stdin; its exit status, stdout and stderr. Both are small.
+# Runs a command with $input as its stdin, and with a passphrase to be read at 3 if it has one to ask for; its exit
+# status, stdout and stderr. All are small.
 sub output_of {
-    my ($input, @command) = @_;
+    my ($input, $passphrase, @command) = @_;
     pipe(my $in_read, my $in_write) && pipe(my $out_read, my $out_write) && pipe(my $err_read, my $err_write)
         or fail("cannot make a pipe: $!");
     my $pid = fork;
@@ -66,6 +94,10 @@ sub output_of {
         POSIX::dup2(fileno $in_read, 0);
         POSIX::dup2(fileno $out_write, 1);
         POSIX::dup2(fileno $err_write, 2);
+        if ($passphrase ne '') {
+            leave_at_3($passphrase);
+            @ENV{qw(SSH_ASKPASS SSH_ASKPASS_REQUIRE)} = ($ASKPASS, 'force');
+        }
         { no warnings 'exec'; exec { $command[0] } @command; }
         print STDERR "cannot run $command[0]: $!\n";
         POSIX::_exit(127);
@@ -77,6 +109,16 @@ sub output_of {
     my ($out, $err) = (scalar <$out_read> // '', scalar <$err_read> // '');
     waitpid $pid, 0;
     return ($?, $out, $err);
+}
+
+# A pipe that holds a text and ends behind it.
+sub leave_at_3 {
+    my ($text) = @_;
+    pipe(my $read, my $write) or POSIX::_exit(1);
+    syswrite($write, $text) == length($text) or POSIX::_exit(1);
+    close $write;
+    # Perl closes what is above 2 when it becomes another program, but not what it did not open itself.
+    POSIX::dup2(fileno $read, 3);
 }
 
 sub listens {
@@ -110,7 +152,7 @@ sub await {
 
 # The public halves that the ssh-agent holds, `TYPE BASE64` each.
 sub held {
-    my ($status, $out) = output_of('', 'ssh-add', '-L');
+    my ($status, $out) = output_of('', '', 'ssh-add', '-L');
     return $status ? () : map { /^(\S+ \S+)/ } split(/\n/, $out);
 }
 
@@ -118,11 +160,19 @@ my %owner;
 
 # Adds one key and writes its public half, by which ssh chooses it.
 sub add {
-    my ($number, $whose, $known_hosts, $bound_to, $key) = @_;
+    my ($number, $whose, $known_hosts, $bound_to, $passphrase, $key) = @_;
+    # A key with a passphrase may be slow to open on purpose.
+    alarm $DEADLINE;
     put($KNOWN_HOSTS, $known_hosts);
     my @bound = map { ('-h', $_) } split(/\n/, $bound_to);
-    my ($status, undef, $err) = output_of($key, 'ssh-add', '-q', @bound ? ('-H', $KNOWN_HOSTS, @bound) : (), '-');
+    my ($status, undef, $err) = output_of(
+        $key, $passphrase, 'ssh-add', '-q', @bound ? ('-H', $KNOWN_HOSTS, @bound) : (), '-');
     if ($status) {
+        if ($passphrase ne '' && $err =~ /^wrong passphrase$/m) {
+            undo();
+            print STDERR "claude-bottle: wrong passphrase: $number\n";
+            exit 3;
+        }
         my ($why) = grep { /\S/ } split(/\n/, $err);
         fail("that of $whose: " . ($why // 'ssh-add failed'));
     }
@@ -138,10 +188,15 @@ sub add {
 
 my $count = read_text();
 fail('they are malformed') unless $count =~ /^[1-9][0-9]{0,3}$/;
-my @keys = map { [map { read_text() } 1 .. 4] } 1 .. $count;
+my $learned = read_text();
+my @keys = map { [map { read_text() } 1 .. 5] } 1 .. $count;
 mkdir("$DIRECTORY/private", 0700) or fail("cannot make $DIRECTORY/private: $!");
-my $pid = start();
-await($pid, $AGENT_SOCKET);
+$started = start();
+await($started, $AGENT_SOCKET);
 add($_, @{ $keys[$_ - 1] }) for 1 .. $count;
 unlink($KNOWN_HOSTS);
-await($pid, "$DIRECTORY/ssh.sock");
+if ($learned ne '') {
+    put("$DIRECTORY/known_hosts", $learned);
+    chmod(0644, "$DIRECTORY/known_hosts") or fail("cannot write $DIRECTORY/known_hosts: $!");
+}
+await($started, "$DIRECTORY/ssh.sock");

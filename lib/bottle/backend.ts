@@ -66,7 +66,17 @@ export interface OpenBottle {
   watchEgress(): Promise<() => Promise<readonly EgressEvent[]>>;
 }
 
+/** Asks the person in the middle of a launch; nothing is drawn meanwhile. Both reject when the launch is interrupted. */
+export interface LaunchQuestions {
+  /** A value that is not echoed; `undefined` when none is given. */
+  secret(question: string): Promise<string | undefined>;
+  /** Whether the answer is yes. */
+  confirm(question: string): Promise<boolean>;
+}
+
 export interface LaunchOptions {
+  /** Without it a launch that has to ask fails. */
+  readonly questions?: LaunchQuestions;
   readonly signal: AbortSignal;
   readonly onEvent: OnEvent;
   /** Asks for and reads the values of the agent's variables; called once, before anything is created. */

@@ -17,8 +17,12 @@ export interface PlannedSsh {
   readonly port: number;
   /** Its real path: no part of it is a link. */
   readonly key: string;
+  /** Whether the key's passphrase is asked. */
+  readonly passphrase: boolean;
   /** Whether the host's key is known. */
   readonly pinned: boolean;
+  /** Whether the host's key is learned by the launch and a person asked. */
+  readonly learned: boolean;
 }
 
 /** What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `teardownSteps` remove it. */

@@ -6,13 +6,16 @@ export type ExaminedKey =
     readonly text: string;
     /** Equal for equal keys: the public half where the file shows it, the key itself where it does not. */
     readonly identity: string;
+    /** Whether a passphrase opens it. */
+    readonly encrypted: boolean;
   }
   | {
     readonly kind: "unusable";
-    readonly reason: "public" | "passphrase" | "hardware" | "outdated" | "broken" | "foreign";
+    readonly reason: "public" | "hardware" | "outdated" | "broken" | "foreign";
   };
 
-const BLOCK = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----\r?\n([^-]*)-----END \1-----/;
+// Of an encrypted PEM the body has headers, whose names hold dashes.
+const BLOCK = /-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----\r?\n((?:(?!-----)[^])*)-----END \1-----/;
 const PUBLIC = /^\s*(?:(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA|-{4,5} ?BEGIN [A-Z0-9 ]*PUBLIC KEY ?-{4,5})/;
 
 /** Looks at a private key without using it: whether an ssh-agent will take it, and which one it is. */
@@ -26,14 +29,12 @@ export function examineKey(bytes: Uint8Array): ExaminedKey {
     case "RSA PRIVATE KEY":
     case "EC PRIVATE KEY":
     case "PRIVATE KEY":
-      return examinePem(label, body);
     case "ENCRYPTED PRIVATE KEY":
-      return unusable("passphrase");
+      return examinePem(label, body);
     case "DSA PRIVATE KEY":
       return unusable("outdated");
     default:
-      // The body of an encrypted PEM has headers, whose names hold dashes.
-      return /^Proc-Type: 4,ENCRYPTED/m.test(text) ? unusable("passphrase") : unusable("foreign");
+      return unusable("foreign");
   }
 }
 
@@ -49,11 +50,21 @@ function decoded(bytes: Uint8Array): string {
   }
 }
 
+/** The headers of a PEM that OpenSSL encrypted in its older way. */
+const ENCRYPTED_HEADERS = /^Proc-Type: 4,ENCRYPTED\r?\n(DEK-Info: [A-Z0-9-]+,[0-9A-Fa-f]+)\r?\n/;
+
 /** OpenSSL's forms: nothing in them tells the public half without arithmetic. */
 function examinePem(label: string, body: string): ExaminedKey {
-  const lines = body.split(/\s+/).filter((line) => line !== "");
+  const [all = "", cipher] = ENCRYPTED_HEADERS.exec(body) ?? [];
+  const lines = body.slice(all.length).split(/\s+/).filter((line) => line !== "");
   if (bytesOf(lines.join("")) === undefined) return unusable("broken");
-  return { kind: "key", text: armoured(label, lines), identity: `${label} ${lines.join("")}` };
+  const headers = cipher === undefined ? [] : ["Proc-Type: 4,ENCRYPTED", cipher, ""];
+  return {
+    kind: "key",
+    text: armoured(label, [...headers, ...lines]),
+    identity: `${label} ${lines.join("")}`,
+    encrypted: cipher !== undefined || label.startsWith("ENCRYPTED "),
+  };
 }
 
 /**
@@ -74,9 +85,9 @@ function examineOpenSsh(label: string, body: string): ExaminedKey {
   const type = latin1(new Reader(publicHalf).string() ?? new Uint8Array());
   if (type.startsWith("sk-")) return unusable("hardware");
   if (type === "ssh-dss") return unusable("outdated");
-  if (latin1(cipher) !== "none") return unusable("passphrase");
   if (privateHalf === undefined || type === "") return unusable("broken");
-  return { kind: "key", text: armoured(label, lines), identity: latin1(publicHalf) };
+  const encrypted = latin1(cipher) !== "none";
+  return { kind: "key", text: armoured(label, lines), identity: latin1(publicHalf), encrypted };
 }
 
 const MAGIC = "openssh-key-v1\0";

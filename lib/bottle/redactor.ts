@@ -8,10 +8,15 @@ const SHORTEST = 8;
 /** Takes the values that a bottle is given out of whatever its engine says. */
 export class Redactor {
   /** What a value looks like in output, longest first. */
-  readonly #forms: readonly string[];
+  #forms: readonly string[] = [];
 
   constructor(values: Iterable<Secret>) {
-    const forms = new Set([...values].flatMap((value) => formsOf(value.reveal())));
+    this.add(values);
+  }
+
+  /** Values that became known later. */
+  add(values: Iterable<Secret>): void {
+    const forms = new Set([...this.#forms, ...[...values].flatMap((value) => formsOf(value.reveal()))]);
     this.#forms = [...forms].filter(({ length }) => length >= SHORTEST).sort((a, b) => b.length - a.length);
   }
 

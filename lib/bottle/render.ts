@@ -75,8 +75,13 @@ function skillsText({ skills }: BottlePlan): string {
   return skills.map(({ name, path }) => `${name} (${path})`).join(", ");
 }
 
-function sshText({ host, user, hostname, port, key, pinned }: PlannedSsh): string {
-  return `${host}: ${user}@${hostname}:${port} (key ${key}, ${pinned ? "pinned" : "not pinned"})`;
+function sshText({ host, user, hostname, port, key, passphrase, pinned, learned }: PlannedSsh): string {
+  const words = [
+    `key ${key}`,
+    ...(passphrase ? ["passphrase asked"] : []),
+    pinned ? "pinned" : learned ? "host key unknown" : "not pinned",
+  ];
+  return `${host}: ${user}@${hostname}:${port} (${words.join(", ")})`;
 }
 
 function workspaceRow({ workspace }: BottlePlan): readonly [string, string] | undefined {

@@ -14,13 +14,15 @@ export interface SshKey {
   /** Where it was read; no part of it is a link. */
   readonly path: string;
   readonly text: Secret;
-  /** Those that use it, at least one; with known host keys either all of them or none. */
+  /** Whether it is asked for a passphrase. */
+  readonly encrypted: boolean;
+  /** Those that use it, at least one; either all of them are unpinned or none. */
   readonly entries: readonly SshEntry[];
 }
 
 /** Whether a key signs for nothing but the users and hosts of its entries. */
 export function isBound({ entries }: SshKey): boolean {
-  return entries.every(isPinned);
+  return !entries.some(isUnpinned);
 }
 
 /** Whether the host's key is known, so that no other host can pass for it. */
@@ -28,17 +30,36 @@ export function isPinned(entry: SshEntry): boolean {
   return entry.knownHostKeys.length > 0;
 }
 
+/** Whether any host can pass for it, as its manifest allows. */
+export function isUnpinned(entry: SshEntry): boolean {
+  return !isPinned(entry) && entry.unpinned;
+}
+
+/** Whether the host's key is learned by the launch. */
+export function isLearned(entry: SshEntry): boolean {
+  return !isPinned(entry) && !entry.unpinned;
+}
+
 /** Each entry with its key, for the plan. */
 export function plannedSsh(entries: readonly SshEntry[], keys: readonly SshKey[]): readonly PlannedSsh[] {
-  const paths = new Map(keys.flatMap((key) => key.entries.map(({ host }) => [host, key.path] as const)));
+  const used = new Map(keys.flatMap((key) => key.entries.map(({ host }) => [host, key] as const)));
   return entries.map((entry) => ({
     host: entry.host,
     user: entry.user,
     hostname: entry.hostname,
     port: entry.port,
-    key: paths.get(entry.host) ?? entry.identityFile,
+    key: used.get(entry.host)?.path ?? entry.identityFile,
+    passphrase: used.get(entry.host)?.encrypted ?? false,
     pinned: isPinned(entry),
+    learned: isLearned(entry),
   }));
+}
+
+/** Which keys a person is asked a passphrase for, a line for each of them. */
+export function passphraseNotices(keys: readonly SshKey[]): readonly string[] {
+  return keys.filter(({ encrypted }) => encrypted).map(({ path }) =>
+    `ssh key ${path} has a passphrase: you will be asked for it`
+  );
 }
 
 /** What keys can do beyond their entries, a line for each of them. */
@@ -58,11 +79,9 @@ export function unboundKeyNotices(keys: readonly SshKey[]): readonly string[] {
 export async function readSshKeys(entries: readonly SshEntry[], files: Files): Promise<readonly SshKey[]> {
   const keys = new Map<string, SshKey>();
   for (const entry of entries) {
-    // Only a manifest that `start` refuses has it: an empty list of hosts would bind the key to nothing.
-    if (!isPinned(entry) && !entry.unpinned) throw new RangeError(`No known host key for ${entry.host}`);
-    const { path, text, identity } = await readKey(entry, files);
+    const { identity, ...key } = await readKey(entry, files);
     const known = keys.get(identity);
-    keys.set(identity, known === undefined ? { path, text, entries: [entry] } : joined(known, entry));
+    keys.set(identity, known === undefined ? { ...key, entries: [entry] } : joined(known, entry));
   }
   return [...keys.values()];
 }
@@ -70,21 +89,19 @@ export async function readSshKeys(entries: readonly SshEntry[], files: Files): P
 /** To an ssh-agent a key that is added again is another one, no longer bound to what it was. */
 function joined(key: SshKey, entry: SshEntry): SshKey {
   const entries = [...key.entries, entry];
-  const pinned = entries.find(isPinned);
-  const unpinned = entries.find((one) => !isPinned(one));
-  if (pinned === undefined || unpinned === undefined) return { ...key, entries };
+  const bound = entries.find((one) => !isUnpinned(one));
+  const unpinned = entries.find(isUnpinned);
+  if (bound === undefined || unpinned === undefined) return { ...key, entries };
   throw new Failure(
     "ssh-key-conflict",
     `The ssh key ${
       oneLine(key.path)
-    } is used with a known host key (${pinned.host}) and without one (${unpinned.host})`,
+    } is used with a known host key (${bound.host}) and without one (${unpinned.host})`,
     { hints: [`Give ${unpinned.host} a KnownHostKey too, or a key of its own`] },
   );
 }
 
-interface ReadKey {
-  readonly path: string;
-  readonly text: Secret;
+interface ReadKey extends Omit<SshKey, "entries"> {
   readonly identity: string;
 }
 
@@ -102,7 +119,8 @@ async function readKey({ host, identityFile }: SshEntry, files: Files): Promise<
       ? { kind: "unusable", reason: "foreign" }
       : examineKey(bytes);
     if (examined.kind === "unusable") throw unusable({ host, path }, examined.reason);
-    return { path: real, text: new Secret(examined.text), identity: examined.identity };
+    const { text, identity, encrypted } = examined;
+    return { path: real, text: new Secret(text), identity, encrypted };
   } catch (error) {
     if (error instanceof Failure) throw error;
     const why = error instanceof Error ? `: ${oneLine(error.message)}` : "";
@@ -137,11 +155,6 @@ const UNUSABLE = {
     code: "ssh-key-public",
     what: "is a public key, and the private one is needed",
     hint: "Name the private key: usually the same path without `.pub`",
-  },
-  passphrase: {
-    code: "ssh-key-encrypted",
-    what: "has a passphrase, and asking for it is not available yet",
-    hint: "Make a key for the bottle without one: `ssh-keygen -t ed25519 -N ''`",
   },
   hardware: {
     code: "ssh-key-hardware",

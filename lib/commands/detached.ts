@@ -7,6 +7,7 @@ import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { CommandPorts } from "./context.ts";
 import { literalPorts } from "./env_ports.ts";
 import { jsonText } from "./json_text.ts";
+import { launchQuestions } from "./launch_questions.ts";
 
 /** What of `start`'s options is about bottles that outlive it. */
 export interface DetachOptions {
@@ -68,7 +69,8 @@ export async function leaveReady(
   const { signal } = host.interrupts;
   // No agent, no secrets: nothing is asked.
   const env = await resolveEnv(literalsOf(spec.env), literalPorts(ports));
-  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
+  const questions = launchQuestions(ports);
+  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent, questions });
   try {
     await bottle.ready();
     signal.throwIfAborted();

@@ -13,6 +13,7 @@ import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { reportEgress } from "./egress_summary.ts";
 import { envPorts } from "./env_ports.ts";
+import { canAsk, launchQuestions, requireKnownHostKeys, requireOpenKeys } from "./launch_questions.ts";
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
@@ -65,7 +66,7 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
       exit: EXIT.usage,
     });
   }
-  const { spec, backend, plan } = await prepare(options, ports);
+  const { spec, backend, plan } = await prepare({ ...options, dryRun }, ports);
   // What was drawn while a large directory was looked through.
   reporter.quiet();
   if (dryRun) {
@@ -73,6 +74,7 @@ export async function start(options: StartOptions, ports: CommandPorts): Promise
     return EXIT.done;
   }
   terminal.err(preflightFor(terminal, plan));
+  if (!canAsk(host, options.prompt)) requireOpenKeys(plan.ssh);
   if (spec.startsAgent) requireTerminalFor(spec, ports);
   else warnOfUnset(spec, ports);
   if (!options.yes && options.prompt === undefined) {
@@ -99,6 +101,7 @@ async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prep
   const proxy = options.proxy ?? proxyOf(manifest, agent) ??
     proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
   refuseUnavailable(manifest, agent);
+  if (!options.dryRun && !canAsk(host, options.prompt)) requireKnownHostKeys(manifest, agent);
   if (host.environment.get("CLAUDE_BOTTLE_DERIVED_IMAGE")) {
     reporter.info("CLAUDE_BOTTLE_DERIVED_IMAGE has no effect: no image is derived any more");
   }
@@ -187,7 +190,8 @@ async function run(
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
   const env = await resolveEnv(spec.env, envPorts(ports));
-  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
+  const questions = launchQuestions(ports);
+  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent, questions });
   let ended: number;
   try {
     reporter.quiet();

@@ -8,24 +8,10 @@ interface Row {
   readonly feature: string;
   /** The paths below the bottle's entry that ask for it. */
   readonly asked: (bottle: Bottle) => readonly Path[];
-  /** What to write instead of what stands at one of these paths. */
-  readonly instead?: (bottle: Bottle, path: Path) => readonly string[];
 }
 
 const NOT_YET: readonly Row[] = [
   { feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
-  {
-    feature: "learning a host's key",
-    asked: (bottle) =>
-      sshPaths(bottle, ({ knownHostKeys, unpinned }) => knownHostKeys.length === 0 && !unpinned),
-    instead: ({ ssh }, [, index]) => {
-      const { hostname, port } = ssh[Number(index)] ?? { hostname: "HOST", port: 22 };
-      return [
-        `Add its KnownHostKey: compare what \`ssh-keyscan -p ${port} ${hostname}\` prints with what the host's owner says`,
-        "Or write `unpinned: true`: the key then signs for anything while the bottle runs",
-      ];
-    },
-  },
   {
     feature: "signing commits with an ssh key",
     asked: (bottle) => sshPaths(bottle, ({ sign }) => sign).map((path) => [...path, "sign"]),
@@ -70,14 +56,13 @@ export function refuseUnavailable(
   agentName: string,
 ): void {
   const { bottle } = requireAgent(manifest, agentName);
-  const problems = NOT_YET.flatMap(({ feature, asked, instead }) =>
-    asked(bottle).map((below) => ({
-      ...at(manifest, {
+  const problems = NOT_YET.flatMap(({ feature, asked }) =>
+    asked(bottle).map((below) =>
+      at(manifest, {
         path: ["bottles", bottle.name, ...below],
         message: `${feature} is not available yet`,
-      }),
-      ...(instead === undefined ? {} : { hints: instead(bottle, below) }),
-    }))
+      })
+    )
   );
   const [first] = problems;
   if (first === undefined) return;

@@ -10,11 +10,37 @@ const TYPES = [
   "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
+/** Lines of a known_hosts file, and keys, that a bottle's ssh-agent cannot bind a key to. */
+const REFUSED = [
+  {
+    pattern: /^@cert-authority$/,
+    why: "is a certificate authority's line, and a key is bound to a host's own key",
+    hint: "Give the host's own key, as `ssh-keyscan HOST` prints it",
+  },
+  {
+    pattern: /^@revoked$/,
+    why: "is a revoked key",
+    hint: "Give the key that the host has now",
+  },
+  {
+    pattern: /^\|1\|/,
+    why: "begins with a hashed host name",
+    hint: "Leave out what stands before the key's type",
+  },
+  {
+    pattern: /-cert-v01@openssh\.com$/,
+    why: "is a certificate, and a key is bound to a host's own key",
+    hint: "Give the host's own key, as `ssh-keyscan HOST` prints it",
+  },
+] as const;
+
 /** A host's public key, `TYPE BASE64 [COMMENT]`; the value is without its comment. */
 export function checkKnownHostKey(text: string): Checked<string> {
   // deno-lint-ignore no-control-regex -- a second line would be a second entry of a known_hosts file
   if (/[\u0000-\u001f\u007f]/.test(text)) return bad("must be one line");
   const [type = "", blob = ""] = text.trim().split(/ +/);
+  const other = REFUSED.find(({ pattern }) => pattern.test(type));
+  if (other !== undefined) return bad(other.why, other.hint);
   if (!TYPES.includes(type)) {
     if (TYPES.includes(blob)) {
       return bad("must begin with the key's type", "Leave out the host name before it");

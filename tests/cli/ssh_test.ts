@@ -77,7 +77,9 @@ Deno.test("the preflight and the plan name each ssh entry and the key that it re
     hostname: "git.example.com",
     port: 2222,
     key: `${HOME}/.ssh/id_ed25519`,
+    passphrase: false,
     pinned: true,
+    learned: false,
   });
   for (const said of [text.stdout, text.stderr, stdout]) assert.doesNotMatch(said, /b3BlbnNzaC1rZXk/);
 });
@@ -127,4 +129,118 @@ Deno.test("an own image is said to hold the keys, and one whose variables steer 
       );
     }
   }
+});
+
+const NEW = "Host: gitea, Hostname: git.example.com, IdentityFile: ~/.ssh/gitea";
+const SSH_FILE = `${HOME}/.ssh/id_ed25519`;
+const LOCKED: NonNullable<CliOptions["files"]> = {
+  ...FILES,
+  [SSH_FILE]: { text: openSshKey({ cipher: "aes256-ctr" }), mode: 0o600 },
+};
+
+for (
+  const [what, args, terminals] of [
+    ["without a terminal", [], []],
+    ["without a terminal and with --yes", ["--yes"], []],
+    ["with stderr going elsewhere", ["--yes"], ["stdin", "stdout"]],
+    ["with --prompt on a terminal", ["--prompt", "x"], PERSON],
+    ["with --detach and no terminal", ["--detach", "--yes"], []],
+  ] as const
+) {
+  Deno.test(`start ${what} refuses an ssh host whose key is not known, before it looks at anything`, async () => {
+    const run = await runCli(["start", "--color", "never", ...args], { manifest: manifest(NEW), terminals });
+    assert.deepEqual(run.outcome, { kind: "exit", code: 2 });
+    assert.deepEqual(run.backend.calls, []);
+    assert.match(run.stderr, /^error: An ssh host's key is not known, and nobody can be asked about it\n/);
+    assert.match(run.stderr, /claude-bottle\.yaml:4:9: gitea: has no KnownHostKey\n/);
+    assert.match(
+      run.stderr,
+      /hint: Add its KnownHostKey: compare what `ssh-keyscan -p 22 git\.example\.com` prints/,
+    );
+    assert.match(run.stderr, /hint: Or write `unpinned: true`/);
+    const unpinned = await runCli(["start", ...args], {
+      manifest: manifest(`${NEW}, unpinned: true`),
+      terminals,
+    });
+    assert.doesNotMatch(unpinned.stderr, /is not known/);
+    assert.ok(unpinned.backend.calls.includes("prepare"));
+  });
+
+  Deno.test(`start ${what} refuses a key with a passphrase before the question, and names it`, async () => {
+    const run = await runCli(["start", "--color", "never", ...args], {
+      manifest: manifest(GITEA),
+      over: "docker",
+      files: LOCKED,
+      terminals,
+    });
+    assert.deepEqual(run.outcome, { kind: "exit", code: 2 });
+    assert.match(
+      run.stderr,
+      /error: The ssh key for host 'gitea' has a passphrase, and nobody can be asked for it: \S+\/id_ed25519\n/,
+    );
+    assert.equal(run.stderr.includes("[y/N]"), false);
+    assert.equal(dockerCalls(run).some((call) => / create/.test(call)), false);
+  });
+}
+
+Deno.test("the preflight says what will be asked, and a dry run needs nobody", async () => {
+  for (const terminals of [PERSON, []]) {
+    const run = await runCli(["start", "--dry-run"], {
+      manifest: manifest(NEW),
+      over: "docker",
+      files: LOCKED,
+      terminals,
+    });
+    assert.deepEqual(run.outcome, { kind: "exit", code: 0 }, run.stderr);
+    assert.ok(
+      run.stderr.includes(
+        `gitea: git@git.example.com:22 (key ${SSH_FILE}, passphrase asked, host key unknown)`,
+      ),
+      run.stderr,
+    );
+    assert.ok(
+      run.stderr.includes(
+        "note           : host key of gitea unknown: it will be learned through the sidecar and you will be asked\n" +
+          `note           : ssh key ${SSH_FILE} has a passphrase: you will be asked for it\n`,
+      ),
+      run.stderr,
+    );
+    assert.match(run.stdout, /^# host-keys: .*\n.* exec --user 47291:47291 .*ssh_host_keys\.pl /m);
+    assert.equal(run.stdout.match(/^# ssh-agent: /gm)?.length, 1);
+  }
+});
+
+Deno.test("the preflight says where a host's key is known already", async () => {
+  const run = await runCli(["start", "--dry-run"], {
+    manifest: manifest(NEW),
+    over: "docker",
+    files: { ...FILES, [`${HOME}/.ssh/known_hosts`]: `git.example.com ${HOST_KEY}\n` },
+  });
+  assert.ok(run.stderr.includes(`compared with ${HOME}/.ssh/known_hosts:1\n`), run.stderr);
+});
+
+Deno.test("a launch is given a person to ask, who is not echoed and whose Ctrl-C counts", async () => {
+  const run = await runCli(["start"], {
+    manifest: manifest(NEW),
+    terminals: PERSON,
+    answers: ["y", "a passphrase", "y", "no"],
+  });
+  const questions = run.backend.launches[0]?.questions;
+  assert.ok(questions !== undefined);
+  assert.equal(await questions.secret("passphrase of the ssh key /a\u001bb"), "a passphrase");
+  assert.deepEqual([await questions.confirm("trust it?"), await questions.confirm("trust it?")], [
+    true,
+    false,
+  ]);
+  const { stderr } = run.host.terminal;
+  assert.ok(
+    stderr.endsWith(
+      "claude-bottle: passphrase of the ssh key /a·b: claude-bottle: trust it? [y/N] claude-bottle: trust it? [y/N] ",
+    ),
+    stderr,
+  );
+  assert.equal(stderr.includes("a passphrase"), false);
+  run.host.interrupts.raise("SIGINT");
+  await assert.rejects(questions.confirm("trust it?"), { name: "Interrupted" });
+  await assert.rejects(questions.secret("passphrase"), { name: "Interrupted" });
 });

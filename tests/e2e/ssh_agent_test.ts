@@ -5,7 +5,7 @@ import { isBound, readSshKeys, type SshKey } from "../../lib/bottle/ssh_keys.ts"
 import { eventually, hasProgram } from "../support/engine.ts";
 import { memoryFiles } from "../support/memory_files.ts";
 import { testSshEntry, testSshKey } from "../support/plan_inputs.ts";
-import { run, SshPrograms } from "../support/ssh_programs.ts";
+import { hex, run, SshPrograms } from "../support/ssh_programs.ts";
 import { makeKey, type TestKey } from "../support/ssh_host.ts";
 
 const ignore = !await hasProgram("ssh-agent");
@@ -170,20 +170,144 @@ Deno.test({
   },
 });
 
+/** A key with a passphrase in each form that there is, as the host reads it. */
+async function locked(
+  programs: SshPrograms,
+  format: string,
+): Promise<{ readonly made: TestKey; readonly key: SshKey }> {
+  const made = await makeKey(programs.folder, {
+    name: `id-${format}`,
+    options: format === "ed25519"
+      ? ["-t", "ed25519", "-a", "1", "-N", PASSPHRASE]
+      : ["-t", "rsa", "-b", "2048", "-m", format, "-N", PASSPHRASE],
+  });
+  const files = memoryFiles({ "/id": { text: await Deno.readTextFile(made.path), mode: 0o600 } });
+  const [key] = await readSshKeys([testSshEntry({ identityFile: "/id" })], files);
+  assert.ok(key !== undefined);
+  return { made, key };
+}
+
+const PASSPHRASE = "a pässphrase with '$x` and  spaces";
+
+Deno.test({
+  name:
+    "a key with a passphrase, in every form, is opened by the right one alone; then another load may follow",
+  ignore,
+  async fn(): Promise<void> {
+    for (const format of ["ed25519", "RFC4716", "PEM", "PKCS8"]) {
+      await using programs = await SshPrograms.made();
+      const { made, key } = await locked(programs, format);
+      assert.equal(key.encrypted, true, format);
+      const { keys: [open = testSshKey()] } = await boundAndLoose(programs);
+      const load = (passphrase: string): ReturnType<SshPrograms["load"]> =>
+        programs.load(keyFrames([open, { ...key, passphrase: new Secret(passphrase) }]));
+      for (const wrong of ["wrong", PASSPHRASE.slice(1), `${PASSPHRASE} `]) {
+        assert.deepEqual(await load(wrong), {
+          code: 3,
+          out: "",
+          err: "claude-bottle: wrong passphrase: 2\n",
+        });
+        assert.deepEqual(await programs.processes(), []);
+        assert.deepEqual(await Array.fromAsync(Deno.readDir(`${programs.folder}/run`)), []);
+      }
+      assert.deepEqual(await load(PASSPHRASE), { code: 0, out: "", err: "" });
+      assert.equal(await Deno.readTextFile(`${programs.folder}/run/key2.pub`), `${made.publicKey}\n`);
+      // Bound, as a key without a passphrase is.
+      const words = [
+        "ssh-keygen",
+        "-Y",
+        "sign",
+        "-n",
+        "git",
+        "-f",
+        `${programs.folder}/run/key2.pub`,
+      ] as const;
+      assert.notEqual((await programs.client([...words], "x")).code, 0);
+    }
+  },
+});
+
+/** What an environment or a command line of any process, taken again and again while it goes on, has of a text. */
+const WATCHER = `
+my (@needles) = @ARGV;
+$| = 1;
+my %seen;
+$SIG{TERM} = sub { print join(' ', sort keys %seen), "\\n"; exit };
+print "ready\\n";
+while (1) {
+  for my $file (glob('/proc/[0-9]*/{cmdline,environ}')) {
+    next if $file =~ m{/$$/};
+    open(my $in, '<', $file) or next;
+    my $text = do { local $/; <$in> } // '';
+    $text =~ tr/\\0/ /;
+    $seen{$1}++ if $text =~ /(ssh-add -q)/;
+    for (0 .. $#needles) { $seen{"needle$_"}++ if index($text, pack('H*', $needles[$_])) >= 0 }
+  }
+}`;
+
+Deno.test({
+  name: "neither a passphrase nor a key is in an argv, an environment or a file while it is used",
+  ignore: ignore || Deno.build.os !== "linux",
+  async fn(): Promise<void> {
+    await using programs = await SshPrograms.made();
+    const made = await makeKey(programs.folder, {
+      name: "slow",
+      options: ["-t", "ed25519", "-a", "60", "-N", PASSPHRASE],
+    });
+    const text = await Deno.readTextFile(made.path);
+    await Deno.remove(made.path);
+    const body = text.split("\n")[3] ?? "";
+    const key = testSshKey({ text: new Secret(text), encrypted: true });
+    const needles = [PASSPHRASE, body, "planted-in-environ"].map((needle) =>
+      hex([...new TextEncoder().encode(needle)])
+    );
+    const watcher = new Deno.Command("perl", {
+      args: ["-e", WATCHER, ...needles],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const reader = watcher.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    await reader.read();
+    await run(["sleep", "0.5"], { env: { X: "planted-in-environ" } });
+    const { code, err } = await programs.load(keyFrames([{ ...key, passphrase: new Secret(PASSPHRASE) }]));
+    assert.deepEqual([code, err], [0, ""]);
+    watcher.kill("SIGTERM");
+    const { value } = await reader.read();
+    await watcher.status;
+    await reader.cancel();
+    // It looked while ssh-add worked, and finds what is there: but neither of the two.
+    assert.equal(value?.trim(), "needle2 ssh-add -q");
+    const found = await run(["grep", "-rlF", "-D", "skip", "-e", PASSPHRASE, "-e", body, programs.folder]);
+    assert.equal(found.out, "");
+  },
+});
+
+Deno.test({
+  name: "known hosts that were learned are for everybody to read",
+  ignore,
+  async fn(): Promise<void> {
+    await using programs = await SshPrograms.made();
+    const { keys } = await boundAndLoose(programs);
+    assert.equal((await programs.load(keyFrames(keys, "a host key\n"))).code, 0);
+    const path = `${programs.folder}/run/known_hosts`;
+    assert.equal(await Deno.readTextFile(path), "a host key\n");
+    assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o644);
+  },
+});
+
 Deno.test({
   name: "the host's check and ssh-keygen agree on which keys have a passphrase",
   ignore,
   async fn(): Promise<void> {
     await using programs = await SshPrograms.made();
-    for (const format of ["RFC4716", "PEM", "PKCS8"]) {
-      const { path } = await makeKey(programs.folder, {
-        name: `id-${format}`,
-        options: ["-t", "rsa", "-b", "2048", "-m", format, "-N", "a passphrase"],
-      });
-      const files = memoryFiles({ "/id": { text: await Deno.readTextFile(path), mode: 0o600 } });
-      await assert.rejects(() => readSshKeys([testSshEntry({ identityFile: "/id" })], files), {
-        code: "ssh-key-encrypted",
-      });
+    for (const format of ["ed25519", "RFC4716", "PEM", "PKCS8"]) {
+      const { made, key } = await locked(programs, format);
+      const open = await run(["ssh-keygen", "-y", "-P", "", "-f", made.path]);
+      assert.deepEqual([key.encrypted, open.code === 0], [true, false]);
+      await run(["ssh-keygen", "-p", "-q", "-P", PASSPHRASE, "-N", "", "-f", made.path]);
+      const files = memoryFiles({ "/id": { text: await Deno.readTextFile(made.path), mode: 0o600 } });
+      const [opened] = await readSshKeys([testSshEntry({ identityFile: "/id" })], files);
+      assert.equal(opened?.encrypted, false);
     }
   },
 });

@@ -274,7 +274,7 @@ Deno.test({
     await makeKey(bench.folder, { name: "id" });
     const unknown = await startWith(bench, { entry: { unpinned: false } });
     assert.equal(unknown.code, 2, unknown.stderr);
-    assert.match(unknown.stderr, /learning a host's key is not available yet/);
+    assert.match(unknown.stderr, /An ssh host's key is not known, and nobody can be asked about it/);
     assert.match(unknown.stderr, /`ssh-keyscan -p 22 git\.test`/);
     const usable = await startWith(bench, {});
     assert.equal(usable.code, 0, usable.stderr);

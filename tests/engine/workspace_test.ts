@@ -194,7 +194,7 @@ Deno.test({
       ["mkdir -p .git/hooks; echo x > .git/hooks/pre-commit", /: 1 git setting or hooks changed\n/],
       ["mkdir -p .git/info; echo x > .git/info/exclude", /: 1 git setting or hooks changed\n/],
       ["git stash -q", /1 new commit|2 new commits/],
-      ["rm -rf .git", /git refs or stage changed\n/],
+      ["rm -rf .git", /: \d+ git refs or stage changed, \d+ git settings or hooks changed\n/],
       ["rm -rf ~/.claude-bottle-workspace", /: it could not be compared\n/],
     ];
     for (const [script, words] of rows) {

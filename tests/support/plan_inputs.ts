@@ -101,6 +101,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
     joined: new Map(),
     skills: [],
     sshKeys: [],
+    unknownHosts: [],
     workspace: undefined,
     envNames: ["HOME", "GIT_AUTHOR_NAME", "GITHUB_TOKEN", "GITEA_TOKEN"],
     envNotices: [],
@@ -144,6 +145,7 @@ export function testSshKey(changes: Partial<SshKey> = {}): SshKey {
   return {
     path: "/home/somebody/.ssh/gitea",
     text: new Secret("the key's own text\n"),
+    encrypted: false,
     entries: [testSshEntry()],
     ...changes,
   };

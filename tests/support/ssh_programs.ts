@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import askpassProgram from "../../lib/assets/ssh_askpass.pl" with { type: "text" };
 import agentProgram from "../../lib/assets/ssh_agent.pl" with { type: "text" };
 import relayProgram from "../../lib/assets/ssh_relay.pl" with { type: "text" };
 import { eventually } from "./engine.ts";
@@ -117,13 +118,17 @@ export class SshPrograms implements AsyncDisposable {
     await Deno.mkdir(`${folder}/run`);
     for (const [name, text] of [["agent", agentProgram], ["relay", relayProgram]] as const) {
       const fixed = [["'/run/claude-bottle'", `'${folder}/run'`]];
-      if (name === "agent") fixed.push(["/usr/local/lib/claude-bottle/ssh_relay.pl", `${folder}/relay.pl`]);
+      if (name === "agent") {
+        fixed.push(["/usr/local/lib/claude-bottle/ssh_relay.pl", `${folder}/relay.pl`]);
+        fixed.push(["/usr/local/lib/claude-bottle/ssh_askpass.pl", `${folder}/askpass.pl`]);
+      }
       const moved = fixed.reduce((script, [from = "", to = ""]) => {
         assert.equal(script.split(from).length, 2, `${name} holds ${from} once`);
         return script.replace(from, to);
       }, text);
       await Deno.writeTextFile(`${folder}/${name}.pl`, moved);
     }
+    await Deno.writeTextFile(`${folder}/askpass.pl`, askpassProgram, { mode: 0o755 });
     return new SshPrograms(folder);
   }
 

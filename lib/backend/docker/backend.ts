@@ -34,6 +34,8 @@ import { secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
+import { SshLaunch } from "./ssh_launch.ts";
+import { HOST_KEYS, LOAD_KEYS } from "./ssh_steps.ts";
 import { launchStdin } from "./stdin.ts";
 import { removeRun } from "./teardown.ts";
 import type { InspectedObject } from "./inspected.ts";
@@ -97,17 +99,24 @@ export class DockerBottleBackend implements BottleBackend {
     },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
+    const ssh = new SshLaunch(plan.inputs, { ...options, onSecret: (secret) => redactor.add([secret]) });
     try {
       await executeSteps(plan.steps, {
         ...options,
         client: this.#client,
         ids,
-        judge: ({ id }, stdout) => {
+        judge: async ({ id }, stdout) => {
+          if (id === HOST_KEYS) await ssh.learn(stdout);
           if (id !== "verify") return;
           const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
           verifyBottle(plan, objects, ids);
         },
-        stdin: launchStdin(plan.inputs, { host: this.#host, onEvent: options.onEvent }),
+        again: ({ id }, outcome) => id === LOAD_KEYS && ssh.isTriedAgain(outcome),
+        stdin: launchStdin(plan.inputs, {
+          host: this.#host,
+          onEvent: options.onEvent,
+          keys: () => ssh.keyFrames(),
+        }),
       });
       return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Failure } from "../../errors.ts";
 import { executedArguments, type Input, type Step } from "../../bottle/invocation.ts";
 import type { OnEvent } from "../../bottle/events.ts";
+import type { Outcome } from "../../host/processes.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
 import type { StdinContent } from "./stdin.ts";
@@ -28,6 +29,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "sidecar-connect": "joining the sidecar to the internal network",
   "sidecar-start": "starting the sidecar",
   "verify": "comparing the bottle with the plan",
+  "host-keys": "asking ssh hosts for their keys",
   "ssh-agent": "loading the ssh keys",
 };
 
@@ -38,9 +40,11 @@ export interface ExecuteOptions {
   readonly signal: AbortSignal;
   readonly onEvent: OnEvent;
   /** What is written to a step's stdin. */
-  readonly stdin: (input: Input) => StdinContent;
+  readonly stdin: (input: Input) => StdinContent | Promise<StdinContent>;
   /** Judges what a step answered, before anything that comes after it begins; what it throws is the step's failure. */
-  readonly judge?: (step: Step, stdout: string) => void;
+  readonly judge?: (step: Step, stdout: string) => void | Promise<void>;
+  /** Whether a step that failed is executed once more; what it throws is the step's failure. */
+  readonly again?: (step: Step, outcome: Outcome) => boolean;
 }
 
 /**
@@ -66,7 +70,7 @@ export async function executeSteps(
       // What is slow is also cut short by another step's failure.
       const signal = AbortSignal.any([options.signal, stop.signal]);
       const stdout = await executeStep(step, { ...options, signal });
-      options.judge?.(step, stdout);
+      await options.judge?.(step, stdout);
       outputs.set(step.id, stdout);
     } catch (error) {
       failures.push(error);
@@ -83,21 +87,25 @@ export async function executeSteps(
 
 async function executeStep(
   step: Step,
-  { client, ids, signal, onEvent, stdin }: ExecuteOptions,
+  options: ExecuteOptions,
 ): Promise<string> {
+  const { client, ids, signal, onEvent, stdin } = options;
   const { input, why } = step.invocation;
   const title = TITLES[step.id] ?? `${step.id} (${why})`;
+  // Before anything is drawn: a person may be asked for it.
+  const content = input === undefined ? undefined : await stdin(input);
   onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
   const outcome = await client.outcome({
     what: title,
     args: executedArguments(step.invocation, ids).slice(client.globalArguments.length),
-    ...(input === undefined ? {} : { input: stdin(input) }),
+    ...(content === undefined ? {} : { input: content }),
     // Only what is slow is cut short: a short call's outcome decides what there is to remove.
     ...(step.slow === true
       ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
       : {}),
   });
   if (outcome.code !== 0) {
+    if (options.again?.(step, outcome)) return await executeStep(step, options);
     throw withRemedy(engineFailure(title, { ...outcome, sentence: step.failure }), step.remedy);
   }
   const { stdout } = outcome;

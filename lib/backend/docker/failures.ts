@@ -18,6 +18,19 @@ const KNOWN: readonly Known[] = [
     hints: ["`ssh-keygen -y -f FILE` tells whether a key is whole; `-v` shows each call"],
   },
   {
+    // Said by our own program in the bottle, as the next one is.
+    pattern: /^claude-bottle: the host key of /,
+    code: "host-key-unlearned",
+    message: (said) => said.replace("claude-bottle: the", "The"),
+    hints: ["Check the entry's Hostname and Port, or write the host's key as its KnownHostKey"],
+  },
+  {
+    pattern: /^claude-bottle: the sidecar did not answer/,
+    code: "sidecar-ended",
+    message: (said) => said.replace("claude-bottle: the", "The"),
+    hints: [],
+  },
+  {
     // Said by the engine, so it answers: what it could not reach is where images come from.
     pattern: /get "https?:\/\/[^"]*\/v2\/|failed to resolve reference|failed to do request/i,
     code: "registry-unreachable",

@@ -1,7 +1,8 @@
 import { specNotices } from "../../bottle/notices.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
-import { plannedSsh, type SshKey, unboundKeyNotices } from "../../bottle/ssh_keys.ts";
+import { type UnknownHost, unknownHostNotices } from "../../bottle/host_keys.ts";
+import { passphraseNotices, plannedSsh, type SshKey, unboundKeyNotices } from "../../bottle/ssh_keys.ts";
 import type { Workspace } from "../../bottle/workspace.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
@@ -44,6 +45,8 @@ export interface PlanInputs {
   readonly skills: readonly Skill[];
   /** The keys of `spec.ssh`. */
   readonly sshKeys: readonly SshKey[];
+  /** Those whose keys the launch learns. */
+  readonly unknownHosts: readonly UnknownHost[];
   /** `spec.workspace` as it was found. */
   readonly workspace: Workspace | undefined;
   /** Names of the variables of the agent's process. */
@@ -121,7 +124,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
         args: ["inspect", names.agent, names.sidecar, names.internal, names.egress],
         why: "the engine did all that was asked",
       }),
-      ...sshAgentSteps(inputs, { names, step }),
+      ...sshAgentSteps(inputs, { names, expected, step }),
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
     teardownSteps: teardownSteps(inputs, names, step),
@@ -140,9 +143,11 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
   };
 }
 
-function sshNotices({ sshKeys, images }: PlanInputs): readonly string[] {
+function sshNotices({ sshKeys, unknownHosts, images }: PlanInputs): readonly string[] {
   const isForeign = sshKeys.length > 0 && images.agent.build === undefined;
   return [
+    ...unknownHostNotices(unknownHosts),
+    ...passphraseNotices(sshKeys),
     ...unboundKeyNotices(sshKeys),
     ...(isForeign ? [`${images.agent.name} is not built by claude-bottle: this image holds your keys`] : []),
   ];

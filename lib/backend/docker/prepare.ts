@@ -2,6 +2,7 @@ import { requireHostVariables } from "../../bottle/env.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { examineSecretFiles } from "../../bottle/secret_sources.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
+import { unknownHosts } from "../../bottle/host_keys.ts";
 import { readSshKeys } from "../../bottle/ssh_keys.ts";
 import type { Workspace } from "../../bottle/workspace.ts";
 import { readWorkspace } from "../../bottle/workspace_walk.ts";
@@ -79,6 +80,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     joined,
     skills,
     sshKeys,
+    unknownHosts: await unknownHosts(spec.ssh, { files: host.files, home: environment.get("HOME") }),
     workspace,
     envNotices,
     envNames: environmentNames(environmentAtLaunch(spec), environment),

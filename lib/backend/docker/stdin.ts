@@ -3,7 +3,6 @@ import type { OnEvent } from "../../bottle/events.ts";
 import type { Input } from "../../bottle/invocation.ts";
 import type { Host } from "../../host/host.ts";
 import type { PlanInputs } from "./plan.ts";
-import { keyFrames } from "./provision/ssh.ts";
 import { workspaceStream } from "./provision/workspace.ts";
 import { tarOf } from "./tar.ts";
 
@@ -18,11 +17,16 @@ export function stdinOf(input: Input): StdinContent {
 
 /** The same for the steps of a launch, which know the keys and what is copied. */
 export function launchStdin(
-  { workspace, sshKeys, spec, user }: Pick<PlanInputs, "workspace" | "sshKeys" | "spec" | "user">,
-  { host, onEvent }: { readonly host: Host; readonly onEvent: OnEvent },
-): (input: Input) => StdinContent {
+  { workspace, spec, user }: Pick<PlanInputs, "workspace" | "spec" | "user">,
+  { host, onEvent, keys }: {
+    readonly host: Host;
+    readonly onEvent: OnEvent;
+    /** The launch's keys, as the program in the bottle reads them. */
+    readonly keys: () => Promise<Uint8Array>;
+  },
+): (input: Input) => StdinContent | Promise<StdinContent> {
   return (input) => {
-    if (input.kind === "keys" && input.names.length === sshKeys.length) return keyFrames(sshKeys);
+    if (input.kind === "keys") return keys();
     if (input.kind !== "workspace" || workspace === undefined) return stdinOf(input);
     const { files, processes, environment } = host;
     return workspaceStream(workspace, {

@@ -34,7 +34,8 @@ class Held {
 
   execute(
     steps: readonly Step[],
-    judge?: (step: Step, stdout: string) => void,
+    judge?: (step: Step, stdout: string) => void | Promise<void>,
+    more: Partial<Parameters<typeof executeSteps>[1]> = {},
   ): Promise<ReadonlyMap<string, string>> {
     return executeSteps(steps, {
       client: new DockerClient({ ...this.host, context: undefined, onEvent: () => {} }),
@@ -43,6 +44,7 @@ class Held {
       onEvent: (event) => this.events.push(event),
       stdin: stdinOf,
       ...(judge === undefined ? {} : { judge }),
+      ...more,
     });
   }
 
@@ -120,6 +122,53 @@ Deno.test("executeSteps() begins nothing after an interruption and awaits what i
   assert.equal(watch.state, "failed");
   assert.match(String(watch.error), /interrupted by SIGINT/);
   assert.deepEqual(held.started, ["a", "b"]);
+});
+
+Deno.test("executeSteps() begins nothing that comes after a step before that is judged, and nothing when it is refused", async () => {
+  for (const refused of [false, true]) {
+    const held = new Held();
+    const judged = Promise.withResolvers<void>();
+    const watch = watched(
+      held.execute(
+        [step("a", []), step("b", ["a"])],
+        ({ id }) => id === "a" ? judged.promise : undefined,
+      ),
+    );
+    await settled();
+    await held.end("a");
+    assert.deepEqual(held.started, ["a"]);
+    if (refused) judged.reject(new Failure("refused", "no"));
+    else judged.resolve();
+    await settled();
+    assert.deepEqual(held.started, refused ? ["a"] : ["a", "b"]);
+    if (!refused) await held.end("b");
+    assert.equal(watch.state, refused ? "failed" : "done");
+  }
+});
+
+Deno.test("executeSteps() executes a step that failed once more, its stdin made anew, as long as it is told to", async () => {
+  const held = new Held();
+  const inputs: string[] = [];
+  const keys = { kind: "keys", names: ["k"] } as const;
+  const loading = step("load", []);
+  const watch = watched(held.execute(
+    [{ ...loading, invocation: { ...loading.invocation, input: keys } }],
+    undefined,
+    {
+      stdin: ({ kind }) => {
+        inputs.push(kind);
+        return Promise.resolve(new Uint8Array());
+      },
+      again: (_, { stderr }) => stderr.includes("again"),
+    },
+  ));
+  await settled();
+  await held.end("load", { code: 3, stderr: "again\n" });
+  assert.deepEqual([held.started, inputs], [["load", "load"], ["keys", "keys"]]);
+  assert.equal(watch.state, "pending");
+  await held.end("load", { code: 1, stderr: "enough\n" });
+  assert.equal(watch.state, "failed");
+  assert.equal(held.started.length, 2);
 });
 
 Deno.test("executeSteps() cuts short only what is slow: the outcome of a short call decides what there is", async () => {

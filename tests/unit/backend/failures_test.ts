@@ -169,3 +169,13 @@ Deno.test("saidBy() prefers the engine's words and lets no control character thr
   assert.equal(saidBy("Error response from daemon: a\x1b[31mb\x9bc.\nexit status 1\n"), "a·[31mb·c");
   assert.equal(saidBy("one\ntwo\n"), "two");
 });
+
+Deno.test("engineFailure() tells what the programs in the bottle say of hosts and of the sidecar", () => {
+  const said = "claude-bottle: the host key of git.test:22 cannot be learned: Connection closed\n";
+  const host = engineFailure("asking ssh hosts for their keys", { code: 1, stderr: said });
+  assert.equal(host.code, "host-key-unlearned");
+  assert.equal(host.message, "The host key of git.test:22 cannot be learned: Connection closed");
+  assert.equal(host.exit, 125);
+  const stderr = "claude-bottle: the sidecar did not answer within 10 s\n";
+  assert.equal(engineFailure("asking", { code: 1, stderr }).code, "sidecar-ended");
+});

@@ -8,6 +8,7 @@ import {
 } from "../../../lib/backend/docker/provision/ssh.ts";
 import { launchStdin, stdinOf } from "../../../lib/backend/docker/stdin.ts";
 import { Secret } from "../../../lib/bottle/env.ts";
+import type { SshEntry } from "../../../lib/manifest/model.ts";
 import { fakeHost } from "../../support/fake_host.ts";
 import { HOST_KEY, testInputs, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
 
@@ -77,6 +78,41 @@ Host *
   );
 });
 
+Deno.test("sshConfig() lets a host whose key is learned pass for nothing else, by what root writes", () => {
+  const entries = [testSshEntry({ knownHostKeys: [] }), BOX];
+  const config = sshConfig(entries, { keys: [testSshKey({ entries }), ...KEYS.slice(2)], place: PLACE });
+  assert.equal(config.match(/accept-new/g)?.length, 1);
+  assert.match(config, /Host 10\.0\.0\.7\n(?: {2}.*\n){5} {2}StrictHostKeyChecking accept-new/);
+  assert.match(
+    config,
+    /^ {2}UserKnownHostsFile \/home\/node\/\.ssh\/known_hosts \/run\/claude-bottle\/known_hosts$/m,
+  );
+  assert.equal(knownHosts(entries), "");
+});
+
+Deno.test("keyFrames() has a passphrase with the key that it opens, and the hosts that were learned", () => {
+  const key = testSshKey({ text: new Secret("key"), entries: [DEPLOY], encrypted: true });
+  const frames = keyFrames([{ ...key, passphrase: new Secret("pass") }], "a b c\n");
+  assert.match(new TextDecoder().decode(frames), /^1:1,6:a b c\n,6:deploy,.*4:pass,3:key,$/s);
+  assert.throws(() => keyFrames([key]), RangeError);
+});
+
+Deno.test("keyFrames() binds no key to nothing", () => {
+  const entries = [DEPLOY, testSshEntry({ knownHostKeys: [] })];
+  assert.throws(() => keyFrames([testSshKey({ entries })]), RangeError);
+  assert.ok(keyFrames([testSshKey({ entries: [DEPLOY] })]).length > 0);
+});
+
+Deno.test("provisionSsh() delivers what asks for passphrases and host keys where it is needed", () => {
+  const paths = (entries: readonly SshEntry[], encrypted: boolean): readonly string[] =>
+    provisionSsh(entries, { keys: [testSshKey({ entries, encrypted })], place: PLACE })
+      .filter(({ path }) => /askpass|host_keys/.test(path))
+      .map(({ path, mode, uid }) => `${path.replace(/.*\//, "")} ${mode.toString(8)} ${uid}`);
+  assert.deepEqual(paths([DEPLOY, BOX], false), []);
+  assert.deepEqual(paths([DEPLOY], true), ["ssh_askpass.pl 755 0"]);
+  assert.deepEqual(paths([testSshEntry({ knownHostKeys: [] })], false), ["ssh_host_keys.pl 644 0"]);
+});
+
 Deno.test("sshConfig() takes a Hostname that is another entry's Host for that entry", () => {
   const swapped = [
     testSshEntry({ host: "a.example", hostname: "b.example" }),
@@ -119,18 +155,16 @@ Deno.test("keyFrames() frames each key with whose it is, its hosts' keys and wha
   const text = "the key's own text\n";
   assert.equal(
     new TextDecoder().decode(keyFrames(KEYS)),
-    `1:3,12:gitea, pages,${hosts.length}:${hosts},${bound.length}:${bound},${text.length}:${text},` +
-      `6:deploy,${deploy.length}:${deploy},19:deploy@hub.example\n,2:é,` +
-      "8:10.0.0.7,0:,0:,3:box,",
+    `1:3,0:,12:gitea, pages,${hosts.length}:${hosts},${bound.length}:${bound},0:,${text.length}:${text},` +
+      `6:deploy,${deploy.length}:${deploy},19:deploy@hub.example\n,0:,2:é,` +
+      "8:10.0.0.7,0:,0:,0:,3:box,",
   );
 });
 
-Deno.test("launchStdin() gives the keys of its launch, and of no other", () => {
+Deno.test("launchStdin() gives the keys of its launch, and nobody else does", async () => {
   const input = { kind: "keys", names: KEYS.map(({ path }) => path) } as const;
-  const ports = { host: fakeHost(), onEvent: () => {} };
-  const launch = testInputs({ sshKeys: KEYS });
-  assert.deepEqual(launchStdin(launch, ports)(input), keyFrames(KEYS));
-  assert.throws(() => launchStdin(testInputs(), ports)(input), RangeError);
+  const ports = { host: fakeHost(), onEvent: () => {}, keys: () => Promise.resolve(keyFrames(KEYS)) };
+  assert.deepEqual(await launchStdin(testInputs(), ports)(input), keyFrames(KEYS));
   assert.throws(() => stdinOf(input), RangeError);
 });
 

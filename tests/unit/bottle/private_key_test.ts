@@ -51,6 +51,36 @@ Deno.test("examineKey() gives a key the line endings that ssh-add takes, and lea
   }
 });
 
+const OLD_ENCRYPTED =
+  "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
+
+for (
+  const [what, text] of [
+    ["OpenSSH's form", openSshKey({ cipher: "aes256-ctr" })],
+    ["OpenSSL's old form", OLD_ENCRYPTED],
+    ["PKCS 8", pem("ENCRYPTED PRIVATE KEY", "MIIB")],
+  ] as const
+) {
+  Deno.test(`examineKey() takes ${what} with a passphrase, and tells it from one without`, () => {
+    for (const windows of [text, text.replaceAll("\n", "\r\n")]) {
+      const key = examined(windows);
+      assert.ok(key.kind === "key", text);
+      assert.equal(key.text, text);
+      assert.equal(key.encrypted, true);
+    }
+    const open = examined(pem("PRIVATE KEY", "MIIB"));
+    assert.ok(open.kind === "key" && !open.encrypted);
+    const own = examined(openSshKey());
+    assert.ok(own.kind === "key" && !own.encrypted);
+  });
+}
+
+Deno.test("examineKey() knows an encrypted OpenSSH key by its public half, as it knows an open one", () => {
+  const [locked, open] = [examined(openSshKey({ cipher: "aes256-ctr" })), examined(openSshKey())];
+  assert.ok(locked.kind === "key" && open.kind === "key");
+  assert.equal(locked.identity, open.identity);
+});
+
 for (
   const [what, text, expected] of [
     ["a public key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPK me@here\n", "public"],
@@ -58,13 +88,17 @@ for (
     ["the public half of a security key", "sk-ssh-ed25519@openssh.com AAAAGnNr\n", "public"],
     ["a public key of OpenSSL", pem("PUBLIC KEY", "MCowBQYDK2VwAyEA"), "public"],
     ["a public key of RFC 4716", "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n", "public"],
-    ["OpenSSH's form with a passphrase", openSshKey({ cipher: "aes256-ctr" }), "passphrase"],
     [
-      "OpenSSL's old form with a passphrase",
-      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
-      "passphrase",
+      "other headers",
+      "-----BEGIN RSA PRIVATE KEY-----\nComment: x\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
+      "broken",
     ],
-    ["PKCS 8 with a passphrase", pem("ENCRYPTED PRIVATE KEY", "MIIB"), "passphrase"],
+    [
+      "an unknown encryption",
+      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: a b\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
+      "broken",
+    ],
+    ["an encrypted key without its private half", openSshKey({ cipher: "aes256-ctr", cut: 60 }), "broken"],
     ["a security key", openSshKey({ type: "sk-ssh-ed25519@openssh.com" }), "hardware"],
     [
       "a security key with a passphrase",

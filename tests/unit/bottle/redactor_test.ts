@@ -18,6 +18,12 @@ Deno.test("Redactor takes out values of 8 characters and more, wherever they sta
   assert.equal(redactorOf().text("anything"), "anything");
 });
 
+Deno.test("Redactor.add() takes what became known later as well", () => {
+  const redactor = redactorOf("password");
+  redactor.add([new Secret("password-and-more")]);
+  assert.equal(redactor.text("password password-and-more"), "*** ***");
+});
+
 Deno.test("Redactor takes the longest value first, so that none shows its end", () => {
   assert.equal(redactorOf("password", "password-and-more").text("x=password-and-more"), "x=***");
   assert.equal(redactorOf("password-and-more", "password").text("x=password-and-more"), "x=***");

@@ -109,9 +109,20 @@ Deno.test("preflightText() says everything that there may be", () => {
         hostname: "git.example.com",
         port: 2222,
         key: "/home/somebody/.ssh/id",
+        passphrase: false,
         pinned: true,
+        learned: false,
       },
-      { host: "box", user: "me", hostname: "10.0.0.7", port: 22, key: "/srv/a key", pinned: false },
+      {
+        host: "box",
+        user: "me",
+        hostname: "10.0.0.7",
+        port: 22,
+        key: "/srv/a key",
+        passphrase: false,
+        pinned: false,
+        learned: false,
+      },
     ],
   }));
   assert.equal(
@@ -246,7 +257,16 @@ Deno.test("planJson() tells names, sizes and steps", () => {
   };
   const skills = [{ name: "review", path: "/srv/review" }];
   const ssh = [
-    { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },
+    {
+      host: "gitea",
+      user: "git",
+      hostname: "git.example.com",
+      port: 22,
+      key: "/srv/id",
+      passphrase: false,
+      pinned: true,
+      learned: false,
+    },
   ];
   assert.deepEqual(planJson(plan(spec, { notices: ["mind this"], skills, ssh })), {
     agent: "Code Reviewer",
@@ -277,7 +297,16 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     git_identity: null,
     skill_paths: ["/srv/review"],
     ssh: [
-      { host: "gitea", user: "git", hostname: "git.example.com", port: 22, key: "/srv/id", pinned: true },
+      {
+        host: "gitea",
+        user: "git",
+        hostname: "git.example.com",
+        port: 22,
+        key: "/srv/id",
+        passphrase: false,
+        pinned: true,
+        learned: false,
+      },
     ],
     manifest: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
     steps: [{

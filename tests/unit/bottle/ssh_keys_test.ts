@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { isBound, plannedSsh, readSshKeys, unboundKeyNotices } from "../../../lib/bottle/ssh_keys.ts";
+import {
+  isBound,
+  passphraseNotices,
+  plannedSsh,
+  readSshKeys,
+  unboundKeyNotices,
+} from "../../../lib/bottle/ssh_keys.ts";
 import { Failure } from "../../../lib/errors.ts";
 import { type MemoryFile, memoryFiles } from "../../support/memory_files.ts";
 import { HOST_KEY, testSshEntry } from "../../support/plan_inputs.ts";
@@ -85,9 +91,29 @@ Deno.test("readSshKeys() counts an entry with a known host key as pinned, whatev
   assert.deepEqual(unboundKeyNotices(keys), []);
 });
 
-Deno.test("readSshKeys() binds no key to nothing", async () => {
-  const entry = testSshEntry({ knownHostKeys: [] });
-  await assert.rejects(() => readSshKeys([entry], memoryFiles(FILES)), RangeError);
+Deno.test("readSshKeys() counts an entry whose host's key is learned as bound, beside a pinned one too", async () => {
+  const entry = testSshEntry({ host: "new", hostname: "n.example", knownHostKeys: [] });
+  const keys = await readSshKeys([entry, testSshEntry()], memoryFiles(FILES));
+  assert.deepEqual(keys.map(isBound), [true]);
+  assert.deepEqual(unboundKeyNotices(keys), []);
+  assert.deepEqual(
+    plannedSsh([entry, testSshEntry()], keys).map(({ host, pinned, learned }) => [host, pinned, learned]),
+    [["new", false, true], ["gitea", true, false]],
+  );
+  const unpinned = testSshEntry({ host: "loose", hostname: "l.example", knownHostKeys: [], unpinned: true });
+  await assert.rejects(() => readSshKeys([entry, unpinned], memoryFiles(FILES)), {
+    code: "ssh-key-conflict",
+  });
+});
+
+Deno.test("readSshKeys() takes a key with a passphrase and says that it is asked", async () => {
+  const files = memoryFiles({ [PATH]: { text: openSshKey({ cipher: "aes256-ctr" }), mode: 0o600 } });
+  const keys = await readSshKeys([testSshEntry()], files);
+  assert.deepEqual(keys.map(({ encrypted }) => encrypted), [true]);
+  assert.deepEqual(passphraseNotices(keys), [`ssh key ${PATH} has a passphrase: you will be asked for it`]);
+  assert.deepEqual(plannedSsh([testSshEntry()], keys).map(({ passphrase }) => passphrase), [true]);
+  const open = await readSshKeys([testSshEntry()], memoryFiles(FILES));
+  assert.deepEqual(passphraseNotices(open), []);
 });
 
 Deno.test("readSshKeys() refuses a missing file and a folder in the seed's words", async () => {
@@ -115,11 +141,6 @@ Deno.test("readSshKeys() refuses a key that others can read or change, with what
 for (
   const [text, code, said] of [
     [`${HOST_KEY}\n`, "ssh-key-public", "is a public key, and the private one is needed"],
-    [
-      openSshKey({ cipher: "aes256-ctr" }),
-      "ssh-key-encrypted",
-      "has a passphrase, and asking for it is not available yet",
-    ],
     [
       openSshKey({ type: "sk-ssh-ed25519@openssh.com" }),
       "ssh-key-hardware",

@@ -59,7 +59,6 @@ Deno.test("refuseUnavailable() lets an agent start that asks for what is there",
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
   assert.deepEqual(await refusal("all"), [
     "13:14: bottles.all.extends: extending a bottle is not available yet",
-    "18:9: bottles.all.ssh[0]: learning a host's key is not available yet",
     "19:71: bottles.all.ssh[1].sign: signing commits with an ssh key is not available yet",
     "24:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
     "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
@@ -69,20 +68,6 @@ Deno.test("refuseUnavailable() names every single thing that is not there yet", 
     "29:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
     "29:38: bottles.all.image.packages: installing packages is not available yet",
   ]);
-});
-
-Deno.test("refuseUnavailable() says what to write for an ssh entry whose host's key is not known", async () => {
-  const entry = "{ Host: h, Hostname: git.example.com, Port: 2222, IdentityFile: k }";
-  const text = `bottles: { b: { ssh: [${entry}] } }\nagents: { a: { bottle: b } }\n`;
-  const manifest = await parseManifest([{ path: "m", bytes: new TextEncoder().encode(text) }]);
-  assert.throws(() => refuseUnavailable(manifest, "a"), (error) => {
-    assert.ok(error instanceof Failure);
-    assert.deepEqual(error.problems.map(({ hints }) => hints), [[
-      "Add its KnownHostKey: compare what `ssh-keyscan -p 2222 git.example.com` prints with what the host's owner says",
-      "Or write `unpinned: true`: the key then signs for anything while the bottle runs",
-    ]]);
-    return true;
-  });
 });
 
 Deno.test("refuseUnavailable() knows the agents there are", async () => {

@@ -1,8 +1,11 @@
+import askpassProgram from "../../../assets/ssh_askpass.pl" with { type: "text" };
 import agentProgram from "../../../assets/ssh_agent.pl" with { type: "text" };
 import connectProgram from "../../../assets/ssh_connect.pl" with { type: "text" };
+import hostKeysProgram from "../../../assets/ssh_host_keys.pl" with { type: "text" };
 import relayProgram from "../../../assets/ssh_relay.pl" with { type: "text" };
 import type { TarFile } from "../../../bottle/invocation.ts";
-import { isPinned, type SshKey } from "../../../bottle/ssh_keys.ts";
+import type { Secret } from "../../../bottle/env.ts";
+import { isBound, isLearned, isPinned, isUnpinned, type SshKey } from "../../../bottle/ssh_keys.ts";
 import { PROXY_PORT } from "../../../egress/proxy.ts";
 import type { SshEntry } from "../../../manifest/model.ts";
 import { joined } from "../bytes.ts";
@@ -24,6 +27,12 @@ const PROGRAMS = "/usr/local/lib/claude-bottle";
 /** The program that takes the keys; the agent can change neither it nor what it starts. */
 export const SSH_AGENT = `${PROGRAMS}/ssh_agent.pl`;
 
+/** The program that asks hosts for their keys. */
+export const SSH_HOST_KEYS = `${PROGRAMS}/ssh_host_keys.pl`;
+
+/** Where the host keys that a launch learned are; root writes it when the keys come. */
+const LEARNED_HOSTS = `${SSH_DIRECTORY}/known_hosts`;
+
 /** Where ssh files stand. */
 export interface SshPlace {
   readonly home: string;
@@ -37,9 +46,9 @@ export function provisionSsh(
   { keys, place }: { readonly keys: readonly SshKey[]; readonly place: SshPlace },
 ): readonly TarFile[] {
   if (keys.length === 0) return [];
-  const program = (name: string, text: string): TarFile => ({
+  const program = (name: string, text: string, mode = 0o644): TarFile => ({
     path: `${PROGRAMS}/${name}`.slice(1),
-    mode: 0o644,
+    mode,
     uid: 0,
     gid: 0,
     text,
@@ -49,6 +58,8 @@ export function provisionSsh(
     program("ssh_agent.pl", agentProgram),
     program("ssh_relay.pl", relayProgram),
     program("ssh_connect.pl", connectProgram),
+    ...(keys.some(({ encrypted }) => encrypted) ? [program("ssh_askpass.pl", askpassProgram, 0o755)] : []),
+    ...(entries.some(isLearned) ? [program("ssh_host_keys.pl", hostKeysProgram)] : []),
     { path: folder, mode: 0o700, ...place.user, kind: "directory" },
     { path: `${folder}/config`, mode: 0o600, ...place.user, text: sshConfig(entries, { keys, place }) },
     { path: `${folder}/known_hosts`, mode: 0o600, ...place.user, text: knownHosts(entries) },
@@ -72,7 +83,7 @@ export function sshConfig(
       `  Port ${port(entry)}`,
       `  IdentityFile ${SSH_DIRECTORY}/key${number}.pub`,
       "  IdentitiesOnly yes",
-      ...(isPinned(entry) ? [] : ["  StrictHostKeyChecking accept-new"]),
+      ...(isUnpinned(entry) ? ["  StrictHostKeyChecking accept-new"] : []),
       "",
     ];
   });
@@ -81,7 +92,9 @@ export function sshConfig(
     "Host *",
     `  IdentityAgent ${SSH_SOCKET}`,
     "  StrictHostKeyChecking yes",
-    `  UserKnownHostsFile ${place.home}/.ssh/known_hosts`,
+    `  UserKnownHostsFile ${place.home}/.ssh/known_hosts${
+      entries.some(isLearned) ? ` ${LEARNED_HOSTS}` : ""
+    }`,
     "  UpdateHostKeys no",
     `  ProxyCommand ${proxy}`,
     "",
@@ -114,16 +127,32 @@ function place(name: string, entry: SshEntry): string {
   return entry.port === 22 ? word(name) : `[${word(name)}]:${port(entry)}`;
 }
 
-/** The keys as `ssh_agent.pl` reads them; the only place that writes a key. */
-export function keyFrames(keys: readonly SshKey[]): Uint8Array {
-  const texts = keys.flatMap(({ entries, text }) => [
+/** A key with the passphrase that opens it; no passphrase for one that is open. */
+export interface OpenableKey extends SshKey {
+  readonly passphrase?: Secret | undefined;
+}
+
+/**
+ * The keys as `ssh_agent.pl` reads them; the only place that writes a key. `learnedHosts` are the known_hosts lines of
+ * a launch that learned host keys.
+ *
+ * @throws RangeError for a host key that is not learned yet: an empty list of hosts would bind a key to nothing
+ */
+export function keyFrames(keys: readonly OpenableKey[], learnedHosts = ""): Uint8Array {
+  for (const key of keys) {
+    const unknown = isBound(key) ? key.entries.find((entry) => !isPinned(entry)) : undefined;
+    if (unknown !== undefined) throw new RangeError(`No known host key for ${unknown.host}`);
+    if (key.encrypted && key.passphrase === undefined) throw new RangeError(`No passphrase for ${key.path}`);
+  }
+  const texts = keys.flatMap(({ entries, passphrase, text }) => [
     entries.map(({ host }) => word(host)).join(", "),
     entries.flatMap((entry) => knownHostLines(entry.hostname, entry)).join(""),
     entries.filter(isPinned).map((entry) => `${word(entry.user)}@${place(entry.hostname, entry)}\n`).join(""),
+    passphrase?.reveal() ?? "",
     text.reveal(),
   ]);
   const encoder = new TextEncoder();
-  return joined([String(keys.length), ...texts].flatMap((text) => {
+  return joined([String(keys.length), learnedHosts, ...texts].flatMap((text) => {
     const bytes = encoder.encode(text);
     return [encoder.encode(`${bytes.length}:`), bytes, encoder.encode(",")];
   }));
