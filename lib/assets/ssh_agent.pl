@@ -3,8 +3,9 @@
 # environment or a file.
 #
 # stdin is a number of keys, the known_hosts lines of hosts whose key was learned by this launch, and then, for each
-# key, five texts: whose key it is, known_hosts lines, what it is bound to (USER@HOST or USER@[HOST]:PORT, a line
-# each; none for a key that is not bound), its passphrase (empty for a key without one), the key.
+# key, six texts: whose key it is, known_hosts lines, what it is bound to (USER@HOST or USER@[HOST]:PORT, a line
+# each; none for a key that is not bound), `sign` for one that also signs commits, its passphrase (empty for a key
+# without one), the key. Those that sign are held a second time, by an ssh-agent whose relay passes nothing else.
 # A text is LENGTH ":" BYTES ",".
 # Where a passphrase is wrong nothing is left running, `claude-bottle: wrong passphrase: NUMBER OF THE KEY` is said,
 # and the exit status is 3.
@@ -19,10 +20,11 @@ my $ASKPASS = '/usr/local/lib/claude-bottle/ssh_askpass.pl';
 my $DEADLINE = 30;
 
 my $AGENT_SOCKET = "$DIRECTORY/private/agent.sock";
+my $SIGN_AGENT_SOCKET = "$DIRECTORY/private/sign_agent.sock";
 my $KNOWN_HOSTS = "$DIRECTORY/private/known_hosts";
 
-# The relay's process; the ssh-agent is its child, in a session of its own.
-my $started;
+# Each relay's process; its ssh-agent is its child, in a session of its own.
+my @started;
 
 sub children_of {
     my ($parent) = @_;
@@ -36,11 +38,13 @@ sub children_of {
 
 # Nothing of a load that failed goes on: another one may follow.
 sub undo {
-    return unless $started;
-    kill('STOP', $started);
-    kill('KILL', $started, children_of($started));
-    waitpid($started, 0);
-    unlink($AGENT_SOCKET, $KNOWN_HOSTS, "$DIRECTORY/ssh.sock", glob("$DIRECTORY/key*.pub"));
+    return unless @started;
+    for my $relay (@started) {
+        kill('STOP', $relay);
+        kill('KILL', $relay, children_of($relay));
+        waitpid($relay, 0);
+    }
+    unlink(glob("$DIRECTORY/private/*"), glob("$DIRECTORY/*.sock"), glob("$DIRECTORY/key*.pub"));
     rmdir("$DIRECTORY/private");
 }
 
@@ -130,14 +134,15 @@ sub listens {
 # The relay is the ssh-agent's parent: when one of them ends, so does the other. Neither holds our own streams,
 # or the engine's exec would not end.
 sub start {
+    my ($socket, @relay) = @_;
     my $pid = fork;
     fail("cannot fork: $!") unless defined $pid;
-    return $pid if $pid;
+    if ($pid) { push @started, $pid; return $pid }
     POSIX::setsid();
     open(my $null, '+<', '/dev/null') or POSIX::_exit(1);
     POSIX::dup2(fileno $null, $_) for 0, 1, 2;
     no warnings 'exec';
-    exec 'ssh-agent', '-P', 'none', '-a', $AGENT_SOCKET, '/usr/bin/perl', $RELAY;
+    exec 'ssh-agent', '-P', 'none', '-a', $socket, '/usr/bin/perl', $RELAY, @relay;
     POSIX::_exit(127);
 }
 
@@ -156,47 +161,69 @@ sub held {
     return $status ? () : map { /^(\S+ \S+)/ } split(/\n/, $out);
 }
 
-my %owner;
+my %known;
+
+sub put_public {
+    my ($path, $text) = @_;
+    put($path, $text);
+    chmod(0644, $path) or fail("cannot write $path: $!");
+}
+
+# Adds one key to the ssh-agent of SSH_AUTH_SOCK.
+sub load {
+    my ($number, $one, @constraints) = @_;
+    # A key with a passphrase may be slow to open on purpose.
+    alarm $DEADLINE;
+    my ($status, undef, $err) = output_of($one->{key}, $one->{passphrase}, 'ssh-add', '-q', @constraints, '-');
+    return unless $status;
+    if ($one->{passphrase} ne '' && $err =~ /^wrong passphrase$/m) {
+        undo();
+        print STDERR "claude-bottle: wrong passphrase: $number\n";
+        exit 3;
+    }
+    my ($why) = grep { /\S/ } split(/\n/, $err);
+    fail("that of $one->{whose}: " . ($why // 'ssh-add failed'));
+}
 
 # Adds one key and writes its public half, by which ssh chooses it.
 sub add {
-    my ($number, $whose, $known_hosts, $bound_to, $passphrase, $key) = @_;
-    # A key with a passphrase may be slow to open on purpose.
-    alarm $DEADLINE;
-    put($KNOWN_HOSTS, $known_hosts);
-    my @bound = map { ('-h', $_) } split(/\n/, $bound_to);
-    my ($status, undef, $err) = output_of(
-        $key, $passphrase, 'ssh-add', '-q', @bound ? ('-H', $KNOWN_HOSTS, @bound) : (), '-');
-    if ($status) {
-        if ($passphrase ne '' && $err =~ /^wrong passphrase$/m) {
-            undo();
-            print STDERR "claude-bottle: wrong passphrase: $number\n";
-            exit 3;
-        }
-        my ($why) = grep { /\S/ } split(/\n/, $err);
-        fail("that of $whose: " . ($why // 'ssh-add failed'));
-    }
+    my ($number, $one) = @_;
+    put($KNOWN_HOSTS, $one->{known_hosts});
+    my @bound = map { ('-h', $_) } split(/\n/, $one->{bound_to});
+    load($number, $one, @bound ? ('-H', $KNOWN_HOSTS, @bound) : ());
     my @held = held();
-    my ($new) = grep { !exists $owner{$_} } @held;
+    my ($new) = grep { !exists $known{$_} } @held;
     # Added again, a key would have lost what it was bound to.
-    fail("that of $whose is the same as another one") unless defined $new && @held == $number;
-    $owner{$new} = $whose;
-    my $path = "$DIRECTORY/key$number.pub";
-    put($path, "$new\n");
-    chmod(0644, $path) or fail("cannot write $path: $!");
+    fail("that of $one->{whose} is the same as another one") unless defined $new && @held == $number;
+    $known{$new} = 1;
+    put_public("$DIRECTORY/key$number.pub", "$new\n");
+}
+
+# What is bound in one ssh-agent is not in another: here it need not be, since no login can be signed through it.
+sub start_signing {
+    my %key = @_;
+    my @numbers = sort { $a <=> $b } keys %key;
+    my $pid = start($SIGN_AGENT_SOCKET, map { "key$_.pub" } @numbers);
+    await($pid, $SIGN_AGENT_SOCKET);
+    local $ENV{SSH_AUTH_SOCK} = $SIGN_AGENT_SOCKET;
+    load($_, $key{$_}) for @numbers;
+    put_public("$DIRECTORY/allowed_signers", join('', map { "* namespaces=\"git\" $_\n" } held()));
+    await($pid, "$DIRECTORY/sign.sock");
 }
 
 my $count = read_text();
 fail('they are malformed') unless $count =~ /^[1-9][0-9]{0,3}$/;
 my $learned = read_text();
-my @keys = map { [map { read_text() } 1 .. 5] } 1 .. $count;
+my @keys = map {
+    my %one = map { $_ => read_text() } qw(whose known_hosts bound_to sign passphrase key);
+    \%one;
+} 1 .. $count;
 mkdir("$DIRECTORY/private", 0700) or fail("cannot make $DIRECTORY/private: $!");
-$started = start();
-await($started, $AGENT_SOCKET);
-add($_, @{ $keys[$_ - 1] }) for 1 .. $count;
+my $pid = start($AGENT_SOCKET);
+await($pid, $AGENT_SOCKET);
+add($_, $keys[$_ - 1]) for 1 .. $count;
 unlink($KNOWN_HOSTS);
-if ($learned ne '') {
-    put("$DIRECTORY/known_hosts", $learned);
-    chmod(0644, "$DIRECTORY/known_hosts") or fail("cannot write $DIRECTORY/known_hosts: $!");
-}
-await($started, "$DIRECTORY/ssh.sock");
+put_public("$DIRECTORY/known_hosts", $learned) if $learned ne '';
+await($pid, "$DIRECTORY/ssh.sock");
+my @signing = grep { $keys[$_ - 1]{sign} eq 'sign' } 1 .. $count;
+start_signing(map { $_ => $keys[$_ - 1] } @signing) if @signing;

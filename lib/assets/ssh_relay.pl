@@ -2,6 +2,10 @@
 # Passes three messages on (list, sign, and the binding of a connection to an ssh session) and answers every
 # other one with a failure, so that no key can be added, removed or locked. Each client has a connection of its
 # own to the ssh-agent, since a binding is one of a connection. One question at a time: its answer is awaited.
+#
+# `ssh_relay.pl sign KEY.pub…` stands before another ssh-agent, whose keys are not bound: it passes listing, and
+# those requests to sign with one of these keys that git makes for a commit or a tag. Nothing that it lets through
+# can be a login.
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR);
@@ -15,6 +19,17 @@ my $CLIENTS = 32;            # at one time; more wait until one leaves
 my ($LIST, $SIGN, $EXTENSION) = (11, 13, 27);
 my $BINDING = 'session-bind@openssh.com';
 my $FAILURE = pack('N C', 1, 5);
+
+# The one that the clients connect to, and the ssh-agent's.
+my ($OPEN, $PRIVATE) = @ARGV ? ('sign.sock', 'sign_agent.sock') : ('ssh.sock', 'agent.sock');
+
+# What the flags of a request may be: none, or SHA-2 for RSA, which without them would sign by SHA-1.
+my ($PLAIN, @SHA2) = map { pack('N', $_) } 0, 2, 4;
+my %HASHES = (sha256 => 32, sha512 => 64);
+
+# Every form of a request to sign for git. It begins with type, key and, up to its digest, the blob of OpenSSH's
+# PROTOCOL.sshsig with the namespace git and nothing reserved; digest and flags follow, and nothing behind them.
+my @forms;
 
 my %client;    # by file number: { socket, agent, in, out, up, down, asked }
 
@@ -36,16 +51,44 @@ sub unix_socket {
 sub listening {
     my $socket = unix_socket();
     my $umask = umask(0117);
-    bind($socket, pack_sockaddr_un("$DIRECTORY/ssh.sock")) or die "cannot bind: $!\n";
+    bind($socket, pack_sockaddr_un("$DIRECTORY/$OPEN")) or die "cannot bind: $!\n";
     umask($umask);
     listen($socket, 128) && unblocked($socket) or die "cannot listen: $!\n";
     return $socket;
 }
 
+# The public half that one line of a file holds.
+sub public_half {
+    my ($name) = @_;
+    open(my $file, '<', "$DIRECTORY/$name") or die "cannot read $name: $!\n";
+    my ($base64) = <$file> =~ m{^\S+ ([A-Za-z0-9+/]+)=*$} or die "$name is no public key\n";
+    $base64 =~ tr{A-Za-z0-9+/}{ -_};
+    return join('', map { unpack('u', chr(32 + length($_) * 3 / 4) . $_) } $base64 =~ /.{1,60}/g);
+}
+
+sub forms_of {
+    my ($key) = @_;
+    my @flags = $key =~ /\A\0\0\0\x07ssh-rsa/ ? @SHA2 : ($PLAIN, @SHA2);
+    return map {
+        my $blob = 'SSHSIG' . pack('(N/a*)3 N', 'git', '', $_, $HASHES{$_});
+        my $length = length($blob) + $HASHES{$_};
+        { start => pack('C N/a* N', $SIGN, $key, $length) . $blob, digest => $HASHES{$_}, flags => \@flags };
+    } sort keys %HASHES;
+}
+
+sub is_of_form {
+    my ($message, $form) = @_;
+    my ($start, $digest, $flags) = @$form{qw(start digest flags)};
+    return 0 if length($message) != length($start) + $digest + 4 || substr($message, 0, length $start) ne $start;
+    return grep { substr($message, -4) eq $_ } @$flags;
+}
+
 sub is_passed {
     my ($message) = @_;
     my $type = unpack('C', $message);
-    return 1 if $type == $LIST || $type == $SIGN;
+    return 1 if $type == $LIST;
+    return grep { is_of_form($message, $_) } @forms if @ARGV;
+    return 1 if $type == $SIGN;
     return 0 if $type != $EXTENSION || length($message) < 5;
     my $length = unpack('x N', $message);
     return $length == length($BINDING) && substr($message, 5, $length) eq $BINDING;
@@ -101,7 +144,7 @@ sub welcome {
     my $accepted = accept(my $socket, $listening);
     return unless $accepted;
     my $agent = unix_socket();
-    connect($agent, pack_sockaddr_un("$DIRECTORY/private/agent.sock")) or exit 0;
+    connect($agent, pack_sockaddr_un("$DIRECTORY/private/$PRIVATE")) or exit 0;
     unblocked($socket) && unblocked($agent) or return;
     $client{ fileno $socket } =
         { socket => $socket, agent => $agent, in => '', out => '', up => '', down => '', asked => 0 };
@@ -118,6 +161,7 @@ sub serve {
     return advance($one);
 }
 
+@forms = map { forms_of(public_half($_)) } @ARGV;
 my $listening = listening();
 while (1) {
     my ($readable, $writable) = ('', '');

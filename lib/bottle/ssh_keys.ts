@@ -25,6 +25,11 @@ export function isBound({ entries }: SshKey): boolean {
   return !entries.some(isUnpinned);
 }
 
+/** Whether a key also signs commits, for whatever host. */
+export function signs({ entries }: Pick<SshKey, "entries">): boolean {
+  return entries.some(({ sign }) => sign);
+}
+
 /** Whether the host's key is known, so that no other host can pass for it. */
 export function isPinned(entry: SshEntry): boolean {
   return entry.knownHostKeys.length > 0;
@@ -59,6 +64,15 @@ export function plannedSsh(entries: readonly SshEntry[], keys: readonly SshKey[]
 export function passphraseNotices(keys: readonly SshKey[]): readonly string[] {
   return keys.filter(({ encrypted }) => encrypted).map(({ path }) =>
     `ssh key ${path} has a passphrase: you will be asked for it`
+  );
+}
+
+/** What keys that sign commits can do beyond their entries, a line for each of them. */
+export function signingKeyNotices(keys: readonly SshKey[]): readonly string[] {
+  const signing = keys.filter(signs);
+  return signing.map(({ path }, index) =>
+    `ssh key ${path} also signs git commits (any commit, not bound to a host)` +
+    (index === 0 && signing.length > 1 ? "; git takes this one" : "")
   );
 }
 

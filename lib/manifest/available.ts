@@ -1,6 +1,6 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { requireAgent } from "./agents.ts";
-import type { Bottle, Manifest, SshEntry } from "./model.ts";
+import type { Bottle, Manifest } from "./model.ts";
 import { type Path, pathText } from "./node.ts";
 
 /** Something a manifest may say that this version cannot do yet: leave a row out once it can. */
@@ -12,10 +12,6 @@ interface Row {
 
 const NOT_YET: readonly Row[] = [
   { feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
-  {
-    feature: "signing commits with an ssh key",
-    asked: (bottle) => sshPaths(bottle, ({ sign }) => sign).map((path) => [...path, "sign"]),
-  },
   {
     feature: "plain HTTP",
     asked: (bottle) => allowed(bottle, "http"),
@@ -87,10 +83,6 @@ function at(manifest: Manifest, what: { readonly path: Path; readonly message: s
 
 function given(value: unknown, path: Path): readonly Path[] {
   return value === undefined ? [] : [path];
-}
-
-function sshPaths(bottle: Bottle, asks: (entry: SshEntry) => boolean): readonly Path[] {
-  return bottle.ssh.flatMap((entry, index) => asks(entry) ? [["ssh", index]] : []);
 }
 
 /** The entries of the allowlist that use a field. */

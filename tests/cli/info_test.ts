@@ -82,7 +82,6 @@ bottle          dev                                         M:2
   package       git                                         M:26
   package       jq                                          M:26
   extra CAs     ca.pem                                      M:26
-not yet         bottles.dev.ssh[0].sign: signing commits with an ssh key is not available yet  M:22
 not yet         bottles.dev.egress.allowlist[3].http: plain HTTP is not available yet  M:15
 not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16
 not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is not available yet  M:17

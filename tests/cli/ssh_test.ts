@@ -244,3 +244,21 @@ Deno.test("a launch is given a person to ask, who is not echoed and whose Ctrl-C
   await assert.rejects(questions.confirm("trust it?"), { name: "Interrupted" });
   await assert.rejects(questions.secret("passphrase"), { name: "Interrupted" });
 });
+
+Deno.test("a key that signs commits is told of, and the plan shows what git in the bottle is given", async () => {
+  const run = (entry: string): ReturnType<typeof runCli> =>
+    runCli(["start", "--dry-run"], { manifest: manifest(entry), over: "docker", files: FILES });
+  const signing = await run(`${GITEA}, sign: true`);
+  assert.deepEqual(signing.outcome, { kind: "exit", code: 0 }, signing.stderr);
+  const notice = `ssh key ${HOME}/.ssh/id_ed25519 also signs git commits (any commit, not bound to a host)\n`;
+  const config = "usr/local/lib/claude-bottle/gitconfig";
+  assert.ok(signing.stderr.includes(notice), signing.stderr);
+  assert.ok(signing.stdout.includes(` ${config}`), signing.stdout);
+  assert.ok(signing.stdout.includes(`--env GIT_CONFIG_SYSTEM=/${config}`), signing.stdout);
+  // Still one step of root's, and bound where logins are signed.
+  assert.equal(signing.stdout.split("exec --interactive --user 0:").length, 2);
+  assert.equal(signing.stderr.includes("not bound to user and host"), false);
+  const plain = await run(GITEA);
+  assert.equal(plain.stderr.includes("signs git commits"), false);
+  assert.equal(plain.stdout.includes(config), false);
+});

@@ -136,24 +136,44 @@ export class SshPrograms implements AsyncDisposable {
     return `${this.folder}/run/ssh.sock`;
   }
 
+  /** Where the relay of signatures listens. */
+  get signSocket(): string {
+    return `${this.folder}/run/sign.sock`;
+  }
+
   /** Runs the program that takes the keys. */
   load(input: string | Uint8Array): Promise<Ran> {
     return run(["perl", `${this.folder}/agent.pl`], { input });
   }
 
   /** Starts the relay in front of what records everything that reaches it. */
-  async record(): Promise<void> {
+  record(): Promise<void> {
+    return this.#record({ socket: this.socket, agent: "agent.sock", words: [] });
+  }
+
+  /** The same in front of the ssh-agent that signs commits, with keys that are files of the folder `run`. */
+  recordSigning(keys: readonly string[]): Promise<void> {
+    return this.#record({ socket: this.signSocket, agent: "sign_agent.sock", words: keys });
+  }
+
+  async #record(
+    { socket, agent, words }: {
+      readonly socket: string;
+      readonly agent: string;
+      readonly words: readonly string[];
+    },
+  ): Promise<void> {
     await Deno.mkdir(`${this.folder}/run/private`);
     const recorder = this.#spawn([
       "-e",
       RECORDER,
-      `${this.folder}/run/private/agent.sock`,
+      `${this.folder}/run/private/${agent}`,
       `${this.folder}/log`,
     ]);
     await recorder.stdout.getReader().read();
-    this.#spawn([`${this.folder}/relay.pl`]);
+    this.#spawn([`${this.folder}/relay.pl`, ...words]);
     await eventually("the relay listens", async () => {
-      const { code } = await run(["perl", "-e", CLIENT, this.socket], { input: `x ${message(1)}\n` });
+      const { code } = await run(["perl", "-e", CLIENT, socket], { input: `x ${message(1)}\n` });
       return code === 0 ? true : undefined;
     });
   }
@@ -177,8 +197,8 @@ export class SshPrograms implements AsyncDisposable {
   }
 
   /** Sends messages, each on the connection of its name; what was answered. */
-  async say(lines: readonly string[]): Promise<readonly string[]> {
-    const { code, out, err } = await run(["perl", "-e", CLIENT, this.socket], {
+  async say(lines: readonly string[], socket = this.socket): Promise<readonly string[]> {
+    const { code, out, err } = await run(["perl", "-e", CLIENT, socket], {
       input: `${lines.join("\n")}\n`,
     });
     assert.equal(code, 0, err);
@@ -186,8 +206,8 @@ export class SshPrograms implements AsyncDisposable {
   }
 
   /** `ssh-add` and its kin through the relay. */
-  client(words: readonly [string, ...string[]], input = ""): Promise<Ran> {
-    return run(words, { input, env: { SSH_AUTH_SOCK: this.socket, SSH_ASKPASS_REQUIRE: "never" } });
+  client(words: readonly [string, ...string[]], input = "", socket = this.socket): Promise<Ran> {
+    return run(words, { input, env: { SSH_AUTH_SOCK: socket, SSH_ASKPASS_REQUIRE: "never" } });
   }
 
   /** Ids of the processes that were started for this folder, by the program's name. */

@@ -2,7 +2,13 @@ import { specNotices } from "../../bottle/notices.ts";
 import type { BottlePlan } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { type UnknownHost, unknownHostNotices } from "../../bottle/host_keys.ts";
-import { passphraseNotices, plannedSsh, type SshKey, unboundKeyNotices } from "../../bottle/ssh_keys.ts";
+import {
+  passphraseNotices,
+  plannedSsh,
+  signingKeyNotices,
+  type SshKey,
+  unboundKeyNotices,
+} from "../../bottle/ssh_keys.ts";
 import type { Workspace } from "../../bottle/workspace.ts";
 import { PROXY_PORT, type SidecarProgram } from "../../egress/proxy.ts";
 import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
@@ -10,6 +16,7 @@ import { agentTmpfs, proxyEnvironment } from "./arguments.ts";
 import type { EngineFacts } from "./engine.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
 import type { RunLabels } from "./labels.ts";
+import { signingEnvironment } from "./provision/signing.ts";
 import { type Skill, skillNotices } from "./provision/skills.ts";
 import { refsOf } from "./refs.ts";
 import { sshAgentSteps } from "./ssh_steps.ts";
@@ -149,6 +156,7 @@ function sshNotices({ sshKeys, unknownHosts, images }: PlanInputs): readonly str
     ...unknownHostNotices(unknownHosts),
     ...passphraseNotices(sshKeys),
     ...unboundKeyNotices(sshKeys),
+    ...signingKeyNotices(sshKeys),
     ...(isForeign ? [`${images.agent.name} is not built by claude-bottle: this image holds your keys`] : []),
   ];
 }
@@ -167,7 +175,10 @@ function expectedOf({ spec, engine, subnets, user, sshKeys }: PlanInputs): Expec
       (engine.memory > 0 ? Math.min(DEFAULT_MEMORY, engine.memory) : DEFAULT_MEMORY),
     pids: spec.resources.pids ?? DEFAULT_PIDS,
     agentTmpfs: agentTmpfs(user, { ssh: sshKeys.length > 0 }),
-    agentEnv: proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
+    agentEnv: {
+      ...proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
+      ...signingEnvironment(sshKeys),
+    },
     sidecarEnv: proxyEnvironment("", ""),
     sidecarProgram: spec.proxy.program(spec.policy, {
       listen: sidecarAddress,

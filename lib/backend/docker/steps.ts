@@ -11,6 +11,7 @@ import {
 } from "./arguments.ts";
 import type { Expected, PlanInputs } from "./plan.ts";
 import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
+import { provisionSigning } from "./provision/signing.ts";
 import { provisionSkills } from "./provision/skills.ts";
 import { provisionSsh } from "./provision/ssh.ts";
 import { type Names, REF } from "./refs.ts";
@@ -129,6 +130,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
             keys: inputs.sshKeys,
             place: { home: spec.home, user, sidecarAddress: expected.sidecarAddress },
           }),
+          ...provisionSigning(inputs.sshKeys),
         ],
       },
       why: "prompt, settings and the wrapper enter before it starts",

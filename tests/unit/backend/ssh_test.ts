@@ -148,16 +148,18 @@ Deno.test("knownHosts() lets no Host stand for another entry's Hostname", () => 
   );
 });
 
-Deno.test("keyFrames() frames each key with whose it is, its hosts' keys and what it is bound to", () => {
+Deno.test("keyFrames() frames each key with whose it is, its hosts' keys, what it is bound to and whether it signs", () => {
   const hosts = `[git.example.com]:2222 ${HOST_KEY}\nhub.example ${HOST_KEY}\nhub.example ${OTHER_KEY}\n`;
   const bound = "git@[git.example.com]:2222\ngit@hub.example\n";
   const deploy = `hub.example ${HOST_KEY}\n`;
   const text = "the key's own text\n";
+  const [gitea = testSshKey(), , box = testSshKey()] = KEYS;
+  const signing = testSshKey({ text: new Secret("é"), entries: [{ ...DEPLOY, sign: true }] });
   assert.equal(
-    new TextDecoder().decode(keyFrames(KEYS)),
-    `1:3,0:,12:gitea, pages,${hosts.length}:${hosts},${bound.length}:${bound},0:,${text.length}:${text},` +
-      `6:deploy,${deploy.length}:${deploy},19:deploy@hub.example\n,0:,2:é,` +
-      "8:10.0.0.7,0:,0:,0:,3:box,",
+    new TextDecoder().decode(keyFrames([gitea, signing, box])),
+    `1:3,0:,12:gitea, pages,${hosts.length}:${hosts},${bound.length}:${bound},0:,0:,${text.length}:${text},` +
+      `6:deploy,${deploy.length}:${deploy},19:deploy@hub.example\n,4:sign,0:,2:é,` +
+      "8:10.0.0.7,0:,0:,0:,0:,3:box,",
   );
 });
 

@@ -5,7 +5,7 @@ import hostKeysProgram from "../../../assets/ssh_host_keys.pl" with { type: "tex
 import relayProgram from "../../../assets/ssh_relay.pl" with { type: "text" };
 import type { TarFile } from "../../../bottle/invocation.ts";
 import type { Secret } from "../../../bottle/env.ts";
-import { isBound, isLearned, isPinned, isUnpinned, type SshKey } from "../../../bottle/ssh_keys.ts";
+import { isBound, isLearned, isPinned, isUnpinned, signs, type SshKey } from "../../../bottle/ssh_keys.ts";
 import { PROXY_PORT } from "../../../egress/proxy.ts";
 import type { SshEntry } from "../../../manifest/model.ts";
 import { joined } from "../bytes.ts";
@@ -22,13 +22,14 @@ export const SSH_SOCKET = `${SSH_DIRECTORY}/ssh.sock`;
 /** What the ssh-agent itself listens on; root's alone. */
 export const SSH_PRIVATE_SOCKET = `${SSH_DIRECTORY}/private/agent.sock`;
 
-const PROGRAMS = "/usr/local/lib/claude-bottle";
+/** Where the programs stand; the agent can change neither them nor what they start. */
+export const SSH_PROGRAMS = "/usr/local/lib/claude-bottle";
 
-/** The program that takes the keys; the agent can change neither it nor what it starts. */
-export const SSH_AGENT = `${PROGRAMS}/ssh_agent.pl`;
+/** The program that takes the keys. */
+export const SSH_AGENT = `${SSH_PROGRAMS}/ssh_agent.pl`;
 
 /** The program that asks hosts for their keys. */
-export const SSH_HOST_KEYS = `${PROGRAMS}/ssh_host_keys.pl`;
+export const SSH_HOST_KEYS = `${SSH_PROGRAMS}/ssh_host_keys.pl`;
 
 /** Where the host keys that a launch learned are; root writes it when the keys come. */
 const LEARNED_HOSTS = `${SSH_DIRECTORY}/known_hosts`;
@@ -47,7 +48,7 @@ export function provisionSsh(
 ): readonly TarFile[] {
   if (keys.length === 0) return [];
   const program = (name: string, text: string, mode = 0o644): TarFile => ({
-    path: `${PROGRAMS}/${name}`.slice(1),
+    path: `${SSH_PROGRAMS}/${name}`.slice(1),
     mode,
     uid: 0,
     gid: 0,
@@ -87,7 +88,9 @@ export function sshConfig(
       "",
     ];
   });
-  const proxy = `/usr/bin/perl ${PROGRAMS}/ssh_connect.pl ${word(place.sidecarAddress)} ${PROXY_PORT} %h %p`;
+  const proxy = `/usr/bin/perl ${SSH_PROGRAMS}/ssh_connect.pl ${
+    word(place.sidecarAddress)
+  } ${PROXY_PORT} %h %p`;
   const all = [
     "Host *",
     `  IdentityAgent ${SSH_SOCKET}`,
@@ -148,6 +151,7 @@ export function keyFrames(keys: readonly OpenableKey[], learnedHosts = ""): Uint
     entries.map(({ host }) => word(host)).join(", "),
     entries.flatMap((entry) => knownHostLines(entry.hostname, entry)).join(""),
     entries.filter(isPinned).map((entry) => `${word(entry.user)}@${place(entry.hostname, entry)}\n`).join(""),
+    signs({ entries }) ? "sign" : "",
     passphrase?.reveal() ?? "",
     text.reveal(),
   ]);
