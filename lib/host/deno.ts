@@ -3,14 +3,8 @@ import type { WholeEnvironment } from "./environment.ts";
 import type { DirectoryEntry, Files, FileStatus, OpenFile } from "./files.ts";
 import type { Host } from "./host.ts";
 import { Interrupted, type Interrupts, type InterruptSignal } from "./interrupts.ts";
-import {
-  type AttachOptions,
-  type Outcome,
-  OUTPUT_LIMIT,
-  type ProcessCall,
-  type Processes,
-} from "./processes.ts";
-import type { RunOptions } from "./processes.ts";
+import { collect } from "./output.ts";
+import type { AttachOptions, Outcome, ProcessCall, Processes, RunOptions } from "./processes.ts";
 import { LineEditor } from "./line_editor.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -187,56 +181,6 @@ async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promi
     // A child that ended without reading everything says why through its code and stderr.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
-}
-
-interface Collecting extends Pick<RunOptions, "binary" | "limit"> {
-  readonly signal: AbortSignal;
-  readonly onLine: (line: string) => void;
-  readonly onFlood: () => void;
-}
-
-async function collect(
-  stream: ReadableStream<Uint8Array>,
-  { signal, binary, limit = Infinity, onLine, onFlood }: Collecting,
-): Promise<string> {
-  let kept = "";
-  let partial = "";
-  for await (const text of untilAborted(stream, { signal, binary: binary === true })) {
-    kept += text;
-    if (kept.length > limit) {
-      onFlood();
-      kept = "";
-    }
-    if (kept.length > OUTPUT_LIMIT) kept = kept.slice(-OUTPUT_LIMIT);
-    const lines = (partial + text).split(/\r\n|\n|\r/);
-    partial = (lines.pop() ?? "").slice(-OUTPUT_LIMIT);
-    for (const line of lines) onLine(line);
-  }
-  if (partial !== "") onLine(partial);
-  return kept;
-}
-
-/** The stream's text; an abort ends it as its own end would. */
-async function* untilAborted(
-  stream: ReadableStream<Uint8Array>,
-  { signal, binary }: { readonly signal: AbortSignal; readonly binary: boolean },
-): AsyncGenerator<string> {
-  const reader = stream.getReader();
-  const decoder = new TextDecoder();
-  const stop = (): void => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", stop, { once: true });
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    yield binary ? byteText(value) : decoder.decode(value, { stream: true });
-  }
-  signal.removeEventListener("abort", stop);
-  const rest = decoder.decode();
-  if (rest !== "") yield rest;
-}
-
-function byteText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): FileStatus["kind"] {
