@@ -37,9 +37,11 @@ export async function askSecret(
     what: options.question,
     hint: "Take the value from a host variable instead: `NAME: ${NAME}` in the bottle's env",
   });
+  // Nothing is echoed any more before the question is there: who answers at once must not see it on the screen.
+  const answer = terminal.readSecret(options.signal);
   // A manifest's own words: one line of them behind our name, so that they cannot pass for another program's.
   terminal.err(`claude-bottle: ${oneLine(options.question)}: `);
-  return await terminal.readSecret(options.signal);
+  return await answer;
 }
 
 /** Lets a person choose one of several by number or name; `undefined` when there is no terminal or no valid choice. */

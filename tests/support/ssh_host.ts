@@ -75,6 +75,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 UsePAM no
+PerSourcePenalties no
 END
 mkdir -p /run/sshd
 /usr/sbin/sshd

@@ -19,6 +19,23 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.#tmux("send-keys", "-l", text);
   }
 
+  /** Like typing, but the text stands in no argv. */
+  async paste(text: string): Promise<void> {
+    const child = new Deno.Command("tmux", {
+      args: ["-L", this.#socket, "load-buffer", "-"],
+      stdin: "piped",
+      stdout: "null",
+    }).spawn();
+    await ReadableStream.from([new TextEncoder().encode(text)]).pipeTo(child.stdin);
+    await child.status;
+    await this.#tmux("paste-buffer", "-d");
+  }
+
+  /** Writes all that is shown from now on into a file, as it was sent to the terminal. */
+  async record(path: string): Promise<void> {
+    await this.#tmux("pipe-pane", `cat > '${path}'`);
+  }
+
   async press(key: string): Promise<void> {
     await this.#tmux("send-keys", key);
   }
@@ -60,4 +77,25 @@ export function onTerminal(
   const words = [...PROGRAM, ...args].map((word) => `'${word}'`).join(" ");
   return `stty -g > '${bench.folder}/before'; env -i ${variables.join(" ")} ${words}; ` +
     `echo "ended with $?"; stty -g > '${bench.folder}/after'; echo settled; sleep 60`;
+}
+
+/**
+ * The program as a shell command with an environment that stands in a file alone, not in an argv. The file `pid` of
+ * the bench says which process it is; its code is printed at the end.
+ */
+export async function scriptOnTerminal(
+  bench: Workbench,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+  const variables = Object.entries({ ...env, TERM: "screen-256color" });
+  const lines = [
+    ...variables.map(([name, value]) => `export ${name}=${quoted(value)}`),
+    `echo $$ > ${quoted(`${bench.folder}/pid`)}`,
+    `exec ${[...PROGRAM, ...args].map(quoted).join(" ")}`,
+  ];
+  const script = await bench.file("on_terminal.sh", `${lines.join("\n")}\n`);
+  // A killed program leaves the terminal as it is.
+  return `env -i sh ${quoted(script)}; code=$?; stty sane; echo; echo "ended with $code"; sleep 60`;
 }

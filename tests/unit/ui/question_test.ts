@@ -56,6 +56,19 @@ Deno.test("askSecret() reads without echo and shows a manifest's words as one ha
   assert.equal(await askSecret(person(), { question: "token", signal }), undefined);
 });
 
+Deno.test("askSecret() shows the question once nothing is echoed any more", async () => {
+  const terminal = person("hunter2");
+  const order: string[] = [];
+  const read = terminal.readSecret.bind(terminal);
+  terminal.readSecret = (aborted) => {
+    order.push("echo off");
+    return read(aborted);
+  };
+  terminal.err = () => order.push("question");
+  await askSecret(terminal, { question: "token", signal });
+  assert.deepEqual(order, ["echo off", "question"]);
+});
+
 Deno.test("askSecret() needs a person and names the other way", async () => {
   await assert.rejects(
     askSecret(new MemoryTerminal({ terminals: ["stdin"] }), { question: "Token", signal }),

@@ -1,0 +1,431 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { LABEL } from "../../lib/backend/docker/labels.ts";
+import {
+  builtImages,
+  docker,
+  engineRuntimes,
+  hasProgram,
+  programPath,
+  Workbench,
+} from "../support/engine.ts";
+import { keyForms, Lookout, type Seen, type Sightings, textForms } from "../support/sightings.ts";
+import { makeKey } from "../support/ssh_host.ts";
+import { scriptOnTerminal, TmuxTerminal } from "../support/tmux.ts";
+
+const runtimes = await engineRuntimes();
+/** Where the engine keeps its files; empty when that is not on this machine, or not ours to read. */
+const engineFolder = await readableEngineFolder();
+const ignore = engineFolder === "" || !await hasProgram("tmux") || !await hasProgram("ssh-keygen");
+
+async function readableEngineFolder(): Promise<string> {
+  if (runtimes.length === 0) return "";
+  const folder = await docker("info", "--format", "{{.DockerRootDir}}");
+  const { success } = await new Deno.Command("sh", {
+    args: ["-c", 'ls "$0"/containers /run/docker && command -v perl', folder],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return success ? folder : "";
+}
+
+/** How one secret is granted, and what it is recognised by. */
+interface Granted {
+  readonly forms: readonly Uint8Array[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly ssh?: readonly object[];
+  /** Variables of the host. */
+  readonly host?: Readonly<Record<string, string>>;
+  /** What is typed at the question that has this text. */
+  readonly typed?: { readonly question: string; readonly answer: string };
+}
+
+/** Every way that a secret comes into a bottle. */
+const SECRETS: Readonly<Record<string, (bench: Workbench) => Promise<Granted>>> = {
+  "literal": () => {
+    const value = canaryText();
+    return Promise.resolve({ forms: textForms(value), env: { LITERAL: value } });
+  },
+  "forwarded": () => {
+    const value = canaryText();
+    return Promise.resolve({
+      forms: textForms(value),
+      env: { FORWARDED: "${OF_THE_HOST}" },
+      host: { OF_THE_HOST: value },
+    });
+  },
+  "prompted": () => {
+    const value = canaryText();
+    return Promise.resolve({
+      forms: textForms(value),
+      env: { PROMPTED: "?Type the word" },
+      typed: { question: "Type the word", answer: value },
+    });
+  },
+  "token": () => {
+    const value = canaryText();
+    return Promise.resolve({ forms: textForms(value), host: { CLAUDE_BOTTLE_OAUTH_TOKEN: value } });
+  },
+  "ssh-key": async (bench) => {
+    const { path } = await makeKey(bench.folder, { name: "id" });
+    return {
+      forms: await keyForms(path),
+      ssh: [{ Host: "git.test", IdentityFile: path, unpinned: true }],
+    };
+  },
+};
+
+function canaryText(): string {
+  return `canary${crypto.randomUUID().replaceAll("-", "")}`;
+}
+
+/** What stands beside the secrets in everything that is looked through, so that a blind search is noticed. */
+const PLANTED = "planted";
+
+/** The agent shows that it has what it was granted, has a process crash that holds all of it, and sleeps. */
+function agentScript(planted: string): string {
+  return `: ${planted}; ssh-add -l | grep -c SHA256 >/tmp/keys && ` +
+    `for name in LITERAL FORWARDED PROMPTED CLAUDE_CODE_OAUTH_TOKEN; do printenv $name >/dev/null || exit 9; done; ` +
+    `cd /tmp; sh -c 'ulimit -c unlimited; kill -SEGV $$'; echo the agent is re""ady; exec sleep 1234`;
+}
+
+/** One bottle's launch, and what is looked through. */
+class Scene implements AsyncDisposable {
+  readonly planted = canaryText();
+  readonly bench: Workbench;
+  readonly lookout: Lookout;
+  readonly granted: readonly Granted[];
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    parts: Pick<Scene, "bench" | "granted" | "planted"> & { lookout: Lookout; stack: AsyncDisposableStack },
+  ) {
+    this.bench = parts.bench;
+    this.granted = parts.granted;
+    this.planted = parts.planted;
+    this.lookout = parts.lookout;
+    this.#stack = parts.stack;
+  }
+
+  static async create(command: (planted: string) => string): Promise<Scene> {
+    await using stack = new AsyncDisposableStack();
+    const bench = stack.use(await Workbench.create());
+    const entries: [string, Granted][] = [];
+    for (const [name, grant] of Object.entries(SECRETS)) entries.push([name, await grant(bench)]);
+    const planted = canaryText();
+    const lookout = await Lookout.create(bench.folder, [
+      { name: PLANTED, forms: textForms(planted) },
+      ...entries.map(([name, { forms }]) => ({ name, forms })),
+    ]);
+    const granted = entries.map(([, one]) => one);
+    await bench.manifest({
+      bottle: {
+        env: Object.assign({}, ...granted.map(({ env }) => env ?? {})),
+        ssh: granted.flatMap(({ ssh }) => ssh ?? []),
+        egress: { defaults: false },
+      },
+      agent: { command: ["sh", "-c", command(planted)] },
+    });
+    return new Scene({ bench, granted, planted, lookout, stack: stack.move() });
+  }
+
+  /** The program's words and environment, on a terminal. */
+  async start(terminal: TmuxTerminal, args: readonly string[], path?: string): Promise<void> {
+    const host = Object.assign({}, ...this.granted.map(({ host }) => host ?? {}));
+    const env = this.bench.environment({ ...host, ...(path === undefined ? {} : { PATH: path }) });
+    const words = ["start", this.bench.agent, "--manifest", this.bench.manifestFile, ...args];
+    await terminal.run(await scriptOnTerminal(this.bench, words, env));
+  }
+
+  /** Answers the questions, unless the program ends before; the screen then. */
+  async answer(terminal: TmuxTerminal, until: RegExp): Promise<string> {
+    for (const { typed } of this.granted) {
+      if (typed === undefined) continue;
+      const question = new RegExp(`${typed.question}\\):`);
+      const screen = await terminal.shows(new RegExp(`${question.source}|${until.source}`));
+      if (!question.test(screen)) return screen;
+      await terminal.paste(typed.answer);
+      await terminal.press("Enter");
+    }
+    return await terminal.shows(until);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+/**
+ * A container without any protection, in which the planted word is everywhere: its environment, a label, its output,
+ * a file and that file's name, and a core file.
+ */
+async function plantedContainer(
+  stack: AsyncDisposableStack,
+  planted: string,
+  image: string,
+): Promise<string> {
+  const script =
+    `echo ${planted} | tee /${planted}; cd /tmp; sh -c 'ulimit -c unlimited; kill -SEGV $$'; exec sleep 600`;
+  const id = await docker(
+    ...["run", "--detach", "--runtime", "runc", "--init", "--network", "none", "--user", "0:0"],
+    ...["--ulimit", "core=-1", "--env", `PLANTED=${planted}`, "--label", `claude-bottle-test=${planted}`],
+    ...["--entrypoint", "sh", image, "-c", script],
+  );
+  stack.defer(async () => {
+    await docker("rm", "--force", "--volumes", id);
+  });
+  return id;
+}
+
+/** The engine's own log as a file and its length by now; `undefined` when it is kept elsewhere. */
+async function engineLog(): Promise<{ readonly path: string; readonly bytes: number } | undefined> {
+  const script = 'readlink "/proc/$(cat /run/docker.pid)/fd/2"';
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", script], stderr: "null" }).output();
+  const path = new TextDecoder().decode(stdout).trim();
+  const info = path.startsWith("/") ? await Deno.stat(path).catch(() => undefined) : undefined;
+  return info?.isFile ? { path, bytes: info.size } : undefined;
+}
+
+/** Where cores of crashed processes go: into their working directory, unless the host's own program takes them. */
+async function coresAreFiles(): Promise<boolean> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", "cat /proc/sys/kernel/core_pattern"] })
+    .output();
+  return /^[^|/]/.test(new TextDecoder().decode(stdout));
+}
+
+/** What was seen on each surface, in the order it was looked at; `undefined` where that cannot be done here. */
+type Table = Map<string, Seen | undefined>;
+
+function single({ seen }: Sightings): Seen {
+  return new Set([...seen.values()].flatMap((names) => [...names]));
+}
+
+/** What can be looked through while the bottle runs. */
+async function running(
+  scene: Scene,
+  planted: string,
+  since: string,
+  table: Table,
+): Promise<readonly string[]> {
+  const { bench, lookout } = scene;
+  const filter = ["--filter", `label=${LABEL.agent}=${bench.agent}`];
+  const listed = async (...words: readonly string[]): Promise<readonly string[]> =>
+    (await docker(...words, ...filter)).split("\n").filter((line) => line !== "");
+  const containers = [...await listed("ps", "--all", "--quiet", "--no-trunc"), planted];
+  assert.equal(containers.length, 3);
+  const networks = await listed("network", "ls", "--quiet", "--no-trunc");
+  const volumes = await listed("volume", "ls", "--quiet");
+  assert.deepEqual([networks.length, volumes.length], [2, 1]);
+  const agent =
+    (await docker("ps", "--quiet", "--no-trunc", ...filter, "--filter", `label=${LABEL.role}=agent`)).trim();
+  const image = await docker("inspect", "--format", "{{.Image}}", agent);
+  const each = async (...words: readonly string[]): Promise<Seen> => {
+    const all = await Promise.all(containers.map((id) => lookout.inOutput([...words, id])));
+    return new Set(all.flatMap((one) => [...single(one)]));
+  };
+  const until = await docker("info", "--format", "{{.SystemTime}}");
+  table.set(
+    "docker inspect",
+    single(await lookout.inOutput(["docker", "inspect", ...containers, ...networks, ...volumes, image])),
+  );
+  table.set(
+    "docker events",
+    single(await lookout.inOutput(["docker", "events", "--since", since, "--until", until])),
+  );
+  table.set("docker logs", await each("docker", "logs"));
+  table.set("docker diff", await each("docker", "diff"));
+  table.set("docker export", await each("docker", "export"));
+  const folders = containers.map((id) => join(engineFolder, "containers", id));
+  table.set("the engine's files", single(await lookout.inFiles(folders)));
+  const layers = (await docker("inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", ...containers)).split(
+    "\n",
+  );
+  table.set(
+    "layers and volumes",
+    single(await lookout.inFiles([...layers, ...volumes.map((name) => join(engineFolder, "volumes", name))])),
+  );
+  table.set(
+    "core files",
+    await coresAreFiles() ? single(await lookout.inFiles(await cores(layers))) : undefined,
+  );
+  return containers;
+}
+
+async function cores(layers: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await new Deno.Command("find", { args: [...layers, "-name", "core*", "-type", "f"] })
+    .output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+}
+
+/** The same command in a container of ours, so that the watch must see it where it would see the bottle's. */
+async function plantForWatch(container: string, planted: string): Promise<void> {
+  await docker("exec", "--env", `PLANTED=${planted}`, container, "sh", "-c", `: ${planted}; sleep 0.3`);
+  // The engine logs the name of what it cannot run.
+  await docker("exec", container, `/${planted}/nothing`).catch(() => {});
+}
+
+/** What the program prints before it does anything. */
+async function dryRuns({ bench, lookout, granted }: Scene, table: Table): Promise<void> {
+  const env = Object.assign({}, ...granted.map(({ host }) => host ?? {}));
+  for (const format of ["text", "json"]) {
+    const { code, stdout, stderr } = await bench.start(["--dry-run", "--format", format, "-v"], env);
+    assert.equal(code, 0, stderr);
+    table.set(`--dry-run as ${format}`, lookout.inText(stdout + stderr));
+  }
+}
+
+/** The lines of the report: one a surface, then the count of all. */
+function report(table: Table): { readonly lines: readonly string[]; readonly sightings: number } {
+  const secrets = Object.keys(SECRETS);
+  const looked = [...table].filter((row): row is [string, Seen] => row[1] !== undefined);
+  const seenOf = (seen: Seen): readonly string[] => secrets.filter((name) => seen.has(name));
+  const sightings = looked.reduce((sum, [, seen]) => sum + seenOf(seen).length, 0);
+  const rows = [...table].map(([surface, seen]) => {
+    const said = seen === undefined ? "cannot be looked at here" : seenOf(seen).join(", ") || "0";
+    return `  ${surface.padEnd(28)} ${said}`;
+  });
+  const found = looked.filter(([, seen]) => seen.has(PLANTED)).length;
+  return {
+    sightings,
+    lines: [
+      ...rows,
+      `${sightings} of ${
+        looked.length * secrets.length
+      } sightings (${secrets.length} secrets, ${looked.length} surfaces); ` +
+      `${found} of ${looked.length} searches find what was planted`,
+    ],
+  };
+}
+
+async function print(lines: readonly string[]): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
+}
+
+/** Fails unless nothing but the planted word was seen, and that everywhere. */
+async function judge(title: string, table: Table): Promise<void> {
+  const { lines, sightings } = report(table);
+  await print([title, ...lines]);
+  assert.equal(sightings, 0, lines.join("\n"));
+  for (const [surface, seen] of table) {
+    assert.ok(seen === undefined || seen.has(PLANTED), `the search is blind: ${surface}`);
+  }
+}
+
+/** The agent itself has every secret that is a variable, or nothing else here would mean anything. */
+async function agentHasAll(agent: string, { lookout }: Scene): Promise<void> {
+  const script = "cat /proc/[0-9]*/environ 2>/dev/null; cat /tmp/keys";
+  const all = await docker("exec", "--user", "47291:47291", agent, "sh", "-c", script);
+  const expected = new Set(Object.keys(SECRETS).filter((name) => name !== "ssh-key"));
+  assert.deepEqual(new Set([...lookout.inText(all)].filter((name) => name !== PLANTED)), expected);
+  assert.match(all, /1\n?$/);
+}
+
+for (const runtime of ["runc", "runsc"]) {
+  Deno.test({
+    name: `secrets stand nowhere but in the agent's own processes (${runtime})`,
+    ignore: ignore || !runtimes.includes(runtime),
+    async fn(): Promise<void> {
+      const { sidecar: image } = await builtImages();
+      const table: Table = new Map();
+      await using scene = await Scene.create(agentScript);
+      const { bench, lookout } = scene;
+      const [since, log] = [await docker("info", "--format", "{{.SystemTime}}"), await engineLog()];
+      await using stack = new AsyncDisposableStack();
+      const planted = await plantedContainer(stack, scene.planted, image);
+      const watch = await lookout.watch(47291, ["main.ts", bench.agent]);
+      await dryRuns(scene, table);
+      await using terminal = new TmuxTerminal();
+      await scene.start(terminal, ["-v", "--yes", "--runtime", runtime]);
+      await terminal.record(join(bench.folder, "shown"));
+      await scene.answer(terminal, /agent is ready|ended with/);
+      await plantForWatch(planted, scene.planted);
+      await bench.file("tmp/planted", scene.planted);
+
+      await agentHasAll(await runningAgent(bench), scene);
+      await running(scene, planted, since, table);
+      const own = [join(bench.folder, "tmp"), join(bench.folder, "home")];
+      table.set("the program's own folders", single(await lookout.inFiles(own)));
+      table.set(
+        "the terminal, with -v",
+        lookout.inText(await Deno.readTextFile(join(bench.folder, "shown"))),
+      );
+      Deno.kill(Number(await Deno.readTextFile(join(bench.folder, "pid"))), "SIGKILL");
+      await terminal.shows(/ended with 137/);
+      table.set("files after SIGKILL", single(await lookout.inFiles([...own, ...engineFolders()])));
+      addWatched(await watch.end(), table);
+      table.set(
+        "the engine's log",
+        log && single(await lookout.inOutput(["tail", "-c", `+${log.bytes + 1}`, log.path])),
+      );
+
+      await judge(`secrets and surfaces, ${runtime}:`, table);
+    },
+  });
+}
+
+function engineFolders(): readonly string[] {
+  return [...["containers", "volumes", "network"].map((name) => join(engineFolder, name)), "/run/docker"];
+}
+
+async function runningAgent({ agent }: Workbench): Promise<string> {
+  const filter = [`label=${LABEL.agent}=${agent}`, `label=${LABEL.role}=agent`];
+  return await docker("ps", "--quiet", "--no-trunc", ...filter.flatMap((one) => ["--filter", one]));
+}
+
+/** The surfaces that only a watch sees. */
+function addWatched({ seen, hits, looked }: Sightings, table: Table): void {
+  for (
+    const [place, surface] of [
+      ["argv", "argv of every process"],
+      ["environ", "environment of the others"],
+      ["exec", "files of an exec"],
+      ["engine", "the engine's run folders"],
+    ] as const
+  ) {
+    assert.ok((looked.get(place) ?? 0) > 0, `${place}: ${hits.join("\n")}`);
+    table.set(surface, seen.get(place) ?? new Set());
+  }
+}
+
+/** The calls that carry a secret, or the agent itself, by words of their argv. */
+const BROKEN_CALLS = [
+  "/ssh_agent.pl",
+  "/claude-bottle-exec put",
+  "/claude-bottle-exec attached",
+];
+
+/** A docker that does the call whose words are in the file `broken`, says the planted word and fails. */
+function breaking(real: string, planted: string): string {
+  return `read -r broken < "\${0%/*}/broken"
+case "$*" in
+*"$broken"*)
+  ${real} "$@"
+  echo "${planted} $*" >&2
+  exit 1
+  ;;
+esac
+exec ${real} "$@"`;
+}
+
+Deno.test({
+  name: "secrets stand in no message of a launch whose call that carries them fails",
+  ignore,
+  async fn(): Promise<void> {
+    await builtImages();
+    await using scene = await Scene.create(() => "exit 0");
+    const { bench, lookout } = scene;
+    const path = await bench.onPath("docker", breaking(await programPath("docker"), scene.planted));
+    const table: Table = new Map();
+    for (const [index, words] of BROKEN_CALLS.entries()) {
+      await Deno.writeTextFile(join(bench.folder, "bin", "broken"), `${words}\n`);
+      await using terminal = new TmuxTerminal();
+      await scene.start(terminal, ["-v", "--yes", "--runtime", "runc"], path);
+      const shown = join(bench.folder, `shown${index}`);
+      await terminal.record(shown);
+      await scene.answer(terminal, /ended with \d+/);
+      table.set(`${words} fails`, lookout.inText(await Deno.readTextFile(shown)));
+    }
+
+    await judge("secrets and what the terminal shows, -v:", table);
+  },
+});
