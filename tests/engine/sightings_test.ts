@@ -32,12 +32,12 @@ async function readableEngineFolder(): Promise<string> {
 /** How one secret is granted, and what it is recognised by. */
 interface Granted {
   readonly forms: readonly Uint8Array[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, unknown>>;
   readonly ssh?: readonly object[];
   /** Variables of the host. */
   readonly host?: Readonly<Record<string, string>>;
-  /** What is typed at the question that has this text. */
-  readonly typed?: { readonly question: string; readonly answer: string };
+  /** What is typed at the question that matches. */
+  readonly typed?: { readonly question: RegExp; readonly answer: string };
 }
 
 /** Every way that a secret comes into a bottle. */
@@ -59,8 +59,14 @@ const SECRETS: Readonly<Record<string, (bench: Workbench) => Promise<Granted>>> 
     return Promise.resolve({
       forms: textForms(value),
       env: { PROMPTED: "?Type the word" },
-      typed: { question: "Type the word", answer: value },
+      typed: { question: /Type the word\):/, answer: value },
     });
+  },
+  "command": async (bench) => {
+    const value = canaryText();
+    // Its process has the user's environment, as the program itself has, and is left out with it by these words.
+    const file = await bench.file(`${OF_THE_USER}-${bench.agent}`, value);
+    return { forms: textForms(value), env: { COMMAND: { secret: { command: ["cat", file] } } } };
   },
   "token": () => {
     const value = canaryText();
@@ -73,7 +79,22 @@ const SECRETS: Readonly<Record<string, (bench: Workbench) => Promise<Granted>>> 
       ssh: [{ Host: "git.test", IdentityFile: path, unpinned: true }],
     };
   },
+  "passphrase": async (bench) => {
+    const answer = canaryText();
+    const { path } = await makeKey(bench.folder, {
+      name: "locked",
+      options: ["-t", "ed25519", "-N", answer],
+    });
+    return {
+      forms: textForms(answer),
+      ssh: [{ Host: "locked.test", IdentityFile: path, unpinned: true }],
+      typed: { question: /passphrase of the ssh key/, answer },
+    };
+  },
 };
+
+/** With the agent's name in its command line, a process has the environment that the secrets of the host stand in. */
+const OF_THE_USER = "main.ts";
 
 function canaryText(): string {
   return `canary${crypto.randomUUID().replaceAll("-", "")}`;
@@ -85,7 +106,7 @@ const PLANTED = "planted";
 /** The agent shows that it has what it was granted, has a process crash that holds all of it, and sleeps. */
 function agentScript(planted: string): string {
   return `: ${planted}; ssh-add -l | grep -c SHA256 >/tmp/keys && ` +
-    `for name in LITERAL FORWARDED PROMPTED CLAUDE_CODE_OAUTH_TOKEN; do printenv $name >/dev/null || exit 9; done; ` +
+    `for name in LITERAL FORWARDED PROMPTED COMMAND CLAUDE_CODE_OAUTH_TOKEN; do printenv $name >/dev/null || exit 9; done; ` +
     `cd /tmp; sh -c 'ulimit -c unlimited; kill -SEGV $$'; echo the agent is re""ady; exec sleep 1234`;
 }
 
@@ -141,9 +162,8 @@ class Scene implements AsyncDisposable {
   async answer(terminal: TmuxTerminal, until: RegExp): Promise<string> {
     for (const { typed } of this.granted) {
       if (typed === undefined) continue;
-      const question = new RegExp(`${typed.question}\\):`);
-      const screen = await terminal.shows(new RegExp(`${question.source}|${until.source}`));
-      if (!question.test(screen)) return screen;
+      const screen = await terminal.shows(new RegExp(`${typed.question.source}|${until.source}`));
+      if (!typed.question.test(screen)) return screen;
       await terminal.paste(typed.answer);
       await terminal.press("Enter");
     }
@@ -315,9 +335,12 @@ async function judge(title: string, table: Table): Promise<void> {
 async function agentHasAll(agent: string, { lookout }: Scene): Promise<void> {
   const script = "cat /proc/[0-9]*/environ 2>/dev/null; cat /tmp/keys";
   const all = await docker("exec", "--user", "47291:47291", agent, "sh", "-c", script);
-  const expected = new Set(Object.keys(SECRETS).filter((name) => name !== "ssh-key"));
+  const expected = new Set(
+    Object.keys(SECRETS).filter((name) => name !== "ssh-key" && name !== "passphrase"),
+  );
   assert.deepEqual(new Set([...lookout.inText(all)].filter((name) => name !== PLANTED)), expected);
-  assert.match(all, /1\n?$/);
+  // Both keys.
+  assert.match(all, /2\n?$/);
 }
 
 for (const runtime of ["runc", "runsc"]) {
@@ -332,7 +355,7 @@ for (const runtime of ["runc", "runsc"]) {
       const [since, log] = [await docker("info", "--format", "{{.SystemTime}}"), await engineLog()];
       await using stack = new AsyncDisposableStack();
       const planted = await plantedContainer(stack, scene.planted, image);
-      const watch = await lookout.watch(47291, ["main.ts", bench.agent]);
+      const watch = await lookout.watch(47291, [OF_THE_USER, bench.agent]);
       await dryRuns(scene, table);
       await using terminal = new TmuxTerminal();
       await scene.start(terminal, ["-v", "--yes", "--runtime", runtime]);
