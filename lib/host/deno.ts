@@ -336,13 +336,12 @@ async function savedTerminal(): Promise<AsyncDisposable> {
 
 async function stty(args: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await new Deno.Command("sh", {
+    const { stdout } = await runProcess({
+      program: "sh",
       args: ["-c", 'exec stty "$@" </dev/tty', "stty", ...args],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).output();
-    return new TextDecoder().decode(stdout);
+      env: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+    }, { onTerminal: true });
+    return stdout;
   } catch {
     return "";
   }
