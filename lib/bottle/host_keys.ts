@@ -16,9 +16,6 @@ export interface UnknownHost {
   readonly known: readonly KnownHostLine[];
 }
 
-/** Host keys by host and port, as {@link addressOf} writes them. */
-export type LearnedKeys = ReadonlyMap<string, string>;
-
 /** What identifies a host. */
 export function addressOf({ hostname, port }: Pick<SshEntry, "hostname" | "port">): string {
   return `${hostname}:${port}`;

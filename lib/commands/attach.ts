@@ -1,16 +1,13 @@
 import type { ActiveBottle } from "../bottle/active.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
+import { type AgentOptions, refuseAgentOptions } from "./agent_options.ts";
 import type { CommandPorts } from "./context.ts";
 import { enteredBottle, type Entry, type EntryOptions, grantedEnv } from "./opened_bottle.ts";
 import { reportEgress } from "./egress_summary.ts";
 import { agentRun } from "./spec.ts";
 import { requireTerminalFor } from "./start.ts";
 
-export interface AttachOptions extends EntryOptions {
-  /** Words behind `--`, for the agent's command. */
-  readonly args: readonly string[];
-  readonly prompt: string | undefined;
-  readonly remoteControl: boolean;
+export interface AttachOptions extends EntryOptions, AgentOptions {
   /** A shell instead of the agent. */
   readonly shell: boolean;
   /** Gives the shell the secrets too; an agent always has them. */
@@ -19,26 +16,15 @@ export interface AttachOptions extends EntryOptions {
 
 /** `attach`: runs the agent, or a shell, in a bottle that is there, and leaves the bottle. @throws Failure, Interrupted */
 export async function attach(options: AttachOptions, ports: CommandPorts): Promise<number> {
-  requireShellable(options);
+  if (options.shell) {
+    const hint = "Run a command with `claude-bottle exec BOTTLE -- CMD`";
+    refuseAgentOptions(options, { flag: "--shell", hint });
+  }
   const judge = options.shell ? () => {} : requireIdle;
   const entry = await enteredBottle(options, { command: "attach", judge }, ports);
   return options.shell
     ? await runShell(entry, { secrets: options.secrets, ports })
     : await runAgent(entry, { options, ports });
-}
-
-/** What is for the agent has no meaning for a shell. @throws Failure `usage` */
-function requireShellable({ shell, prompt, remoteControl, args }: AttachOptions): void {
-  const forAgents = [
-    ...(prompt === undefined ? [] : ["--prompt"]),
-    ...(remoteControl ? ["--remote-control"] : []),
-    ...(args.length === 0 ? [] : ["-- ARGS"]),
-  ];
-  if (!shell || forAgents.length === 0) return;
-  throw new Failure("usage", `--shell starts no agent, so ${forAgents.join(" and ")} would have no effect`, {
-    hints: ["Run a command with `claude-bottle exec BOTTLE -- CMD`"],
-    exit: EXIT.usage,
-  });
 }
 
 /** Two agents in one bottle would undo each other's work, and the first one's end would take the second. */

@@ -4,19 +4,17 @@ import { shellQuoted } from "../bottle/invocation.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
+import { type AgentOptions, refuseAgentOptions } from "./agent_options.ts";
 import type { CommandPorts } from "./context.ts";
 import { literalPorts } from "./env_ports.ts";
 import { jsonText } from "./json_text.ts";
 import { launchQuestions } from "./launch_questions.ts";
 
 /** What of `start`'s options is about bottles that outlive it. */
-export interface DetachOptions {
+export interface DetachOptions extends AgentOptions {
   readonly detach: boolean;
   readonly keep: boolean;
   readonly json: boolean;
-  readonly args: readonly string[];
-  readonly prompt: string | undefined;
-  readonly remoteControl: boolean;
   readonly manifest: string | undefined;
   readonly backend: string | undefined;
   readonly context: string | undefined;
@@ -25,21 +23,8 @@ export interface DetachOptions {
 /** What is for an agent has no meaning where none is started. @throws Failure `usage` */
 export function requireDetachable(options: DetachOptions): void {
   if (!options.detach) return;
-  const forAgents = [
-    ...(options.prompt === undefined ? [] : ["--prompt"]),
-    ...(options.remoteControl ? ["--remote-control"] : []),
-    ...(options.args.length === 0 ? [] : ["-- ARGS"]),
-  ];
-  if (forAgents.length > 0) {
-    throw new Failure(
-      "usage",
-      `--detach starts no agent, so ${forAgents.join(" and ")} would have no effect`,
-      {
-        hints: ["Give it to `claude-bottle attach`, which runs the agent"],
-        exit: EXIT.usage,
-      },
-    );
-  }
+  const hint = "Give it to `claude-bottle attach`, which runs the agent";
+  refuseAgentOptions(options, { flag: "--detach", hint });
   if (options.keep) {
     throw new Failure("usage", "--detach and --keep cannot be given together", {
       hints: ["--detach starts no agent; --keep runs it now and leaves the bottle afterwards"],

@@ -31,7 +31,7 @@ export function bottleAccount(
   containers: { readonly agent: InspectedContainer; readonly sidecar: InspectedContainer },
 ): BottleAccount {
   const { agent, sidecar } = containers;
-  const user = userIn(agent.HostConfig.Tmpfs?.[ENV_DIRECTORY] ?? "");
+  const user = agentUserOf(agent);
   if (user === undefined) throw unreadable(bottle, `no private ${ENV_DIRECTORY} of an agent's user`);
   const home = agent.Config.WorkingDir ?? "";
   if (!isPlainPath(home)) throw unreadable(bottle, "no home of an agent");
@@ -47,8 +47,9 @@ export function bottleAccount(
   return { user, home, sidecarAddress, workdir: isMounted ? workspace : home, hasSsh };
 }
 
-/** The owner of the agent's tmpfs, by its mount options; never root. */
-function userIn(options: string): BottleAccount["user"] | undefined {
+/** The agent's user, by the mount options of its tmpfs; never root. `undefined` for what no launch has made. */
+export function agentUserOf(agent: InspectedContainer): BottleAccount["user"] | undefined {
+  const options = agent.HostConfig.Tmpfs?.[ENV_DIRECTORY] ?? "";
   const [, uid, gid] = /^uid=([1-9][0-9]{0,9}),gid=([1-9][0-9]{0,9}),/.exec(options) ?? [];
   const user = { uid: Number(uid), gid: Number(gid) };
   return user.uid <= LAST_ID && user.gid <= LAST_ID ? user : undefined;

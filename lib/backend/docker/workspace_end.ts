@@ -2,7 +2,7 @@ import { shellQuoted } from "../../bottle/invocation.ts";
 import type { KeptWorkspace, WorkspaceChanges } from "../../bottle/workspace.ts";
 import type { DockerClient } from "./client.ts";
 import { inspected } from "./engine.ts";
-import { ENV_DIRECTORY } from "./arguments.ts";
+import { agentUserOf } from "./account.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
 import { workspaceProgramArguments } from "./workspace_steps.ts";
@@ -129,14 +129,12 @@ export async function findWorkspace(
   const { stdout } = await client.outcome({ what, args: ["container", "inspect", agentId] });
   const [agent] = stdout.trim() === "" ? [] : inspected<InspectedContainer>(what, stdout);
   const directory = agent?.Mounts?.find(({ Name }) => Name === volume)?.Destination;
-  const [, uid, gid] = /^uid=(\d+),gid=(\d+),/.exec(agent?.HostConfig.Tmpfs?.[ENV_DIRECTORY] ?? "") ?? [];
-  const isComparable = agent?.State.Running === true && directory !== undefined && uid !== undefined;
+  const user = agent === undefined ? undefined : agentUserOf(agent);
+  const isComparable = agent?.State.Running === true && directory !== undefined && user !== undefined;
   return {
     volume,
     image: agent?.Image ?? "",
-    compare: isComparable
-      ? execArguments({ agentId, directory, user: { uid: Number(uid), gid: Number(gid) } })
-      : undefined,
+    compare: isComparable ? execArguments({ agentId, directory, user }) : undefined,
   };
 }
 
