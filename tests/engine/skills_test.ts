@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { builtImages, engineRuntimes, Workbench } from "../support/engine.ts";
+import { builtImages, engineProxies, engineRuntimes, Workbench } from "../support/engine.ts";
 
 const runtimes = await engineRuntimes();
 const ignore = runtimes.length === 0;
+const proxies = ignore ? [] : await engineProxies();
 
 async function skillFile(bench: Workbench, path: string, content: string | Uint8Array): Promise<string> {
   const file = join(bench.folder, "home/.claude/skills", path);
@@ -27,32 +28,33 @@ async function fullSkill(bench: Workbench): Promise<void> {
 }
 
 for (const runtime of ["runc", "runsc"]) {
-  Deno.test({
-    name: `a skill is delivered with its files, modes and links, as the agent's own (${runtime})`,
-    ignore: !runtimes.includes(runtime),
-    async fn(): Promise<void> {
-      await builtImages();
-      await using bench = await Workbench.create();
-      await fullSkill(bench);
-      await skillFile(bench, "other/SKILL.md", "not asked for\n");
-      const script = [
-        "cd ~/.claude/skills && ls -A",
-        "stat -c '%a %U:%G %n' ~ ~/.claude . full full/SKILL.md full/bin 'full/bin/run it' full/data.bin full/deep",
-        "readlink full/bin/again; full/bin/again; cat full/SKILL.md full/deep",
-        "stat -L -c '%a %s' full/deep; od -An -tx1 full/data.bin",
-        "touch mine full/mine ~/.claude/mine && echo writable",
-      ].join("\n");
-      await bench.manifest({
-        bottle: { runtime },
-        agent: { skills: ["full"], command: ["sh", "-ec", script] },
-      });
+  for (const proxy of ["squid", "pipelock"]) {
+    Deno.test({
+      name: `a skill is delivered with its files, modes and links, as the agent's own (${runtime}, ${proxy})`,
+      ignore: !runtimes.includes(runtime) || !proxies.includes(proxy),
+      async fn(): Promise<void> {
+        await builtImages();
+        await using bench = await Workbench.create();
+        await fullSkill(bench);
+        await skillFile(bench, "other/SKILL.md", "not asked for\n");
+        const script = [
+          "cd ~/.claude/skills && ls -A",
+          "stat -c '%a %U:%G %n' ~ ~/.claude . full full/SKILL.md full/bin 'full/bin/run it' full/data.bin full/deep",
+          "readlink full/bin/again; full/bin/again; cat full/SKILL.md full/deep",
+          "stat -L -c '%a %s' full/deep; od -An -tx1 full/data.bin",
+          "touch mine full/mine ~/.claude/mine && echo writable",
+        ].join("\n");
+        await bench.manifest({
+          bottle: { runtime },
+          agent: { skills: ["full"], command: ["sh", "-ec", script] },
+        });
 
-      const { code, stdout, stderr } = await bench.start();
+        const { code, stdout, stderr } = await bench.start(["--proxy", proxy]);
 
-      assert.equal(code, 0, stderr);
-      assert.equal(
-        stdout,
-        `full
+        assert.equal(code, 0, stderr);
+        assert.equal(
+          stdout,
+          `full
 755 node:node /home/node
 755 node:node /home/node/.claude
 755 node:node .
@@ -70,14 +72,15 @@ deep
  00 ff 0a c3 28
 writable
 `,
-      );
-      assert.ok(
-        stderr.includes(`skills         : full (${bench.folder}/home/.claude/skills/full)\n`),
-        stderr,
-      );
-      assert.deepEqual(await bench.leftovers(), []);
-    },
-  });
+        );
+        assert.ok(
+          stderr.includes(`skills         : full (${bench.folder}/home/.claude/skills/full)\n`),
+          stderr,
+        );
+        assert.deepEqual(await bench.leftovers(), []);
+      },
+    });
+  }
 }
 
 Deno.test({
