@@ -12,6 +12,7 @@ type Layer =
   | "manifest/diagnostics"
   | "bottle"
   | "egress"
+  | "isolation"
   | "backend"
   | "host"
   | "host/deno"
@@ -43,6 +44,7 @@ const ALLOWED: Readonly<Partial<Record<Layer, Grants>>> = {
     "manifest/diagnostics": "values",
     bottle: "values",
     egress: "values",
+    isolation: "values",
     ui: "values",
   },
   backend: {
@@ -55,6 +57,7 @@ const ALLOWED: Readonly<Partial<Record<Layer, Grants>>> = {
   },
   bottle: { ...SHARED, egress: "types", manifest: "types", "manifest/diagnostics": "types" },
   egress: { ...SHARED, assets: "values", manifest: "types", "manifest/diagnostics": "types" },
+  isolation: {},
   ui: { ...SHARED, bottle: "types", "manifest/diagnostics": "values" },
   manifest: { ...SHARED, "manifest/diagnostics": "values" },
   "manifest/diagnostics": { ...SHARED, manifest: "values" },
@@ -100,6 +103,7 @@ function layerOf(path: string): Layer | undefined {
     case "commands":
     case "bottle":
     case "egress":
+    case "isolation":
     case "backend":
     case "ui":
     case "assets":

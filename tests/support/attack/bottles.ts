@@ -1,0 +1,306 @@
+import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
+import { addressIn } from "../../../lib/backend/docker/addresses.ts";
+import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
+import type { Bottle } from "../../../lib/bottle/backend.ts";
+import { chosenManifest } from "../../../lib/commands/manifest_choice.ts";
+import { bottleSpec } from "../../../lib/commands/spec.ts";
+import { environmentOf } from "../fake_host.ts";
+import { denoHost } from "../../../lib/host/deno.ts";
+import type { Host } from "../../../lib/host/host.ts";
+import type { ProxyName, RuntimeChoice } from "../../../lib/manifest/model.ts";
+import type { Step } from "../../../lib/bottle/invocation.ts";
+import type { World } from "../../../lib/isolation/attempt.ts";
+import { docker, Workbench } from "../engine.ts";
+import { openSshKey } from "../private_keys.ts";
+import type { AttackWorld } from "./world.ts";
+
+/** Changes a plan before it is launched. */
+export type Change = (plan: DockerBottlePlan) => DockerBottlePlan;
+
+/** Names of the outside. All but those below {@link DOMAIN} are granted in one way or another, or are `other`. */
+export const NAMES = {
+  allowed: "allowed.test",
+  ALLOWED: "ALLOWED.TEST",
+  allowed2: "allowed2.test",
+  wildcard: "wild.test",
+  httpHost: "http.test",
+  sshHost: "git.test",
+  sshHost2: "git2.test",
+  privateName: "private.test",
+  linkLocalName: "metadata.test",
+  other: "other.test",
+  domain: "leak.test",
+} as const;
+
+const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+/** A running bottle of a suite, and what it was made from. */
+export interface AttackedBottle extends AsyncDisposable {
+  readonly bottle: Bottle;
+  readonly plan: DockerBottlePlan;
+  readonly ids: {
+    readonly agent: string;
+    readonly sidecar: string;
+    readonly internal: string;
+    readonly egress: string;
+  };
+  /** Where things are for whoever is in it. */
+  readonly world: World;
+}
+
+export interface LaunchParts {
+  readonly world: AttackWorld;
+  readonly proxy: ProxyName;
+  readonly runtime: RuntimeChoice;
+  /** What is taken off, or added, before it is launched. */
+  readonly change?: Change;
+  /** A bottle whose parts the attempts may name. */
+  readonly neighbour?: Neighbour;
+}
+
+/** Another bottle, in which a server of its agent listens. */
+export interface Neighbour {
+  readonly world: World;
+  readonly internal: string;
+}
+
+/**
+ * Launches a bottle as `start` does, with all checks unless something is taken off. Its sidecar asks the canary for
+ * names, and the canary is a third one on its internal network: what the agent could reach there, it may not send.
+ */
+export async function launchBottle(parts: LaunchParts): Promise<AttackedBottle> {
+  const { world, change } = parts;
+  const bench = await Workbench.create();
+  const host = await hostOf(bench);
+  const notices: string[] = [];
+  const onEvent = (event: { readonly kind: string; readonly text?: string }): void => {
+    if (event.kind === "notice") notices.push(event.text ?? "");
+  };
+  const backend = new DockerBottleBackend({ host, context: undefined, onEvent });
+  const { signal } = host.interrupts;
+  const dispose = async (): Promise<void> => {
+    host.interrupts.release();
+    await bench[Symbol.asyncDispose]();
+  };
+  try {
+    for (let attempt = 1;; attempt++) {
+      const prepared = await backend.prepare(await specOf(bench, { host, ...parts }), signal);
+      const plan = change === undefined
+        ? fixture(prepared, world)
+        : unverified(change(fixture(prepared, world)));
+      const bottle = await backend.launch(plan, { signal, env: new Map(), onEvent });
+      // Another attempt of the launch has lost what was changed.
+      const isOurs = !notices.some((text) => text.includes("retrying"));
+      if (isOurs) return await attacked(parts, { bottle, plan, dispose });
+      notices.length = 0;
+      await bottle[Symbol.asyncDispose]();
+      if (attempt === 5) throw new Error("The names or subnets of this test were taken five times");
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function hostOf(bench: Workbench): Promise<Host & { readonly interrupts: { release(): void } }> {
+  const host = denoHost();
+  const environment = environmentOf(bench.environment());
+  return { ...host, environment, cwd: bench.folder };
+}
+
+async function specOf(
+  bench: Workbench,
+  { host, world, proxy, runtime }: LaunchParts & { readonly host: Host },
+): ReturnType<typeof bottleSpec> {
+  const key = await bench.file("key", openSshKey());
+  const ssh = [{ Host: NAMES.sshHost, Port: 22 }, { Host: NAMES.sshHost2, Port: 2222 }];
+  await bench.manifest({
+    bottle: {
+      runtime,
+      ssh: ssh.map((entry) => ({ ...entry, IdentityFile: key, KnownHostKey: HOST_KEY })),
+      egress: {
+        defaults: false,
+        allowlist: [
+          NAMES.allowed,
+          NAMES.allowed2,
+          `*.${NAMES.wildcard}`,
+          NAMES.privateName,
+          NAMES.linkLocalName,
+        ],
+        networks: [world.public, world.private, world.linkLocal].map(({ network }) => network),
+        proxy,
+      },
+    },
+    agent: { command: ["sleep", "infinity"] },
+  });
+  const manifest = await chosenManifest(host, bench.manifestFile);
+  const spec = await bottleSpec(manifest, {
+    agent: bench.agent,
+    args: [],
+    prompt: undefined,
+    remoteControl: false,
+    cwd: false,
+    exclude: [],
+    proxy,
+    runtime,
+    host,
+  });
+  // What ssh may reach is in the policy; its keys are the business of other tests.
+  return { ...spec, ssh: [] };
+}
+
+/** What a suite needs, and what takes no protection off. */
+function fixture(plan: DockerBottlePlan, world: AttackWorld): DockerBottlePlan {
+  const inside = addressIn(plan.inputs.subnets.internal, CANARY_PLACE);
+  const named = withArguments(
+    plan,
+    "sidecar-create",
+    (args) => after(args, "create", ["--dns", world.private.address]),
+  );
+  const desktop = withArguments(
+    named,
+    "agent-create",
+    (args) => after(args, "create", ["--add-host", `host.docker.internal:${world.host.bridge}`]),
+  );
+  return withStep(desktop, {
+    id: "canary-joins",
+    after: ["internal-network"],
+    before: ["agent-start"],
+    args: ["network", "connect", "--ip", inside, { ref: "internal", name: "internal" }, world.canaryId],
+  });
+}
+
+/** The canary's place in an internal network, behind sidecar and agent. */
+const CANARY_PLACE = 5;
+
+/** The comparison after start is what finds a missing protection: here one is missing on purpose. */
+function unverified(plan: DockerBottlePlan): DockerBottlePlan {
+  return { ...plan, steps: plan.steps.filter(({ id }) => id !== "verify") };
+}
+
+type Arguments = Step["invocation"]["args"];
+
+/** A plan in which the words of one step are others. */
+export function withArguments(
+  plan: DockerBottlePlan,
+  id: string,
+  edit: (args: Arguments) => Arguments,
+): DockerBottlePlan {
+  if (!plan.steps.some((step) => step.id === id)) throw new RangeError(`The plan has no step ${id}`);
+  return {
+    ...plan,
+    steps: plan.steps.map((step) =>
+      step.id === id
+        ? { ...step, invocation: { ...step.invocation, args: edit(step.invocation.args) } }
+        : step
+    ),
+  };
+}
+
+/** The words with others behind the first `word`. @throws RangeError when it is not there */
+export function after(args: Arguments, word: string, added: Arguments): Arguments {
+  const index = args.indexOf(word);
+  if (index < 0) throw new RangeError(`No ${word} in ${JSON.stringify(args)}`);
+  return [...args.slice(0, index + 1), ...added, ...args.slice(index + 1)];
+}
+
+/** A plan with one more step between others. */
+export function withStep(
+  plan: DockerBottlePlan,
+  step: {
+    readonly id: string;
+    readonly after: readonly string[];
+    readonly before: readonly string[];
+    readonly args: Arguments;
+  },
+): DockerBottlePlan {
+  const { id, args, before } = step;
+  return {
+    ...plan,
+    steps: [
+      ...plan.steps.map((one) => before.includes(one.id) ? { ...one, after: [...one.after, id] } : one),
+      { id, after: step.after, invocation: { program: "docker" as const, args, why: "for the test" } },
+    ],
+  };
+}
+
+/** A plan in which the sidecar reads other text. @throws RangeError when nothing was changed */
+export function withConfiguration(
+  plan: DockerBottlePlan,
+  edit: (text: string, path: string) => string,
+): DockerBottlePlan {
+  let changed = false;
+  const steps = plan.steps.map((step) => {
+    const { input } = step.invocation;
+    if (step.id !== "sidecar-config" || input?.kind !== "tar") return step;
+    const files = input.files.map((file) => {
+      if (file.kind !== undefined && file.kind !== "text") return file;
+      const text = edit(file.text, file.path);
+      changed ||= text !== file.text;
+      return { ...file, text };
+    });
+    return { ...step, invocation: { ...step.invocation, input: { ...input, files } } };
+  });
+  if (!changed) throw new RangeError("Nothing of the sidecar's configuration was changed");
+  return { ...plan, steps };
+}
+
+async function attacked(
+  { world, neighbour }: LaunchParts,
+  { bottle, plan, dispose }: {
+    readonly bottle: Bottle;
+    readonly plan: DockerBottlePlan;
+    readonly dispose: () => Promise<void>;
+  },
+): Promise<AttackedBottle> {
+  const { run } = plan.inputs.run;
+  const idOf = async (kind: "container" | "network", role: string): Promise<string> =>
+    await docker(
+      ...[kind, "ls", "--no-trunc", "--quiet", "--filter", `label=claude-bottle.run=${run}`],
+      ...["--filter", `label=claude-bottle.role=${role}`],
+    );
+  const [agent, sidecar, internal, egress] = await Promise.all([
+    idOf("container", "agent"),
+    idOf("container", "sidecar"),
+    idOf("network", "internal"),
+    idOf("network", "egress"),
+  ]);
+  const ids = { agent, sidecar, internal, egress };
+  return {
+    bottle,
+    plan,
+    ids,
+    world: { ...neighbour?.world, ...await worldOf(world, { plan, ids }) },
+    async [Symbol.asyncDispose](): Promise<void> {
+      await docker("network", "disconnect", "--force", internal, world.canaryId).catch(() => "");
+      await bottle[Symbol.asyncDispose]();
+      await dispose();
+    },
+  };
+}
+
+async function worldOf(
+  world: AttackWorld,
+  { plan, ids }: Pick<AttackedBottle, "plan" | "ids">,
+): Promise<World> {
+  const { subnets } = plan.inputs;
+  const address = world.public.address;
+  const number = address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return {
+    ...NAMES,
+    canary: world.private.address,
+    canary6: world.private.address6,
+    canaryInside: addressIn(subnets.internal, CANARY_PLACE),
+    public: address,
+    publicDecimal: String(number),
+    publicHex: `0x${number.toString(16)}`,
+    sidecar: plan.expected.sidecarAddress,
+    gateway: addressIn(subnets.internal, 1),
+    egressGateway: addressIn(subnets.egress, 1),
+    bridge: world.host.bridge,
+    bridge6: await world.bridgeAddress6(ids.internal),
+    hostAddress: world.host.address,
+    hostPort: world.host.port,
+    hostUdpPort: world.host.udpPort,
+  };
+}
