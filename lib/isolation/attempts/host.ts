@@ -25,7 +25,7 @@ export const HOST: readonly Attempt[] = [
     title: "the host's address on the engine's default bridge",
     acts: [{ kind: "tcp", host: "{bridge}", port: "{hostPort}", sends: ["{mark}"] }],
     witness: CANARY,
-    stoppedBy: ["no-host-address"],
+    stoppedBy: ["internal", "no-host-address"],
   },
   {
     id: "host-own-address",
@@ -33,7 +33,7 @@ export const HOST: readonly Attempt[] = [
     title: "the host's own address",
     acts: [{ kind: "tcp", host: "{hostAddress}", port: "{hostPort}", sends: ["{mark}"] }],
     witness: CANARY,
-    stoppedBy: ["no-host-address"],
+    stoppedBy: ["internal", "no-host-address"],
   },
   {
     id: "host-egress-gateway",
@@ -41,7 +41,7 @@ export const HOST: readonly Attempt[] = [
     title: "the host's address on the sidecar's egress network",
     acts: [{ kind: "tcp", host: "{egressGateway}", port: "{hostPort}", sends: ["{mark}"] }],
     witness: CANARY,
-    stoppedBy: ["no-host-address"],
+    stoppedBy: ["internal", "no-host-address"],
   },
   {
     id: "host-by-name",
@@ -49,7 +49,7 @@ export const HOST: readonly Attempt[] = [
     title: "the name that Docker Desktop gives the host",
     acts: [{ kind: "tcp", host: "host.docker.internal", port: "{hostPort}", sends: ["{mark}"] }],
     witness: CANARY,
-    stoppedBy: ["no-host-address"],
+    stoppedBy: ["internal", "no-host-address"],
   },
   {
     id: "host-by-sidecar",

@@ -71,7 +71,7 @@ export interface Neighbour {
 export async function launchBottle(parts: LaunchParts): Promise<AttackedBottle> {
   const { world, change } = parts;
   const bench = await Workbench.create();
-  const host = await hostOf(bench);
+  const host = hostOf(bench);
   const notices: string[] = [];
   const onEvent = (event: { readonly kind: string; readonly text?: string }): void => {
     if (event.kind === "notice") notices.push(event.text ?? "");
@@ -102,7 +102,7 @@ export async function launchBottle(parts: LaunchParts): Promise<AttackedBottle> 
   }
 }
 
-async function hostOf(bench: Workbench): Promise<Host & { readonly interrupts: { release(): void } }> {
+function hostOf(bench: Workbench): Host {
   const host = denoHost();
   const environment = environmentOf(bench.environment());
   return { ...host, environment, cwd: bench.folder };
@@ -254,6 +254,8 @@ async function attacked(
   },
 ): Promise<AttackedBottle> {
   const { run } = plan.inputs.run;
+  // Returns when the sidecar answers.
+  await bottle.capture(["/bin/true"]);
   const idOf = async (kind: "container" | "network", role: string): Promise<string> =>
     await docker(
       ...[kind, "ls", "--no-trunc", "--quiet", "--filter", `label=claude-bottle.run=${run}`],

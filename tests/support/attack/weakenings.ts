@@ -1,7 +1,16 @@
 import type { ProtectionId } from "../../../lib/isolation/protections.ts";
 import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
 import { addressIn } from "../../../lib/backend/docker/addresses.ts";
-import { after, type Change, type Neighbour, withArguments, withConfiguration, withStep } from "./bottles.ts";
+import type { ProxyName } from "../../../lib/manifest/model.ts";
+import {
+  after,
+  type Change,
+  NAMES,
+  type Neighbour,
+  withArguments,
+  withConfiguration,
+  withStep,
+} from "./bottles.ts";
 import { type AttackWorld, hex } from "./world.ts";
 
 /** What taking a protection off may need. */
@@ -13,6 +22,8 @@ export interface WeakeningParts {
 type Weakening = (parts: WeakeningParts) => Change;
 
 const AGENT = { ref: "agent", name: "agent" } as const;
+/** What engines from 28 on call a network without the host; they accept it for internal ones alone. */
+const ISOLATED = /bridge\.gateway_mode_ipv4=/;
 const SIDECAR = { ref: "sidecar", name: "sidecar" } as const;
 
 /** How each protection is taken off: by changing what the code asks of the engine or tells the sidecar. */
@@ -27,13 +38,10 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
       "agent-create",
       (args) => after(args, "create", ["--mount", `type=volume,src=${world.sockets},dst=/run/containerd`]),
     ),
-  "internal": () => (plan) => withArguments(plan, "internal-network", (args) => without(args, "--internal")),
+  "internal": () => (plan) =>
+    withArguments(plan, "internal-network", (args) => withoutOption(without(args, "--internal"), ISOLATED)),
   "no-host-address": () => (plan) =>
-    withArguments(
-      plan,
-      "internal-network",
-      (args) => args.filter((arg, index) => !(isOption(arg) || arg === "--opt" && isOption(args[index + 1]))),
-    ),
+    withArguments(plan, "internal-network", (args) => withoutOption(args, /bridge\.inhibit_ipv4=/, ISOLATED)),
   "one-network": ({ world }) => (plan) =>
     withStep(plan, {
       id: "agent-joins-outside",
@@ -75,49 +83,67 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
         args: ["network", "connect", neighbour.internal, SIDECAR],
       },
     ),
-  "listens-inside": () => (plan) =>
-    withConfiguration(
-      plan,
-      (text) =>
-        text.replace(/^http_port [\d.]+:8888/m, "http_port 8888").replace(
-          /"listen": "[\d.]+:8888"/,
-          '"listen": "0.0.0.0:8888"',
-        ),
-    ),
-  "proxy-hosts": () => (plan) =>
-    withConfiguration(
-      plan,
-      (text) =>
-        text.replace(/^http_access deny !allowed .*$/m, "").replace(
-          /^http_access deny all$/m,
-          "http_access allow all",
-        )
-          .replace('"mode": "strict"', '"mode": "balanced"'),
-    ),
-  "proxy-ports": () => (plan) =>
-    withConfiguration(plan, (text) => text.replaceAll(/^(acl \w+_port port) \d+$/gm, "$1 0-65535")),
-  "proxy-tls": () => (plan) =>
-    withConfiguration(plan, (text) =>
-      text.replace("ssl_bump splice same_name", "ssl_bump splice all")
-        .replace("on_unsupported_protocol respond all", "on_unsupported_protocol tunnel all")
-        .replace('"sni_verification": true', '"sni_verification": false')),
-  "proxy-methods": () => (plan) =>
-    withConfiguration(plan, (text) => text.replaceAll(/^http_access deny (!connect|in_tunnel) .*$/gm, "")),
-  "proxy-never": () => (plan) =>
-    withConfiguration(
-      plan,
-      (text) => text.replace(/^http_access deny never .*$/m, "").replace(/^ *"169\.254\.0\.0\/16",\n/m, ""),
-    ),
-  "proxy-private": () => (plan) =>
-    withConfiguration(
-      plan,
-      (text) => text.replace(/^http_access deny private.*$/m, "").replace(/^ *"10\.0\.0\.0\/8",\n/m, ""),
-    ),
+  "listens-inside": () =>
+    edited({
+      squid: [[/^http_port [\d.]+:8888/m, "http_port 8888"]],
+      pipelock: [[/"listen": "[\d.]+:8888"/, '"listen": "0.0.0.0:8888"']],
+    }),
+  "proxy-hosts": () =>
+    edited({
+      squid: [[/^http_access deny !allowed .*$/m, ""], [/^http_access deny all$/m, "http_access allow all"]],
+      pipelock: [['"mode": "strict"', '"mode": "balanced"']],
+    }),
+  "proxy-ports": () =>
+    edited({
+      squid: [[/^(acl \w+_port port) \d+$/gm, "$1 0-65535"]],
+      pipelock: [],
+    }),
+  "proxy-tls": () =>
+    edited({
+      squid: [
+        ["ssl_bump splice same_name", "ssl_bump splice all"],
+        ["on_unsupported_protocol respond all", "on_unsupported_protocol tunnel all"],
+      ],
+      pipelock: [['"sni_verification": true', '"sni_verification": false']],
+    }),
+  "proxy-methods": () =>
+    edited({
+      squid: [[/^http_access deny (!connect|in_tunnel) .*$/gm, ""]],
+      pipelock: [],
+    }),
+  "proxy-never": () =>
+    edited({
+      squid: [[/^http_access deny never .*$/m, ""]],
+      pipelock: [[/"trusted_domains": \[/, `"trusted_domains": ["${NAMES.linkLocalName}"`]],
+    }),
+  "proxy-private": () =>
+    edited({
+      squid: [[/^http_access deny private.*$/m, ""]],
+      pipelock: [[/"trusted_domains": \[/, `"trusted_domains": ["${NAMES.privateName}"`]],
+    }),
 };
+
+/** Replacements in the text of a sidecar's configuration; none where a proxy does not have the protection. */
+type Edits = Readonly<Record<ProxyName, readonly (readonly [string | RegExp, string])[]>>;
+
+function edited(edits: Edits): Change {
+  return (plan) => {
+    const list = edits[plan.spec.proxy.name];
+    if (list.length === 0) return plan;
+    return withConfiguration(
+      plan,
+      (text) => list.reduce((whole, [pattern, by]) => whole.replace(pattern, by), text),
+    );
+  };
+}
 
 /** A bottle with several protections off at once. */
 export function weakened(protections: readonly ProtectionId[], parts: WeakeningParts): Change {
-  return (plan) => protections.reduce((changed, id) => WEAKENINGS[id](parts)(changed), plan);
+  return (plan) => {
+    const changed = protections.reduce((soFar, id) => WEAKENINGS[id](parts)(soFar), plan);
+    if (changed === plan) throw new Error(`${plan.spec.proxy.name} has no such protection`);
+    return changed;
+  };
 }
 
 function canaryInside(plan: DockerBottlePlan): string {
@@ -133,6 +159,9 @@ function without(args: Arguments, ...words: readonly string[]): Arguments {
   return [...args.slice(0, index), ...args.slice(index + words.length)];
 }
 
-function isOption(arg: Arguments[number] | undefined): boolean {
-  return typeof arg === "string" && /bridge\.(inhibit_ipv4|gateway_mode_ipv4)=/.test(arg);
+/** Options of the bridge that match, each with its `--opt`. */
+function withoutOption(args: Arguments, ...patterns: readonly RegExp[]): Arguments {
+  const matches = (arg: Arguments[number] | undefined): boolean =>
+    typeof arg === "string" && patterns.some((pattern) => pattern.test(arg));
+  return args.filter((arg, index) => !(matches(arg) || arg === "--opt" && matches(args[index + 1])));
 }
