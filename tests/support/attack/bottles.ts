@@ -297,6 +297,7 @@ async function worldOf(
     publicDecimal: String(number),
     publicHex: `0x${number.toString(16)}`,
     sidecar: plan.expected.sidecarAddress,
+    sidecarOutside: await outsideAddress(ids),
     gateway: addressIn(subnets.internal, 1),
     egressGateway: addressIn(subnets.egress, 1),
     bridge: world.host.bridge,
@@ -305,4 +306,11 @@ async function worldOf(
     hostPort: world.host.port,
     hostUdpPort: world.host.udpPort,
   };
+}
+
+/** The sidecar's address on its egress network. */
+async function outsideAddress({ egress, sidecar }: AttackedBottle["ids"]): Promise<string> {
+  const format =
+    `{{range .NetworkSettings.Networks}}{{if eq .NetworkID "${egress}"}}{{.IPAddress}}{{end}}{{end}}`;
+  return await docker("inspect", "--format", format, sidecar);
 }

@@ -1,6 +1,6 @@
 import canaryProgram from "../../../lib/assets/canary.pl" with { type: "text" };
 import { docker, eventually } from "../engine.ts";
-import { type AttackedBottle, launchBottle, type LaunchParts, type Neighbour } from "./bottles.ts";
+import { launchBottle, type LaunchParts, type Neighbour } from "./bottles.ts";
 
 const PORT = "4444";
 
@@ -31,16 +31,9 @@ export async function launchNeighbour(parts: LaunchParts): Promise<NeighbourBott
       neighbourPort: PORT,
       neighbourName: attacked.bottle.name,
       neighbourSidecar: plan.expected.sidecarAddress,
-      neighbourSidecarOutside: await outsideAddress(attacked),
+      neighbourSidecarOutside: attacked.world["sidecarOutside"],
     },
     records,
     [Symbol.asyncDispose]: () => attacked[Symbol.asyncDispose](),
   };
-}
-
-/** The sidecar's address on its egress network. */
-async function outsideAddress({ ids }: AttackedBottle): Promise<string> {
-  const format =
-    `{{range .NetworkSettings.Networks}}{{if eq .NetworkID "${ids.egress}"}}{{.IPAddress}}{{end}}{{end}}`;
-  return await docker("inspect", "--format", format, ids.sidecar);
 }

@@ -74,6 +74,7 @@ function resultOf(
   };
 }
 
-function newMark(): string {
+/** What no other attempt has. */
+export function newMark(): string {
   return `m${crypto.randomUUID().replaceAll("-", "").slice(0, 14)}`;
 }

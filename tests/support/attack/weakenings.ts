@@ -16,7 +16,8 @@ import { type AttackWorld, hex } from "./world.ts";
 /** What taking a protection off may need. */
 export interface WeakeningParts {
   readonly world: AttackWorld;
-  readonly neighbour: Neighbour;
+  /** Needed for `own-networks`. */
+  readonly neighbour?: Neighbour;
 }
 
 type Weakening = (parts: WeakeningParts) => Change;
@@ -68,8 +69,9 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
       "agent-create",
       (args) => args.map((arg, index) => args[index - 1] === "--dns" ? canaryInside(plan) : arg),
     ),
-  "own-networks": ({ neighbour }) => (plan) =>
-    withStep(
+  "own-networks": ({ neighbour }) => (plan) => {
+    if (neighbour === undefined) throw new RangeError("There is no neighbour");
+    return withStep(
       withStep(plan, {
         id: "agent-joins-neighbour",
         after: ["agent-create"],
@@ -82,12 +84,20 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
         before: ["sidecar-start"],
         args: ["network", "connect", neighbour.internal, SIDECAR],
       },
-    ),
-  "listens-inside": () =>
-    edited({
+    );
+  },
+  "listens-inside": () => (plan) => {
+    const listening = edited({
       squid: [[/^http_port [\d.]+:8888/m, "http_port 8888"]],
       pipelock: [[/"listen": "[\d.]+:8888"/, '"listen": "0.0.0.0:8888"']],
-    }),
+    })(plan);
+    return withArguments(
+      listening,
+      "sidecar-create",
+      (args) =>
+        args.map((arg) => typeof arg === "string" && /^[\d.]+:8888$/.test(arg) ? "0.0.0.0:8888" : arg),
+    );
+  },
   "proxy-hosts": () =>
     edited({
       squid: [[/^http_access deny !allowed .*$/m, ""], [/^http_access deny all$/m, "http_access allow all"]],
