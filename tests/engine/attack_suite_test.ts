@@ -5,13 +5,14 @@ import { ATTEMPTS } from "../../lib/isolation/attempts.ts";
 import { CONTROLS } from "../../lib/isolation/controls.ts";
 import { arrivedMarks, probeArgument } from "../../lib/isolation/probe.ts";
 import { type ProtectionId, PROTECTIONS } from "../../lib/isolation/protections.ts";
-import { type Change, launchBottle } from "../support/attack/bottles.ts";
-import { builtImages, engineProxies, engineRuntimes } from "../support/engine.ts";
+import { launchBottle } from "../support/attack/bottles.ts";
+import type { Change } from "../support/attack/changes.ts";
+import { builtImages, docker, engineProxies, engineRuntimes } from "../support/engine.ts";
 import { exceptions, summary } from "../support/attack/report.ts";
 import { runSuite, type SuiteOptions } from "../support/attack/suite.ts";
 import { newMark, type Result } from "../support/attack/try.ts";
 import { weakened } from "../support/attack/weakenings.ts";
-import { AttackWorld } from "../support/attack/world.ts";
+import { openWorld } from "../support/attack/world.ts";
 
 const runtimes = await engineRuntimes();
 const proxies = await engineProxies();
@@ -108,13 +109,13 @@ for (const proxy of ["squid", "pipelock"] as const) {
     ignore: !runtimes.includes("runc") || !proxies.includes(proxy),
     async fn(): Promise<void> {
       const { agent: image } = await builtImages();
-      await using world = await AttackWorld.open(image);
+      await using world = await openWorld(image);
       const parts = { world, proxy, runtime: "runc" } as const;
       const verdict = async (change?: Change): Promise<string> => {
         await using within = await launchBottle({ ...parts, ...(change === undefined ? {} : { change }) });
         const marked = { attempt: FROM_HOST, mark: newMark() };
         const words = [probeProgram, probeArgument(marked, within.world)];
-        await world.onHost("/usr/bin/perl", "-e", ...words);
+        await docker("exec", world.host.id, "/usr/bin/perl", "-e", ...words);
         return arrivedMarks(await world.records(), [marked]).has(FROM_HOST.id) ? "through" : "stopped";
       };
 

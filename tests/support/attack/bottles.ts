@@ -8,14 +8,11 @@ import { environmentOf } from "../fake_host.ts";
 import { denoHost } from "../../../lib/host/deno.ts";
 import type { Host } from "../../../lib/host/host.ts";
 import type { ProxyName, RuntimeChoice } from "../../../lib/manifest/model.ts";
-import type { Step } from "../../../lib/bottle/invocation.ts";
 import type { World } from "../../../lib/isolation/attempt.ts";
 import { docker, Workbench } from "../engine.ts";
+import { after, type Change, withArguments, withStep } from "./changes.ts";
 import { openSshKey } from "../private_keys.ts";
-import type { AttackWorld } from "./world.ts";
-
-/** Changes a plan before it is launched. */
-export type Change = (plan: DockerBottlePlan) => DockerBottlePlan;
+import { type AttackWorld, bridgeAddress6 } from "./world.ts";
 
 /** Names of the outside. All but those below {@link DOMAIN} are granted in one way or another, or are `other`. */
 export const NAMES = {
@@ -178,73 +175,6 @@ function unverified(plan: DockerBottlePlan): DockerBottlePlan {
   return { ...plan, steps: plan.steps.filter(({ id }) => id !== "verify") };
 }
 
-type Arguments = Step["invocation"]["args"];
-
-/** A plan in which the words of one step are others. */
-export function withArguments(
-  plan: DockerBottlePlan,
-  id: string,
-  edit: (args: Arguments) => Arguments,
-): DockerBottlePlan {
-  if (!plan.steps.some((step) => step.id === id)) throw new RangeError(`The plan has no step ${id}`);
-  return {
-    ...plan,
-    steps: plan.steps.map((step) =>
-      step.id === id
-        ? { ...step, invocation: { ...step.invocation, args: edit(step.invocation.args) } }
-        : step
-    ),
-  };
-}
-
-/** The words with others behind the first `word`. @throws RangeError when it is not there */
-export function after(args: Arguments, word: string, added: Arguments): Arguments {
-  const index = args.indexOf(word);
-  if (index < 0) throw new RangeError(`No ${word} in ${JSON.stringify(args)}`);
-  return [...args.slice(0, index + 1), ...added, ...args.slice(index + 1)];
-}
-
-/** A plan with one more step between others. */
-export function withStep(
-  plan: DockerBottlePlan,
-  step: {
-    readonly id: string;
-    readonly after: readonly string[];
-    readonly before: readonly string[];
-    readonly args: Arguments;
-  },
-): DockerBottlePlan {
-  const { id, args, before } = step;
-  return {
-    ...plan,
-    steps: [
-      ...plan.steps.map((one) => before.includes(one.id) ? { ...one, after: [...one.after, id] } : one),
-      { id, after: step.after, invocation: { program: "docker" as const, args, why: "for the test" } },
-    ],
-  };
-}
-
-/** A plan in which the sidecar reads other text. @throws RangeError when nothing was changed */
-export function withConfiguration(
-  plan: DockerBottlePlan,
-  edit: (text: string, path: string) => string,
-): DockerBottlePlan {
-  let changed = false;
-  const steps = plan.steps.map((step) => {
-    const { input } = step.invocation;
-    if (step.id !== "sidecar-config" || input?.kind !== "tar") return step;
-    const files = input.files.map((file) => {
-      if (file.kind !== undefined && file.kind !== "text") return file;
-      const text = edit(file.text, file.path);
-      changed ||= text !== file.text;
-      return { ...file, text };
-    });
-    return { ...step, invocation: { ...step.invocation, input: { ...input, files } } };
-  });
-  if (!changed) throw new RangeError("Nothing of the sidecar's configuration was changed");
-  return { ...plan, steps };
-}
-
 async function attacked(
   { world, neighbour }: LaunchParts,
   { bottle, plan, dispose }: {
@@ -301,7 +231,7 @@ async function worldOf(
     gateway: addressIn(subnets.internal, 1),
     egressGateway: addressIn(subnets.egress, 1),
     bridge: world.host.bridge,
-    bridge6: await world.bridgeAddress6(ids.internal),
+    bridge6: await bridgeAddress6(world.host, ids.internal),
     hostAddress: world.host.address,
     hostPort: world.host.port,
     hostUdpPort: world.host.udpPort,

@@ -7,7 +7,7 @@ import { tryWithout } from "./broken_sidecar.ts";
 import { launchNeighbour, type NeighbourBottle } from "./neighbour.ts";
 import { type Result, tryAll } from "./try.ts";
 import { weakened } from "./weakenings.ts";
-import { AttackWorld } from "./world.ts";
+import { openWorld } from "./world.ts";
 
 /** Which bottle is attacked. */
 export interface SuiteOptions {
@@ -32,7 +32,7 @@ const AT_ONCE = 3;
 /** Attacks a bottle, and then bottles without each of its protections. */
 export async function runSuite(options: SuiteOptions): Promise<SuiteOutcome> {
   const began = Date.now();
-  await using world = await AttackWorld.open(options.image);
+  await using world = await openWorld(options.image);
   const parts = { ...options, world };
   await using neighbour = await launchNeighbour(parts);
   const records = async (): Promise<string> =>

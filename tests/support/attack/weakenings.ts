@@ -2,16 +2,10 @@ import type { ProtectionId } from "../../../lib/isolation/protections.ts";
 import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
 import { addressIn } from "../../../lib/backend/docker/addresses.ts";
 import type { ProxyName } from "../../../lib/manifest/model.ts";
-import {
-  after,
-  type Change,
-  NAMES,
-  type Neighbour,
-  withArguments,
-  withConfiguration,
-  withStep,
-} from "./bottles.ts";
-import { type AttackWorld, hex } from "./world.ts";
+import { NAMES, type Neighbour } from "./bottles.ts";
+import { after, type Arguments, type Change, withArguments, withConfiguration, withStep } from "./changes.ts";
+import { randomBlock6 } from "./networks.ts";
+import type { AttackWorld } from "./world.ts";
 
 /** What taking a protection off may need. */
 export interface WeakeningParts {
@@ -51,7 +45,7 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
       args: ["network", "connect", world.private.network, AGENT],
     }),
   "no-ipv6": () => (plan) => {
-    const block = `fd00:${hex()}:${hex()}:${hex()}::/64`;
+    const block = `${randomBlock6()}::/64`;
     const network = withArguments(
       plan,
       "internal-network",
@@ -159,8 +153,6 @@ export function weakened(protections: readonly ProtectionId[], parts: WeakeningP
 function canaryInside(plan: DockerBottlePlan): string {
   return addressIn(plan.inputs.subnets.internal, 5);
 }
-
-type Arguments = Parameters<Parameters<typeof withArguments>[2]>[0];
 
 /** @throws RangeError when the words are not there */
 function without(args: Arguments, ...words: readonly string[]): Arguments {
