@@ -14,6 +14,8 @@ export interface EngineObject {
   readonly created?: string;
   readonly running?: boolean;
   readonly command?: readonly string[];
+  /** It has its labels from its image, and was made by somebody else. */
+  readonly inherited?: boolean;
 }
 
 /** An engine with given objects, which lists, inspects and removes. */
@@ -77,6 +79,12 @@ function inspectOf(object: EngineObject): unknown {
     Created: created,
     State: { Status: running ? "running" : "exited", Running: running, StartedAt: "1970-01-01T00:15:00Z" },
     Config: { Labels: labels, Cmd: object.command ?? null },
-    HostConfig: { Runtime: "runc" },
+    HostConfig: {
+      Runtime: "runc",
+      ...(object.inherited === true ? {} : {
+        CapDrop: ["ALL"],
+        Tmpfs: { "/run/env": "uid=47291,gid=47291,mode=0700" },
+      }),
+    },
   };
 }

@@ -48,7 +48,9 @@ export function bottleAccount(
 }
 
 /** The agent's user, by the mount options of its tmpfs; never root. `undefined` for what no launch has made. */
-export function agentUserOf(agent: InspectedContainer): BottleAccount["user"] | undefined {
+export function agentUserOf(
+  agent: Pick<InspectedContainer, "HostConfig">,
+): BottleAccount["user"] | undefined {
   const options = agent.HostConfig.Tmpfs?.[ENV_DIRECTORY] ?? "";
   const [, uid, gid] = /^uid=([1-9][0-9]{0,9}),gid=([1-9][0-9]{0,9}),/.exec(options) ?? [];
   const user = { uid: Number(uid), gid: Number(gid) };

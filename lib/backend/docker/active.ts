@@ -5,6 +5,7 @@ import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
 import { parseManifestLabel } from "./labels.ts";
+import { runNames, slugify } from "./names.ts";
 import { byRun, type LabelledObject, labelledObjects } from "./objects.ts";
 import { judgeOwners } from "./owner.ts";
 import { removeRun } from "./teardown.ts";
@@ -62,8 +63,11 @@ export async function ownersOf(
   return new Map([...runs.keys()].map((run, index) => [run, states[index] ?? "elsewhere"]));
 }
 
+/** The one with the name that its launch gave it, which no other container can have meanwhile; labels anybody can write. */
 function sidecarOf(objects: readonly LabelledObject[]): LabelledObject | undefined {
-  return objects.find(({ role }) => role === "sidecar");
+  const sidecars = objects.filter(({ role }) => role === "sidecar");
+  return sidecars.find(({ name, agent, run }) => name === runNames(slugify(agent), run).sidecar) ??
+    sidecars[0];
 }
 
 /** Told by the command of the sidecar, which is ours and not the image's. */

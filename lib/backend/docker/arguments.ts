@@ -165,6 +165,8 @@ export function agentContainerArguments(
     "--user",
     "0:0",
     "--init",
+    // It would be run as root, whenever the engine likes, and may be a file that the agent can write.
+    "--no-healthcheck",
     // An upstream of nobody: the engine's resolver would otherwise forward any name from the host's side.
     "--dns",
     "0.0.0.0",
@@ -178,8 +180,9 @@ export function agentContainerArguments(
     ...(options.workspace === undefined ? [] : ["--mount", workspaceMount(options.workspace)]),
     "--workdir",
     options.home,
+    // By its path: the image's PATH may begin where files of the user's or the agent's stand.
     "--entrypoint",
-    "sleep",
+    "/bin/sleep",
     options.image,
     "infinity",
   ];

@@ -8,7 +8,7 @@ import { EXIT, Failure, printable } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { VERSION } from "../../version.ts";
 import { addressIn, pickSubnets, type Range, rangeText, subnetPool } from "./addresses.ts";
-import { labelArguments } from "./arguments.ts";
+import { labelArguments, proxyEnvironment } from "./arguments.ts";
 import type { DockerClient } from "./client.ts";
 import { findImages } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
@@ -178,6 +178,8 @@ async function startContainer(
         "128",
       ],
       ...["--pull", "never", "--log-driver", "local", "--log-opt", "max-size=1m"],
+      // Unset, the client would fill them in with the user's own.
+      ...Object.entries(proxyEnvironment("", "")).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
       ...["--env", `SCRIPTED_HOSTS=${names.join(",")}`, "--env", `SCRIPTED_PORTS=${ports.join(",")}`],
       ...labelArguments(run, DEMO_ROLE),
       ...["--entrypoint", "sh", image, "/opt/demo/hosts.sh"],

@@ -85,6 +85,8 @@ export interface ImageFacts {
   readonly env: ReadonlyMap<string, string>;
   readonly user: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Paths of `VOLUME`. */
+  readonly volumes: readonly string[];
 }
 
 interface InspectedImage {
@@ -93,6 +95,7 @@ interface InspectedImage {
     readonly Env?: readonly string[] | null;
     readonly User?: string;
     readonly Labels?: Readonly<Record<string, string>> | null;
+    readonly Volumes?: Readonly<Record<string, unknown>> | null;
   } | null;
 }
 
@@ -108,15 +111,33 @@ export function imageFacts(inspected: InspectedImage): ImageFacts {
     env,
     user: inspected.Config?.User ?? "",
     labels: inspected.Config?.Labels ?? {},
+    volumes: Object.keys(inspected.Config?.Volumes ?? {}),
   };
 }
 
 /**
  * Whether a variable decides what code runs in a program of root's. Python's own are without the underscore that
- * those of its official images have.
+ * those of its official images have; a locale's folder names the charset whose converter is then loaded.
  */
 export function isSteering(name: string): boolean {
-  return /^(LD_.*|BASH_ENV|ENV|NODE_OPTIONS|PERL.*|PYTHON(?!_).*)$/.test(name);
+  return /^(LD_.*|GCONV_PATH|LOCPATH|BASH_ENV|ENV|NODE_OPTIONS|PERL.*|PYTHON(?!_).*)$/.test(name);
+}
+
+/**
+ * @throws Failure `image-volumes` for an image that brings volumes of its own: the engine would mount each of them,
+ * and nobody granted, bounds or knows it
+ */
+export function refuseVolumes(name: string, facts: ImageFacts | undefined): void {
+  const found = facts?.volumes ?? [];
+  if (found.length === 0) return;
+  throw new Failure(
+    "image-volumes",
+    `${name} declares volumes, which would be mounts that nobody granted: ${oneLine(found.join(", "))}`,
+    {
+      hints: ["Build it without VOLUME, on a base without one: what is built on a base keeps its volumes"],
+      exit: EXIT.beforeAgent,
+    },
+  );
 }
 
 /** @throws Failure `image-environment` for an image whose variables would reach the root that handles ssh keys */

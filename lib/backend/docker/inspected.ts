@@ -7,6 +7,8 @@ export interface InspectedContainer {
     readonly Env?: readonly string[] | null;
     readonly User?: string;
     readonly WorkingDir?: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+    readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null;
   };
   readonly HostConfig: {
     readonly CapDrop?: readonly string[] | null;

@@ -2,7 +2,9 @@ import type { CleanupItem } from "../../bottle/cleanup.ts";
 import type { DockerClient } from "./client.ts";
 import { inspected } from "./engine.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
+import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
+import { isMadeByLaunch } from "./ours.ts";
 
 /** One object that carries our labels. */
 export interface LabelledObject extends Omit<CleanupItem, "owner"> {
@@ -34,7 +36,7 @@ interface Inspected {
     readonly Labels?: Readonly<Record<string, string>> | null;
     readonly Cmd?: readonly string[] | null;
   };
-  readonly HostConfig?: { readonly Runtime?: string };
+  readonly HostConfig?: InspectedContainer["HostConfig"];
 }
 
 type Kind = CleanupItem["kind"];
@@ -93,13 +95,14 @@ function idIn(what: string, line: string): string {
   return id;
 }
 
-/** An object in our words; `undefined` for one without our label, whatever the filter let through. */
+/** An object in our words; `undefined` for one without our label, whatever the filter let through, or that only inherited it. */
 function described(kind: Kind, what: string, object: Inspected | null): LabelledObject | undefined {
   const labels = object?.Config?.Labels ?? object?.Labels ?? {};
   const run = labels[LABEL.run];
   if (run === undefined) return undefined;
   const id = kind === "volume" ? object?.Name : object?.Id;
   if (typeof id !== "string" || id === "" || typeof object?.Name !== "string") throw unreadableAnswer(what);
+  if (kind === "container" && !isMadeByLaunch(labels[LABEL.role] ?? "", object)) return undefined;
   return {
     kind,
     id,

@@ -23,6 +23,7 @@ import {
   imageRecipes,
   PIPELOCK_IMAGE,
   refuseSteering,
+  refuseVolumes,
 } from "./images.ts";
 import { DETACHED, ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
@@ -63,6 +64,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     networkIds(client, { names: spec.networks, signal }),
   ]);
   if (sshKeys.length > 0) refuseSteering(wanted, images.get(wanted));
+  for (const name of [wanted, sidecar]) refuseVolumes(name, images.get(name));
   const inputs = {
     spec,
     engine,

@@ -3,10 +3,9 @@ import { wholeConnections } from "../../egress/connections.ts";
 import { pipelock } from "../../egress/pipelock/pipelock.ts";
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { squid } from "../../egress/squid/squid.ts";
-import { EXIT, Failure, printable } from "../../errors.ts";
+import { EXIT, Failure, oneLine, printable } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure } from "./failures.ts";
-import { LABEL } from "./labels.ts";
 
 /** Whose logs can be read. */
 const PROXIES: readonly EgressProxy[] = [squid, pipelock];
@@ -65,24 +64,11 @@ export async function readEgressLog(
 ): Promise<void> {
   const { client, signal } = options;
   const proxy = proxyOf(bottle);
-  const filter = [`label=${LABEL.run}=${bottle.run}`, `label=${LABEL.role}=sidecar`];
-  const listed = await client.run({
-    what: "looking for the sidecar",
-    args: [
-      "container",
-      "ls",
-      "--all",
-      "--quiet",
-      "--no-trunc",
-      ...filter.flatMap((one) => ["--filter", one]),
-    ],
-    signal,
-  });
-  const id = listed.trim().split("\n")[0] ?? "";
-  if (id === "" || proxy === undefined) {
+  const { sidecar: id } = bottle;
+  if (id === undefined || proxy === undefined) {
     throw new Failure(
       "sidecar-missing",
-      `The sidecar of ${bottle.name} is not there or not to be recognised`,
+      `The sidecar of ${oneLine(bottle.name)} is not there or not to be recognised`,
     );
   }
   const what = "reading the sidecar's log";

@@ -1,8 +1,12 @@
 import type { Step } from "../../bottle/invocation.ts";
 import { executedArguments, shellQuoted } from "../../bottle/invocation.ts";
 import type { DockerClient } from "./client.ts";
-import { saidBy } from "./failures.ts";
+import { inspected } from "./engine.ts";
+import { engineFailure, saidBy } from "./failures.ts";
+import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
+import { GONE } from "./objects.ts";
+import { isMadeByLaunch } from "./ours.ts";
 
 /** How often a run's objects are looked for before giving up: an engine may still be creating what a dead client asked for. */
 const ROUNDS = 6;
@@ -101,10 +105,12 @@ async function removeListed(
   ];
   const complaints: unknown[] = [];
   const listed = await Promise.all(
-    kinds.map(({ list }) =>
-      listedIds(client, list).then((ids) => ids.filter((id) => !kept.includes(id))).catch((error) =>
-        void complaints.push(error)
-      )
+    kinds.map(({ list, remove: [kind] }) =>
+      listedIds(client, list)
+        .then((ids) =>
+          kind === "container" ? madeByLaunch(client, ids) : ids.filter((id) => !kept.includes(id))
+        )
+        .catch((error) => void complaints.push(error))
     ),
   );
   // In this order: a network is held by its containers.
@@ -124,6 +130,17 @@ async function removed(client: DockerClient, args: readonly string[]): Promise<v
   // What a neighbour removed meanwhile is as good as removed by us; the next listing tells.
   const harmless = outcome.code === 0 || /no such|not found|already in progress/i.test(outcome.stderr);
   if (!harmless) throw new Error(saidBy(outcome.stderr));
+}
+
+/** Those of some containers that did not merely inherit the run's label. @throws Failure */
+async function madeByLaunch(client: DockerClient, ids: readonly string[]): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  const what = "looking at what is left of the bottle";
+  const outcome = await client.outcome({ what, args: ["container", "inspect", ...ids], deadlineMs: CALL_MS });
+  if (outcome.code !== 0 && !GONE.test(outcome.stderr)) throw engineFailure(what, outcome);
+  return inspected<InspectedContainer>(what, outcome.stdout)
+    .filter((container) => isMadeByLaunch(container.Config.Labels?.[LABEL.role] ?? "", container))
+    .map(({ Id }) => Id);
 }
 
 async function listedIds(client: DockerClient, args: readonly string[]): Promise<readonly string[]> {

@@ -84,6 +84,7 @@ function agentDifferences(
       networks: new Map([[ids.get(REF.internal) ?? "", expected.agentAddress]]),
     }),
     ...differing("agent user", "0:0", agent.Config.User ?? ""),
+    ...differing("agent health check", "", healthCheckOf(agent)),
     ...differing("agent runtime", inputs.runtime, host.Runtime ?? ""),
     ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
     ...differing("agent tmpfs", expected.agentTmpfs.join(" "), tmpfsOf(agent)),
@@ -207,6 +208,12 @@ function networkDifferences(container: InspectedContainer, common: Common): read
       address === undefined ? [] : differing(`${common.whose} address`, address, found.get(id) ?? "")
     ),
   ];
+}
+
+/** A container that was told to have none says so, or says nothing. */
+function healthCheckOf({ Config }: InspectedContainer): string {
+  const [kind = "NONE"] = Config.Healthcheck?.Test ?? [];
+  return kind === "NONE" ? "" : kind;
 }
 
 function steeringVariables({ Config }: InspectedContainer): string {

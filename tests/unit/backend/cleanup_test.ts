@@ -169,6 +169,35 @@ Deno.test("prepareCleanup() fails when the engine's answers make no sense", asyn
   }
 });
 
+Deno.test("what only inherited a bottle's labels from an image is nobody's bottle and nobody's to remove", async () => {
+  const [agent, sidecar, ...others] = runOf("g", GONE);
+  assert.ok(agent !== undefined && sidecar !== undefined);
+  const copy = { ...agent, id: "c1", name: "precious", inherited: true };
+  const bench = new Bench([
+    agent,
+    sidecar,
+    copy,
+    { ...sidecar, id: "c2", name: "0", inherited: true },
+    ...others,
+  ]);
+  const [bottle, ...more] = await bench.backend.listActive({ signal, stopped: true });
+  assert.deepEqual(more, []);
+  assert.deepEqual([bottle?.id, bottle?.sidecar], ["g1", "g2"]);
+  assert.deepEqual(ids((await bench.plan(true)).items), ["g1", "g2", "g4", "g3", "g5"]);
+  assert.ok(bottle !== undefined);
+  await bench.backend.stop(bottle);
+  assert.deepEqual(ids(bench.engine.objects), ["c1", "c2"]);
+});
+
+Deno.test("listActive() takes no container for a sidecar that only says so, while there is the one with its name", async () => {
+  const [agent, sidecar] = runOf("g", "detached");
+  assert.ok(agent !== undefined && sidecar !== undefined);
+  const named = { ...sidecar, name: "claude-bottle-agent-g-gggggggggggga-sidecar" };
+  const forged = { ...sidecar, id: "f1", name: "aaa", command: ["run", "/config/pipelock.yaml"] };
+  const [bottle] = await new Bench([agent, forged, named]).backend.listActive({ signal });
+  assert.deepEqual([bottle?.sidecar, bottle?.proxy], ["g2", "squid"]);
+});
+
 Deno.test("cleanup() removes containers, then networks, then volumes, by full id, and says so", async () => {
   const bench = new Bench(EVERYONE);
   const outcome = await bench.backend.cleanup(await bench.plan(), signal);

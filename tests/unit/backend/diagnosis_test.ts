@@ -105,7 +105,7 @@ async function images(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Readonly<Record<string, Finding>>> {
   const wanted = await wantedImages(environmentOf(env));
-  const facts: ImageFacts = { id: "sha256:1", env: new Map(), user: "4321", labels: {} };
+  const facts: ImageFacts = { id: "sha256:1", env: new Map(), user: "4321", labels: {}, volumes: [] };
   const found = new Map(names(wanted.map(({ name }) => name)).map((name) => [name, facts]));
   return Object.fromEntries(wanted.map(({ check, finding }) => [check, finding(found)]));
 }

@@ -92,7 +92,13 @@ Deno.test("findImages() leaves out the missing and fails on anything else", asyn
       : "Error response from daemon: no such image: gone: No such image: gone:latest\n",
   }));
   const found = await findImages(client, { names: ["gone", "there", "gone-too"], signal });
-  assert.deepEqual([...found], [["there", { id: "sha256:1", env: new Map(), user: "", labels: {} }]]);
+  assert.deepEqual([...found], [["there", {
+    id: "sha256:1",
+    env: new Map(),
+    user: "",
+    labels: {},
+    volumes: [],
+  }]]);
   processes.on(/inspect broken$/, { code: 1, stderr: "Error response from daemon: context canceled\n" });
   await assert.rejects(findImages(client, { names: ["there", "broken"], signal }), { code: "engine-failed" });
   processes.on(/inspect odd$/, { stdout: "what" });

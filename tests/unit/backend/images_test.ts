@@ -8,13 +8,14 @@ import {
   isImageReference,
   isSteering,
   refuseSteering,
+  refuseVolumes,
   sha256,
 } from "../../../lib/backend/docker/images.ts";
 import { Failure } from "../../../lib/errors.ts";
 import { environmentOf } from "../../support/fake_host.ts";
 
 function facts(user: string, labels: Readonly<Record<string, string>> = {}): Parameters<typeof agentUser>[1] {
-  return { id: "sha256:1", env: new Map(), user, labels };
+  return { id: "sha256:1", env: new Map(), user, labels, volumes: [] };
 }
 
 Deno.test("agentUser() takes our label, else a numeric USER", () => {
@@ -115,16 +116,17 @@ Deno.test("sha256() is the known digest of a known text", async () => {
 Deno.test("imageFacts() reads what is there and what is null", () => {
   const full = imageFacts({
     Id: "sha256:1",
-    Config: { Env: ["PATH=/bin", "A=b=c", "E="], User: "1000", Labels: { k: "v" } },
+    Config: { Env: ["PATH=/bin", "A=b=c", "E="], User: "1000", Labels: { k: "v" }, Volumes: { "/d": {} } },
   });
   assert.deepEqual(full, {
     id: "sha256:1",
     env: new Map([["PATH", "/bin"], ["A", "b=c"], ["E", ""]]),
     user: "1000",
     labels: { k: "v" },
+    volumes: ["/d"],
   });
-  const bare = { id: "sha256:2", env: new Map(), user: "", labels: {} };
-  assert.deepEqual(imageFacts({ Id: "sha256:2", Config: { Env: null, Labels: null } }), bare);
+  const bare = { id: "sha256:2", env: new Map(), user: "", labels: {}, volumes: [] };
+  assert.deepEqual(imageFacts({ Id: "sha256:2", Config: { Env: null, Labels: null, Volumes: null } }), bare);
   assert.deepEqual(imageFacts({ Id: "sha256:2", Config: null }), bare);
 });
 
@@ -134,6 +136,8 @@ Deno.test("isSteering() knows what decides which code a program of root's runs",
       "LD_PRELOAD",
       "LD_LIBRARY_PATH",
       "LD_AUDIT",
+      "GCONV_PATH",
+      "LOCPATH",
       "BASH_ENV",
       "ENV",
       "NODE_OPTIONS",
@@ -172,4 +176,17 @@ Deno.test("refuseSteering() names the variables that ssh keys are refused for, a
     message:
       "example.org/a:1 sets LD_PRELOAD, ENV, which would steer the programs that ssh keys are handed to",
   });
+});
+
+Deno.test("refuseVolumes() names the mounts that nobody granted, as text that a terminal may have", () => {
+  refuseVolumes("x", undefined);
+  refuseVolumes("x", facts("1000"));
+  assert.throws(
+    () => refuseVolumes("example.org/a:1", { ...facts("1000"), volumes: ["/data", "/\x1b[2J"] }),
+    {
+      code: "image-volumes",
+      exit: 125,
+      message: "example.org/a:1 declares volumes, which would be mounts that nobody granted: /data, /·[2J",
+    },
+  );
 });

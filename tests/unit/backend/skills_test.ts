@@ -175,6 +175,8 @@ Deno.test("readSkills() leaves out sockets and devices and tells them", async ()
   assert.deepEqual(skillNotices(await read({ [`${SKILLS}/one/SKILL.md`]: "x" })), []);
 });
 
+const EMPTY = { kind: "file", size: 0, mode: 0o644, uid: 1, modified: 0 } as const;
+
 Deno.test("readSkills() bounds size, number and paths over all skills", async () => {
   const half = { bytes: new Uint8Array(25_000_000) };
   const content: Content = { [`${SKILLS}/one/a`]: half, [`${SKILLS}/two/b`]: half };
@@ -191,14 +193,16 @@ Deno.test("readSkills() bounds size, number and paths over all skills", async ()
       ),
     linkStatus: (path) =>
       Promise.resolve({
+        ...EMPTY,
         kind: path.endsWith("one") ? "directory" : "file",
-        size: 0,
-        mode: 0o644,
-        uid: 1,
-        modified: 0,
         identity: path,
       }),
-    readBytes: () => Promise.resolve(new Uint8Array()),
+    open: (path) =>
+      Promise.resolve({
+        status: () => Promise.resolve({ ...EMPTY, identity: path }),
+        read: () => Promise.resolve(undefined),
+        [Symbol.dispose]: () => {},
+      }),
     realPath: (path) => Promise.resolve(path),
   });
   const environment = environmentOf({ HOME });
@@ -218,13 +222,19 @@ Deno.test("readSkills() bounds size, number and paths over all skills", async ()
 Deno.test("readSkills() fails when anything cannot be read, and leaves nothing out for it", async () => {
   const content = { [`${SKILLS}/one/SKILL.md`]: "x", [`${SKILLS}/one/l`]: { link: "SKILL.md" } };
   const whole = memoryFiles(content);
+  const shorter = memoryFiles({ [`${SKILLS}/one/SKILL.md`]: "" });
+  const longer = memoryFiles({ [`${SKILLS}/one/SKILL.md`]: "xy" });
+  const secret = memoryFiles({ "/home/me/.ssh/id": "k" });
   const rows: readonly (readonly [string, Partial<Files>])[] = [
     ["denied: a folder", { readDirectory: () => Promise.reject(new Error("denied: a folder")) }],
-    ["denied: a file", { readBytes: () => Promise.reject(new Error("denied: a file")) }],
+    ["denied: a file", { open: () => Promise.reject(new Error("denied: a file")) }],
     ["denied: a link", { readLink: () => Promise.reject(new Error("denied: a link")) }],
     ["denied: itself", { status: () => Promise.reject(new Error("denied: itself")) }],
-    ["changed meanwhile", { readBytes: () => Promise.resolve(undefined) }],
-    ["changed meanwhile", { readBytes: () => Promise.resolve(new Uint8Array(2)) }],
+    ["changed meanwhile", { open: () => Promise.resolve(undefined) }],
+    ["changed meanwhile", { open: () => shorter.open(`${SKILLS}/one/SKILL.md`) }],
+    ["changed meanwhile", { open: () => longer.open(`${SKILLS}/one/SKILL.md`) }],
+    // A link took the file's place while it was read, and was gone again.
+    ["changed meanwhile", { open: () => secret.open("/home/me/.ssh/id") }],
     ["changed meanwhile", { readLink: () => Promise.resolve("SKILL\ufffd.md") }],
     ["not UTF-8", { readDirectory: () => Promise.resolve([{ name: "a\ufffd", kind: "file" }]) }],
     [

@@ -21,6 +21,7 @@ class Leftovers {
         const kind = kindIn(line);
         return { stdout: this.left.has(kind) ? `${kind}-id\n` : "" };
       })
+      .on(/ container inspect /, ({ args }) => ({ stdout: JSON.stringify(args.slice(-1).map(ofLaunch)) }))
       .on(/ (container|network|volume) rm /, ({ line }) => {
         this.left.delete(kindIn(line));
         return {};
@@ -50,6 +51,12 @@ class Leftovers {
   }
 }
 
+/** A container as a launch makes it. */
+function ofLaunch(id: string): unknown {
+  const labels = { "claude-bottle.role": "sidecar" };
+  return { Id: id, Config: { Labels: labels }, HostConfig: { CapDrop: ["ALL"] } };
+}
+
 function kindIn(line: string): string {
   return / (container|network|volume) /.exec(line)?.[1] ?? "";
 }
@@ -66,11 +73,22 @@ Deno.test("removeRun() removes each kind by its label, containers first, until t
     `docker container ls --all --no-trunc ${label} --format {{.ID}}`,
     `docker network ls --no-trunc ${label} --format {{.ID}}`,
     `docker volume ls ${label} --format {{.Name}}`,
+    "docker container inspect container-id",
     "docker container rm --force --volumes container-id",
     "docker network rm network-id",
-    "docker volume rm --force volume-id",
   ]);
   assert.deepEqual(leftovers.host.slept, [250, 250]);
+});
+
+Deno.test("removeRun() leaves a container that only inherited the label, and removes nothing it cannot look at", async () => {
+  const { Config } = ofLaunch("") as { readonly Config: unknown };
+  const inherited = { Id: "container-id", Config, HostConfig: {} };
+  const foreign = new Leftovers().on(/ container inspect /, { stdout: JSON.stringify([inherited]) });
+  assert.equal(await foreign.removeRun(), "");
+  assert.deepEqual([...foreign.left], ["container"]);
+  const unseen = new Leftovers().on(/ container inspect /, BUSY);
+  assert.match(await unseen.removeRun(), /^The bottle could not be removed: /);
+  assert.deepEqual([...unseen.left], ["container"]);
 });
 
 Deno.test("removeRun() gives every call 15 s", async () => {

@@ -88,6 +88,17 @@ Deno.test("verifyBottle() takes the spellings of other engines for the same prot
   verify(bottle);
 });
 
+Deno.test("verifyBottle() takes a container without a health check for one, and none that is run", async () => {
+  const bottle = await made();
+  const config = bottle.account.agent["Config"] as unknown as Record<string, unknown>;
+  for (const check of [null, {}, { Test: null }, { Test: [] }, { Test: ["NONE"] }]) {
+    config["Healthcheck"] = check;
+    verify(bottle);
+  }
+  config["Healthcheck"] = { Test: ["CMD-SHELL", "secret"] };
+  assert.deepEqual(problems(bottle), ["agent health check: asked none, found CMD-SHELL"]);
+});
+
 type Role = keyof Bottle["account"];
 
 /** One deviation each: what is changed, and how it is reported. */

@@ -1,6 +1,13 @@
 import { type Finding, note, ok, problem } from "../../../bottle/diagnosis.ts";
 import type { Environment } from "../../../host/environment.ts";
-import { agentUser, type ImageFacts, imageNamed, imageRecipes, PIPELOCK_IMAGE } from "../images.ts";
+import {
+  agentUser,
+  type ImageFacts,
+  imageNamed,
+  imageRecipes,
+  PIPELOCK_IMAGE,
+  refuseVolumes,
+} from "../images.ts";
 
 /** What the engine has, by name. */
 export type FoundImages = ReadonlyMap<string, ImageFacts>;
@@ -61,6 +68,7 @@ function given(name: string): Image {
         const remedy = `\`docker pull ${name}\` or build it; or unset CLAUDE_BOTTLE_IMAGE`;
         return problem(check, `${name}, which CLAUDE_BOTTLE_IMAGE names, is not there`, remedy);
       }
+      refuseVolumes(name, facts);
       const { uid } = agentUser(name, facts);
       return ok(check, `${name}, which CLAUDE_BOTTLE_IMAGE names, is there; its agent's uid is ${uid}`);
     },

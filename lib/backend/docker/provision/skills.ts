@@ -2,7 +2,8 @@ import { dirname, join, posix } from "node:path";
 import type { TarContent, TarFile } from "../../../bottle/invocation.ts";
 import { Failure, oneLine } from "../../../errors.ts";
 import type { Environment } from "../../../host/environment.ts";
-import type { Files } from "../../../host/files.ts";
+import type { Files, FileStatus } from "../../../host/files.ts";
+import { contentOfSame } from "./same_file.ts";
 
 /** The most bytes of all skills of an agent together: they are held in memory until they are delivered. */
 const SIZE_LIMIT = 50_000_000;
@@ -210,7 +211,7 @@ class SkillReader {
       const mode = status.mode & 0o777;
       switch (status.kind) {
         case "file":
-          this.#entries.push({ path, mode, kind: "bytes", bytes: await this.#bytes(path, status.size) });
+          this.#entries.push({ path, mode, kind: "bytes", bytes: await this.#bytes(path, status) });
           break;
         case "symlink":
           this.#entries.push({ path, mode: 0o777, kind: "link", target: await this.#target(path) });
@@ -230,9 +231,9 @@ class SkillReader {
     for (const name of names) await this.#add(posix.join(path, name));
   }
 
-  async #bytes(path: string, size: number): Promise<Uint8Array> {
-    const bytes = await this.#files.readBytes(this.#at(path));
-    if (bytes === undefined || bytes.length !== size || !await this.#isPlain(path)) throw this.#changed(path);
+  async #bytes(path: string, status: FileStatus): Promise<Uint8Array> {
+    const bytes = await contentOfSame(this.#files, this.#at(path), status);
+    if (bytes === undefined || !await this.#isPlain(path)) throw this.#changed(path);
     return bytes;
   }
 
