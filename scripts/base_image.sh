@@ -1,4 +1,5 @@
-# The base image: at hand, pulled, or built from Debian packages where there is no image registry. Sourced by bootstrap.sh.
+# The base image: at hand, pulled, or built from Debian packages where there is no image registry.
+# Sourced by bootstrap.sh and second_engine.sh.
 
 base_release=trixie
 
@@ -38,13 +39,16 @@ no_base() {
 build_base() {
   say "it cannot be pulled: building it from Debian packages"
   refuse_other_architecture
-  find_mirrors
+  find_mirrors ||
+    fail "The base image could not be pulled, and apt's sources name no Debian mirror over http or https" \
+      "Make an image registry reachable, then: docker pull $base_image" \
+      "Or add a Debian mirror to /etc/apt/sources.list.d, then run this again"
   have mmdebstrap || apt_install mmdebstrap
   base_work=$(mktemp -d)
   trap 'rm -rf "$base_work"' EXIT
   trap 'exit 130' INT TERM HUP
   base_sources >"$base_work/sources.list"
-  make_root "$base_work/root.tar" ||
+  make_root --format=tar "$base_release" "$base_work/root.tar" "$base_work/sources.list" ||
     fail "mmdebstrap could not build Debian $base_release" \
       "When signatures are the problem: apt-get install --only-upgrade debian-archive-keyring"
   docker import --change 'CMD ["bash"]' --change 'LABEL claude-bottle.base=mmdebstrap' \
@@ -54,16 +58,15 @@ build_base() {
   phase_detail="$base_image, built from Debian packages"
 }
 
-# make_root FILE: with the proxy that apt uses on this machine, which mmdebstrap does not read.
+# make_root ARGUMENTS-OF-MMDEBSTRAP…: with the proxy that apt uses on this machine, which mmdebstrap does not read.
 make_root() {
   apt_proxy=$(apt-config dump --format '%v' Acquire::http::Proxy 2>/dev/null || true)
   case $apt_proxy in
     http*) export http_proxy="$apt_proxy" https_proxy="${https_proxy:-$apt_proxy}" ;;
   esac
   keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  set -- "$base_release" "$1" "$base_work/sources.list"
   if [ -f "$keyring" ]; then set -- "--keyring=$keyring" "$@"; fi
-  quietly mmdebstrap --variant=minbase --include=ca-certificates --format=tar "$@"
+  quietly mmdebstrap --variant=minbase --include=ca-certificates "$@"
 }
 
 # An image for this machine's packages runs only on an engine of the same kind.
@@ -76,7 +79,7 @@ refuse_other_architecture() {
       "On the engine's side: docker pull $base_image"
 }
 
-# Sets `mirror` and `security_mirror` (may be empty) from apt's own reading of its sources.
+# Sets `mirror` and `security_mirror` (may be empty) from apt's own reading of its sources; fails when it names none.
 find_mirrors() {
   targets=$(apt_targets)
   case $targets in
@@ -89,10 +92,7 @@ find_mirrors() {
   esac
   mirror=$(printf '%s\n' "$targets" | mirror_of Debian -v -e '-updates|' -e '-backports|' -e '-proposed')
   security_mirror=$(printf '%s\n' "$targets" | mirror_of Debian-Security -e '-security|' -e '/updates|')
-  [ -n "$mirror" ] && return 0
-  fail "The base image could not be pulled, and apt's sources name no Debian mirror over http or https" \
-    "Make an image registry reachable, then: docker pull $base_image" \
-    "Or add a Debian mirror to /etc/apt/sources.list.d, then run this again"
+  [ -n "$mirror" ]
 }
 
 apt_targets() {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { countTests, type TestCounts } from "./junit.ts";
 import { fromFileUrl } from "./lint_paths.ts";
+import { secondEngine } from "./second_engine.ts";
 
 const MINUTES = 60_000;
 
@@ -13,6 +14,8 @@ type Leg =
     readonly folder: string;
     readonly permissions: string;
     readonly deadline: number;
+    /** Those of the folder that run again, on the second engine. */
+    readonly second?: readonly string[];
   };
 
 /** What a child left behind. */
@@ -25,6 +28,7 @@ interface Finished {
 interface RunOptions {
   readonly cwd: string;
   readonly deadline: number;
+  readonly env?: Readonly<Record<string, string>>;
   /** Shows the output as it comes: for legs that take long. */
   readonly live?: boolean;
 }
@@ -35,6 +39,18 @@ interface RunContext {
   /** Whether the types leg is part of this run. */
   readonly typesChecked: boolean;
 }
+
+/** Where engines differ: networks, limits, what they say of a container. */
+const SECOND_ENGINE_TESTS = [
+  "cis",
+  "doctor",
+  "egress",
+  "image",
+  "lifecycle",
+  "protection",
+  "provision",
+  "skills",
+];
 
 /** Counts, and what there is to say about them. */
 interface LegResult extends TestCounts {
@@ -51,6 +67,14 @@ const LEGS: readonly Leg[] = [
   { kind: "tests", name: "cli", folder: "tests/cli", permissions: "unit", deadline: 10 * MINUTES },
   { kind: "tests", name: "e2e", folder: "tests/e2e", permissions: "project", deadline: 15 * MINUTES },
   { kind: "tests", name: "engine", folder: "tests/engine", permissions: "project", deadline: 45 * MINUTES },
+  {
+    kind: "tests",
+    name: "second",
+    folder: "tests/engine",
+    permissions: "project",
+    deadline: 20 * MINUTES,
+    second: SECOND_ENGINE_TESTS.map((name) => `tests/engine/${name}_test.ts`),
+  },
 ];
 
 function checking(root: string): RunOptions {
@@ -61,7 +85,7 @@ async function deno(args: readonly string[], options: RunOptions): Promise<Finis
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: options.cwd,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...options.env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -131,6 +155,13 @@ async function runTests(
   if (!(await hasTests(join(root, leg.folder)))) {
     return { passed: 0, failed: 0, skipped: 0, note: "no tests yet", output: "" };
   }
+  const env: Record<string, string> = {};
+  if (leg.second !== undefined) {
+    const engine = await secondEngine(root);
+    if (engine.kind === "absent") return absent(leg.second, engine.reason);
+    if (engine.kind === "failed") throw new Error(`the second engine: ${engine.output}`);
+    env["DOCKER_HOST"] = engine.address;
+  }
   const report = await Deno.makeTempFile({ prefix: "claude-bottle-ci-", suffix: ".xml" });
   try {
     // What does not type-check is the business of the types leg, and must not keep the tests from running.
@@ -141,9 +172,9 @@ async function runTests(
       "--no-prompt",
       ...check,
       `--junit-path=${report}`,
-      leg.folder,
+      ...leg.second ?? [leg.folder],
     ];
-    const options = { cwd: root, deadline: leg.deadline, live: leg.name === "engine" };
+    const options = { cwd: root, deadline: leg.deadline, env, live: leg.folder === "tests/engine" };
     const { code, output } = await deno(args, options);
     const counts = countTests(await Deno.readTextFile(report));
     // A module that does not load or a deadline is in no report.
@@ -153,6 +184,12 @@ async function runTests(
   } finally {
     await Deno.remove(report);
   }
+}
+
+/** Each file counts as one: how many tests it would have is known only when it runs. */
+function absent(files: readonly string[], reason: string): LegResult {
+  const note = `${files.length} files skipped: no second engine on this machine: ${reason}`;
+  return { passed: 0, failed: 0, skipped: files.length, note, output: "" };
 }
 
 /** The part of a test run's output that tells what went wrong: all of it when there is no such part. */

@@ -1,4 +1,5 @@
-# An engine that answers: the one at hand, or, as root on Debian and Ubuntu, installed and started. Sourced by bootstrap.sh.
+# An engine that answers: the one at hand, or, as root on Debian and Ubuntu, installed and started.
+# Sourced by bootstrap.sh and second_engine.sh.
 
 # Kept with the programs that we install for the engine: says that the engine came from here.
 engine_mark=/usr/local/lib/claude-bottle/engine-installed-by-bootstrap

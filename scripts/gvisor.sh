@@ -1,4 +1,5 @@
-# gVisor for the engine tests: used when the engine has it, built and registered where that is allowed. Sourced by bootstrap.sh.
+# gVisor for the engine tests: used when the engine has it, built and registered where that is allowed.
+# Sourced by bootstrap.sh and second_engine.sh.
 
 gvisor_version=v0.0.0-20260905035102-160fafc42237
 # Outside the checkout: the engine's configuration must not point into a folder that may go.

@@ -21,6 +21,8 @@ my $EXTRA_AUTHORITIES = '/usr/local/share/claude-bottle/ca.pem';
 my $SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 my $BUNDLE = "$DIRECTORY/ca-bundle.pem";
 my $SIDECAR_DEADLINE = 10;
+my $STATUS = '/proc/self/status';
+my $KERNEL = '/proc/version';
 
 sub fail { print STDERR "claude-bottle: $_[0]\n"; exit 125 }
 
@@ -83,6 +85,23 @@ sub join_authorities {
     rename("$BUNDLE.$$", $BUNDLE) or fail("cannot keep the certificate authorities: $!");
 }
 
+sub text_of {
+    my ($path) = @_;
+    local $/;
+    open(my $file, '<', $path) or fail("cannot read $path: $!");
+    return <$file> // '';
+}
+
+# What the engine says that it asked for is one thing, and what the kernel does another: an engine may have been told
+# to filter no system calls, and says so nowhere. gVisor is a kernel of its own and reports no filter.
+sub refuse_weak_kernel {
+    my %found = text_of($STATUS) =~ /^(\w+):[ \t]*(\S+)/mg;
+    my %wanted = (NoNewPrivs => qr/^1$/, map { $_ => qr/^0+$/ } qw(CapPrm CapEff CapBnd CapAmb));
+    $wanted{Seccomp} = qr/^2$/ unless text_of($KERNEL) =~ /^Linux version \S*gvisor/i;
+    my @weak = map { "$_ is " . ($found{$_} // 'unknown') } grep { ($found{$_} // '') !~ $wanted{$_} } sort keys %wanted;
+    fail('the engine does not protect this bottle as asked, so nothing is run in it: ' . join(', ', @weak)) if @weak;
+}
+
 # The bottle starts while its sidecar still does; the agent must not see a proxy that is not there yet.
 sub await_sidecar {
     my ($ip, $port) = @_;
@@ -104,6 +123,7 @@ sub await_sidecar {
 
 sub run {
     my ($name, $entries, $ip, $port, $directory, @command) = @_;
+    refuse_weak_kernel();
     for my $entry (@$entries) {
         my ($variable, $value) = split(/=/, $entry, 2);
         fail('the environment is malformed') unless defined $value;

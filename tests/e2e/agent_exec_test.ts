@@ -3,7 +3,8 @@ import wrapperText from "../../lib/assets/agent_exec.pl" with { type: "text" };
 
 /*
  * The wrapper as it is, on this machine's perl, but for its fixed paths and its deadline: /run/env and the
- * certificate authorities stand in a temporary folder, and a sidecar is waited for 1 s instead of 10.
+ * certificate authorities stand in a temporary folder, so does what the kernel says of a bottle's process, and a
+ * sidecar is waited for 1 s instead of 10.
  */
 
 /** A wrapper in a folder of its own. */
@@ -24,12 +25,28 @@ class Wrapper implements AsyncDisposable {
       ["'/usr/local/share/claude-bottle/ca.pem'", `'${folder}/extra.pem'`],
       ["'/etc/ssl/certs/ca-certificates.crt'", `'${folder}/system.pem'`],
       ["$SIDECAR_DEADLINE = 10;", "$SIDECAR_DEADLINE = 1;"],
+      ["'/proc/self/status'", `'${folder}/status'`],
+      ["'/proc/version'", `'${folder}/version'`],
     ].reduce((script, [from = "", to = ""]) => {
       assert.equal(script.split(from).length, 2, `the wrapper holds ${from} once`);
       return script.replace(from, to);
     }, wrapperText);
     await Deno.writeTextFile(`${folder}/wrapper.pl`, text);
-    return new Wrapper(folder);
+    const wrapper = new Wrapper(folder);
+    await wrapper.kernel({});
+    return wrapper;
+  }
+
+  /** What the kernel says of the wrapper's own process: as in a bottle but for `changes`. */
+  async kernel(
+    changes: Readonly<Record<string, string>>,
+    version = "Linux version 6.1.0 (x)",
+  ): Promise<void> {
+    const status = Object.entries({ ...BOTTLE_STATUS, ...changes }).map(([name, value]) =>
+      `${name}:\t${value}\n`
+    );
+    await Deno.writeTextFile(`${this.folder}/status`, status.join(""));
+    await Deno.writeTextFile(`${this.folder}/version`, `${version}\n`);
   }
 
   /** What listens as the sidecar; its port. */
@@ -94,6 +111,19 @@ class Wrapper implements AsyncDisposable {
     await Deno.remove(this.folder, { recursive: true });
   }
 }
+
+/** The part of `/proc/self/status` that is judged, in a bottle under runc. */
+const BOTTLE_STATUS = {
+  Name: "perl",
+  Groups: "",
+  CapInh: "0000000000000000",
+  CapPrm: "0000000000000000",
+  CapEff: "0000000000000000",
+  CapBnd: "0000000000000000",
+  CapAmb: "0000000000000000",
+  NoNewPrivs: "1",
+  Seccomp: "2",
+};
 
 interface Ended extends Deno.CommandOutput {
   readonly out: string;
@@ -268,6 +298,47 @@ Deno.test("an entry without a value runs nothing and exits 125", async () => {
   const attached = await wrapper.run(["attached", ...run]);
   assert.deepEqual([attached.code, attached.out, attached.err], expected);
   assert.deepEqual(await wrapper.entries(), []);
+});
+
+for (
+  const { kernel, said } of [
+    { kernel: { Seccomp: "0" }, said: "Seccomp is 0" },
+    { kernel: { NoNewPrivs: "0" }, said: "NoNewPrivs is 0" },
+    { kernel: { CapEff: "0000000000002000" }, said: "CapEff is 0000000000002000" },
+    { kernel: { CapBnd: "00000000a80425fb" }, said: "CapBnd is 00000000a80425fb" },
+    { kernel: { NoNewPrivs: "", Seccomp: "1" }, said: "NoNewPrivs is unknown, Seccomp is 1" },
+  ]
+) {
+  Deno.test(`the wrapper runs nothing when the kernel says that ${said}`, async () => {
+    await using wrapper = await Wrapper.made();
+    await wrapper.kernel(kernel);
+    const port = await wrapper.sidecar();
+    const run = ["token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+    const expected = [
+      125,
+      "",
+      `claude-bottle: the engine does not protect this bottle as asked, so nothing is run in it: ${said}\n`,
+    ];
+    const headless = await wrapper.run(["headless", ...run], frames("A=1"));
+    assert.deepEqual([headless.code, headless.out, headless.err], expected);
+    await wrapper.run(["put", "token"], frames("A=1"));
+    const attached = await wrapper.run(["attached", ...run]);
+    assert.deepEqual([attached.code, attached.out, attached.err], expected);
+    assert.deepEqual(await wrapper.entries(), []);
+  });
+}
+
+Deno.test("the wrapper asks gVisor's kernel for no filter of system calls, but for all else", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const gvisor = "Linux version 4.19.0-gvisor #1 SMP";
+  await wrapper.kernel({ Seccomp: "0" }, gvisor);
+  assert.equal((await wrapper.run(run, frames())).out, "ran\n");
+  await wrapper.kernel({ Seccomp: "0", CapEff: "1" }, gvisor);
+  assert.equal((await wrapper.run(run, frames())).code, 125);
+  await wrapper.kernel({ Seccomp: "0" }, "Linux version 6.1.0 (built on gvisor)");
+  assert.equal((await wrapper.run(run, frames())).code, 125);
 });
 
 Deno.test("the wrapper says that it handed over, before the command is there and even if it is not", async () => {

@@ -8,6 +8,14 @@ export function labelArguments(run: RunLabels, role: string): readonly string[] 
   return Object.entries(labelsOf(run, role)).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
 }
 
+/** How the bridge of a network meets its host. */
+export const GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4";
+
+/** Whether an engine knows bridges that its host has no part in. */
+export function isIsolating(engineMajor: number): boolean {
+  return engineMajor >= 28;
+}
+
 /** `docker network create` of the network that joins agent and sidecar and leads nowhere. */
 export function internalNetworkArguments(
   options: {
@@ -20,7 +28,9 @@ export function internalNetworkArguments(
   return [
     "network",
     "create",
+    // No route out.
     "--internal",
+    // Nor by the other protocol, whatever the engine does for networks of which nothing is said.
     "--ipv6=false",
     "--subnet",
     options.subnet,
@@ -28,7 +38,7 @@ export function internalNetworkArguments(
     "--opt",
     "com.docker.network.bridge.inhibit_ipv4=true",
     // The same from engine 28 on, by name; older engines accept the option and ignore it.
-    ...(options.engineMajor >= 28 ? ["--opt", "com.docker.network.bridge.gateway_mode_ipv4=isolated"] : []),
+    ...(isIsolating(options.engineMajor) ? ["--opt", `${GATEWAY_MODE}=isolated`] : []),
     ...labelArguments(options.run, "internal"),
     options.name,
   ];
@@ -41,6 +51,7 @@ export function egressNetworkArguments(
   return [
     "network",
     "create",
+    // The allowlist and the rules about private addresses are read for what a name resolves to: one protocol fewer to get wrong.
     "--ipv6=false",
     "--subnet",
     options.subnet,
@@ -75,6 +86,26 @@ export function proxyEnvironment(proxy: string, noProxy: string): Readonly<Recor
  */
 export const ULIMITS: readonly string[] = ["core=0:0", "nofile=16384:16384"];
 
+/**
+ * Each container's weight when processors are scarce; 1024 is what nobody asked for. An agent works unattended, so
+ * the machine's other containers go before it; the sidecar does little, and agents wait for it.
+ */
+export const CPU_SHARES = { agent: 512, sidecar: 2048 } as const;
+
+/** Log lines come from the agent: what it writes takes no more of the host's disk than this. */
+export const LOG = { driver: "local", size: "10m", files: "2" } as const;
+
+/** Nobody answers there. */
+export const DNS = "0.0.0.0";
+
+/** Tools that ask all the same give up after a second, not after twenty. */
+export const DNS_OPTIONS: readonly string[] = ["timeout:1", "attempts:1"];
+
+/** How programs name the sidecar to people; they reach it by its address. */
+export function sidecarHost(address: string): string {
+  return `sidecar:${address}`;
+}
+
 /** What both containers have in common. */
 interface ContainerOptions {
   readonly name: string;
@@ -86,7 +117,11 @@ interface ContainerOptions {
   readonly run: RunLabels;
 }
 
-function hardening(options: ContainerOptions, role: string): readonly Argument[] {
+/**
+ * What is not among them counts as much: no `--privileged`, `--cap-add`, `--device`, `--volume`, `--publish`, no
+ * namespace of the host, and no `--security-opt seccomp=…`, so the engine's own filter of system calls holds.
+ */
+function hardening(options: ContainerOptions, role: keyof typeof CPU_SHARES): readonly Argument[] {
   return [
     "container",
     "create",
@@ -95,31 +130,38 @@ function hardening(options: ContainerOptions, role: string): readonly Argument[]
     ...(options.runtime === undefined ? [] : ["--runtime", options.runtime]),
     "--network",
     options.network,
+    // Root in the container can do no more than a user: no raw sockets, no changed addresses, no files of others.
     "--cap-drop",
     "ALL",
     // setuid programs gain nothing.
     "--security-opt",
     "no-new-privileges",
+    // Its shared memory is its own, and no other container may join it.
     "--ipc",
     "private",
+    // A fork bomb ends here, not at the host's limit.
     "--pids-limit",
     String(options.pids),
+    "--cpu-shares",
+    String(CPU_SHARES[role]),
     // Equal values: no swap, where secrets would reach a disk.
     "--memory",
     String(options.memory),
     "--memory-swap",
     String(options.memory),
     ...ULIMITS.flatMap((limit) => ["--ulimit", limit]),
+    // Nothing comes to life again that somebody ended.
     "--restart",
     "no",
+    // The image that the plan named, or none.
     "--pull",
     "never",
     "--log-driver",
-    "local",
+    LOG.driver,
     "--log-opt",
-    "max-size=10m",
+    `max-size=${LOG.size}`,
     "--log-opt",
-    "max-file=2",
+    `max-file=${LOG.files}`,
     ...Object.entries(options.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
     ...labelArguments(options.run, role),
   ];
@@ -164,18 +206,16 @@ export function agentContainerArguments(
     options.address,
     "--user",
     "0:0",
+    // Collects what an agent's processes leave, and ends at once when told.
     "--init",
     // It would be run as root, whenever the engine likes, and may be a file that the agent can write.
     "--no-healthcheck",
     // An upstream of nobody: the engine's resolver would otherwise forward any name from the host's side.
     "--dns",
-    "0.0.0.0",
-    "--dns-opt",
-    "timeout:1",
-    "--dns-opt",
-    "attempts:1",
+    DNS,
+    ...DNS_OPTIONS.flatMap((option) => ["--dns-opt", option]),
     "--add-host",
-    `sidecar:${options.sidecarAddress}`,
+    sidecarHost(options.sidecarAddress),
     ...options.tmpfs.flatMap((mount) => ["--tmpfs", mount]),
     ...(options.workspace === undefined ? [] : ["--mount", workspaceMount(options.workspace)]),
     "--workdir",
@@ -205,6 +245,7 @@ export function sidecarContainerArguments(
     ...hardening(options, "sidecar"),
     "--user",
     `${program.uid}:${program.gid}`,
+    // Who takes over the proxy finds no file to change.
     "--read-only",
     // An image's own check may ask where nothing listens; the agent's wrapper asks where it matters.
     "--no-healthcheck",

@@ -28,6 +28,19 @@ export interface InspectedContainer {
     readonly PidsLimit?: number | null;
     readonly ReadonlyRootfs?: boolean;
     readonly Dns?: readonly string[] | null;
+    readonly DnsOptions?: readonly string[] | null;
+    readonly ExtraHosts?: readonly string[] | null;
+    readonly Init?: boolean | null;
+    readonly CpuShares?: number;
+    readonly DeviceRequests?: readonly unknown[] | null;
+    readonly DeviceCgroupRules?: readonly string[] | null;
+    readonly VolumesFrom?: readonly string[] | null;
+    readonly GroupAdd?: readonly string[] | null;
+    readonly PublishAllPorts?: boolean;
+    readonly OomKillDisable?: boolean | null;
+    readonly UTSMode?: string;
+    readonly CgroupParent?: string;
+    readonly Sysctls?: Readonly<Record<string, string>> | null;
     readonly Tmpfs?: Readonly<Record<string, string>> | null;
     readonly Ulimits?:
       | readonly { readonly Name: string; readonly Hard: number; readonly Soft: number }[]

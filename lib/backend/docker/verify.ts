@@ -4,14 +4,17 @@ import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
 import { rangeText } from "./addresses.ts";
 import { isSteering } from "./images.ts";
-import { ULIMITS } from "./arguments.ts";
-
-/** One thing that was asked and how the engine's account of it differs. */
-interface Difference {
-  readonly what: string;
-  readonly asked: string;
-  readonly found: string;
-}
+import {
+  CPU_SHARES,
+  DNS,
+  DNS_OPTIONS,
+  GATEWAY_MODE,
+  isIsolating,
+  LOG,
+  sidecarHost,
+  ULIMITS,
+} from "./arguments.ts";
+import { type Difference, differing, unaskedDifferences } from "./differences.ts";
 
 /**
  * Compares what the engine says it made with what was asked: an engine that ignores a protection in silence is
@@ -86,7 +89,10 @@ function agentDifferences(
     ...differing("agent user", "0:0", agent.Config.User ?? ""),
     ...differing("agent health check", "", healthCheckOf(agent)),
     ...differing("agent runtime", inputs.runtime, host.Runtime ?? ""),
-    ...differing("agent dns", "0.0.0.0", (host.Dns ?? []).join(" ")),
+    ...differing("agent init", "true", String(host.Init ?? false)),
+    ...differing("agent dns", DNS, (host.Dns ?? []).join(" ")),
+    ...differing("agent dns options", DNS_OPTIONS.join(" "), (host.DnsOptions ?? []).join(" ")),
+    ...differing("agent hosts", sidecarHost(expected.sidecarAddress), (host.ExtraHosts ?? []).join(" ")),
     ...differing("agent tmpfs", expected.agentTmpfs.join(" "), tmpfsOf(agent)),
     ...differing("agent cpus", String(inputs.spec.resources.cpus ?? 0), String((host.NanoCpus ?? 0) / 1e9)),
     ...differing("agent mounts", inputs.workspace && `volume ${inputs.spec.workdir}` || "", mountsOf(agent)),
@@ -131,7 +137,7 @@ function sidecarDifferences(
 }
 
 interface Common {
-  readonly whose: string;
+  readonly whose: keyof typeof CPU_SHARES;
   readonly image: string | undefined;
   readonly memory: number;
   /** An engine that says it cannot bound swap is no liar; the plan says so before. */
@@ -159,16 +165,17 @@ function commonDifferences(container: InspectedContainer, common: Common): reado
       "no-new-privileges",
       (host.SecurityOpt ?? []).map((option) => option.replace(/[:=]true$/, "")).join(" "),
     ),
-    ...differing(`${whose} privileged`, "false", String(host.Privileged ?? false)),
-    ...differing(`${whose} binds`, "", (host.Binds ?? []).join(" ")),
-    ...differing(`${whose} devices`, "0", String((host.Devices ?? []).length)),
-    ...differing(`${whose} published ports`, "", Object.keys(host.PortBindings ?? {}).join(" ")),
-    ...differing(`${whose} pid namespace`, "", host.PidMode ?? ""),
+    ...unaskedDifferences(whose, host),
     ...differing(`${whose} ipc`, "private", host.IpcMode ?? ""),
-    ...differing(`${whose} user namespace`, "", host.UsernsMode ?? ""),
     ...differing(`${whose} restart policy`, "no", host.RestartPolicy?.Name ?? ""),
     ...differing(`${whose} limits`, ULIMITS.join(" "), ulimitsOf(container)),
-    ...differing(`${whose} log`, "local 10m", logOf(container)),
+    ...differing(`${whose} log`, `${LOG.driver} ${LOG.files} of ${LOG.size}`, logOf(container)),
+    // An engine that weighs nothing leaves 0: a courtesy, not a protection.
+    ...differing(
+      `${whose} cpu shares`,
+      String(CPU_SHARES[whose]),
+      String(host.CpuShares || CPU_SHARES[whose]),
+    ),
     ...differing(`${whose} memory`, String(common.memory), String(host.Memory ?? 0)),
     ...(common.swapLimit
       ? differing(`${whose} memory and swap`, String(common.memory), String(host.MemorySwap ?? 0))
@@ -244,7 +251,7 @@ function ulimitsOf(container: InspectedContainer): string {
 
 function logOf(container: InspectedContainer): string {
   const { Type = "", Config } = container.HostConfig.LogConfig ?? {};
-  return `${Type} ${Config?.["max-size"] ?? ""}`;
+  return `${Type} ${Config?.["max-file"] ?? "any number"} of ${Config?.["max-size"] ?? "any size"}`.trim();
 }
 
 /** Nothing to compare where the engine does not list the runtime that it uses by default. */
@@ -252,16 +259,12 @@ function runtimeOf(container: InspectedContainer, inputs: DockerBottlePlan["inpu
   return inputs.engine.runtimes.includes("runc") ? container.HostConfig.Runtime ?? "" : "";
 }
 
-function differing(what: string, asked: string, found: string): readonly Difference[] {
-  return asked === found ? [] : [{ what, asked: asked || "none", found: found || "none" }];
-}
-
 function bridgeDifferences(
   plan: DockerBottlePlan,
   internal: InspectedNetwork,
   egress: InspectedNetwork,
 ): readonly Difference[] {
-  const { subnets } = plan.inputs;
+  const { subnets, engine } = plan.inputs;
   return [
     ...differing("internal network is internal", "true", String(internal.Internal ?? false)),
     ...differing(
@@ -269,6 +272,9 @@ function bridgeDifferences(
       "true",
       internal.Options?.["com.docker.network.bridge.inhibit_ipv4"] ?? "",
     ),
+    ...(isIsolating(engine.major)
+      ? differing("internal network gateway", "isolated", internal.Options?.[GATEWAY_MODE] ?? "")
+      : []),
     ...differing("internal network subnet", rangeText(subnets.internal), subnetOf(internal)),
     ...differing("internal network IPv6", "false", String(internal.EnableIPv6 ?? false)),
     ...differing(

@@ -137,6 +137,29 @@ const DEVIATIONS: readonly {
       host("PortBindings", { "80/tcp": [] }, "published ports: asked none, found 80/tcp"),
       host("PidMode", "host", "pid namespace: asked none, found host"),
       host("IpcMode", "shareable", "ipc: asked private, found shareable"),
+      host("VolumesFrom", ["other"], "volumes of others: asked none, found other"),
+      host("DeviceRequests", [{}], "devices: asked 0, found 1"),
+      host("DeviceCgroupRules", ["b *:* rwm"], "device rules: asked none, found b *:* rwm"),
+      host("PublishAllPorts", true, "publishes all ports: asked false, found true"),
+      host("GroupAdd", ["docker"], "added groups: asked none, found docker"),
+      host("UTSMode", "host", "host name namespace: asked none, found host"),
+      host("UsernsMode", "host", "user namespace: asked none, found host"),
+      host("CgroupParent", "/", "control group: asked none, found /"),
+      host("Sysctls", { "kernel.x": "1" }, "kernel settings: asked none, found kernel.x"),
+      host("OomKillDisable", true, "spared when memory runs out: asked false, found true"),
+      host("CpuShares", 4096, `cpu shares: asked ${role === "agent" ? 512 : 2048}, found 4096`),
+      host("RestartPolicy", { Name: "always" }, "restart policy: asked no, found always"),
+      host("Ulimits", null, "limits: asked core=0:0 nofile=16384:16384, found none"),
+      host(
+        "LogConfig",
+        { Type: "json-file", Config: {} },
+        "log: asked local 2 of 10m, found json-file any number of any size",
+      ),
+      host(
+        "LogConfig",
+        { Type: "local", Config: { "max-size": "10m" } },
+        "log: asked local 2 of 10m, found local any number of 10m",
+      ),
       host("PidsLimit", null, `pids: asked ${role === "agent" ? 2048 : 64}, found 0`),
       host("Memory", 0, `memory: asked ${role === "agent" ? 4294967296 : 268435456}, found 0`),
       host("MemorySwap", -1, `memory and swap: asked ${role === "agent" ? 4294967296 : 268435456}, found -1`),
@@ -164,6 +187,24 @@ const DEVIATIONS: readonly {
   { role: "agent", path: ["HostConfig", "Dns"], value: [], problem: "agent dns: asked 0.0.0.0, found none" },
   {
     role: "agent",
+    path: ["HostConfig", "DnsOptions"],
+    value: ["timeout:1"],
+    problem: "agent dns options: asked timeout:1 attempts:1, found timeout:1",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "ExtraHosts"],
+    value: ["sidecar:10.213.0.2", "api.anthropic.com:203.0.113.1"],
+    problem: "agent hosts: asked sidecar:10.213.0.2, found sidecar:10.213.0.2 api.anthropic.com:203.0.113.1",
+  },
+  {
+    role: "agent",
+    path: ["HostConfig", "Init"],
+    value: null,
+    problem: "agent init: asked true, found false",
+  },
+  {
+    role: "agent",
     path: ["HostConfig", "Tmpfs"],
     value: null,
     problem:
@@ -175,30 +216,6 @@ const DEVIATIONS: readonly {
     value: { "/run/env": "mode=0777" },
     problem:
       "agent tmpfs: asked /run/env:uid=47291,gid=47291,mode=0700,size=4m,noexec,nosuid,nodev, found /run/env:mode=0777",
-  },
-  {
-    role: "agent",
-    path: ["HostConfig", "Ulimits"],
-    value: null,
-    problem: "agent limits: asked core=0:0 nofile=16384:16384, found none",
-  },
-  {
-    role: "sidecar",
-    path: ["HostConfig", "RestartPolicy"],
-    value: { Name: "always" },
-    problem: "sidecar restart policy: asked no, found always",
-  },
-  {
-    role: "agent",
-    path: ["HostConfig", "LogConfig"],
-    value: { Type: "json-file", Config: {} },
-    problem: "agent log: asked local 10m, found json-file ",
-  },
-  {
-    role: "sidecar",
-    path: ["HostConfig", "UsernsMode"],
-    value: "host",
-    problem: "sidecar user namespace: asked none, found host",
   },
   {
     role: "agent",
@@ -290,6 +307,32 @@ for (const { role, path, value, problem } of DEVIATIONS) {
     assert.deepEqual(problems(bottle), [problem]);
   });
 }
+
+Deno.test("verifyBottle() wants a bridge without its host of the engines that have such, and of no other", async () => {
+  const option = "com.docker.network.bridge.gateway_mode_ipv4";
+  const { engine } = testInputs();
+  const bottle = await made({ engine: { ...engine, major: 28 } });
+  verify(bottle);
+  const options = bottle.account.internal["Options"] as unknown as Record<string, string>;
+  for (const found of ["nat", undefined]) {
+    if (found === undefined) delete options[option];
+    else options[option] = found;
+    assert.deepEqual(problems(bottle), [
+      `internal network gateway: asked isolated, found ${found ?? "none"}`,
+    ]);
+  }
+  const older = await made({ engine: { ...engine, major: 27 } });
+  assert.equal(option in (older.account.internal["Options"] ?? {}), false);
+  verify(older);
+});
+
+Deno.test("verifyBottle() takes an engine that weighs no processors, which is no protection", async () => {
+  const bottle = await made();
+  for (const role of ["agent", "sidecar"] as const) {
+    change(bottle.account[role], ["HostConfig", "CpuShares"], 0);
+  }
+  verify(bottle);
+});
 
 Deno.test("verifyBottle() does not ask for bounded swap of an engine that said it has none, but for all else", async () => {
   const bottle = await made();
