@@ -9,7 +9,7 @@ import { denoHost } from "../../../lib/host/deno.ts";
 import type { Host } from "../../../lib/host/host.ts";
 import type { ProxyName, RuntimeChoice } from "../../../lib/manifest/model.ts";
 import type { World } from "../../../lib/isolation/attempt.ts";
-import { docker, Workbench } from "../engine.ts";
+import { docker, eventually, Workbench } from "../engine.ts";
 import { after, type Change, withArguments, withStep } from "./changes.ts";
 import { openSshKey } from "../private_keys.ts";
 import { type AttackWorld, bridgeAddress6 } from "./world.ts";
@@ -154,12 +154,7 @@ function fixture(plan: DockerBottlePlan, world: AttackWorld): DockerBottlePlan {
     "sidecar-create",
     (args) => after(args, "create", ["--dns", world.private.address]),
   );
-  const desktop = withArguments(
-    named,
-    "agent-create",
-    (args) => after(args, "create", ["--add-host", `host.docker.internal:${world.host.bridge}`]),
-  );
-  return withStep(desktop, {
+  return withStep(named, {
     id: "canary-joins",
     after: ["internal-network"],
     before: ["agent-start"],
@@ -184,8 +179,6 @@ async function attacked(
   },
 ): Promise<AttackedBottle> {
   const { run } = plan.inputs.run;
-  // Returns when the sidecar answers.
-  await bottle.capture(["/bin/true"]);
   const idOf = async (kind: "container" | "network", role: string): Promise<string> =>
     await docker(
       ...[kind, "ls", "--no-trunc", "--quiet", "--filter", `label=claude-bottle.run=${run}`],
@@ -198,6 +191,7 @@ async function attacked(
     idOf("network", "egress"),
   ]);
   const ids = { agent, sidecar, internal, egress };
+  await sidecarAnswers(agent, plan.expected.sidecarAddress);
   return {
     bottle,
     plan,
@@ -209,6 +203,15 @@ async function attacked(
       await dispose();
     },
   };
+}
+
+/** What the wrapper waits for; it would not run at all in a bottle without its protections. */
+async function sidecarAnswers(agent: string, address: string): Promise<void> {
+  const script = `exit !IO::Socket::INET->new(PeerAddr => "${address}:8888", Timeout => 1)`;
+  await eventually("the sidecar answers", async () => {
+    const asked = docker("exec", agent, "perl", "-MIO::Socket::INET", "-e", script);
+    return await asked.then(() => true, () => undefined);
+  });
 }
 
 async function worldOf(

@@ -33,8 +33,13 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
       "agent-create",
       (args) => after(args, "create", ["--mount", `type=volume,src=${world.sockets},dst=/run/containerd`]),
     ),
-  "internal": () => (plan) =>
-    withArguments(plan, "internal-network", (args) => withoutOption(without(args, "--internal"), ISOLATED)),
+  // An engine that lets containers out also tells them the host's name, as Docker Desktop does.
+  "internal": ({ world }) => (plan) =>
+    withArguments(
+      withArguments(plan, "internal-network", (args) => withoutOption(without(args, "--internal"), ISOLATED)),
+      "agent-create",
+      (args) => after(args, "create", ["--add-host", `host.docker.internal:${world.host.bridge}`]),
+    ),
   "no-host-address": () => (plan) =>
     withArguments(plan, "internal-network", (args) => withoutOption(args, /bridge\.inhibit_ipv4=/, ISOLATED)),
   "one-network": ({ world }) => (plan) =>
