@@ -39,6 +39,7 @@ export function preflightText(plan: BottlePlan): string {
     ...plan.ssh.map((entry) => ["  ssh hosts", sshText(entry)] as const),
     ["  egress", spec.egressSummary],
     listRow("  granted", spec.namedHosts),
+    listRow("  plain HTTP", httpHosts(spec)),
     listRow("  private", privateHosts(spec)),
     ["  limits", plan.limits],
     listRow("  networks", spec.networks),
@@ -62,6 +63,10 @@ function identityRow({ gitIdentity }: BottleSpec): readonly [string, string] | u
 
 function listRow(label: string, values: readonly string[]): readonly [string, string] | undefined {
   return values.length === 0 ? undefined : [label, values.join(", ")];
+}
+
+function httpHosts({ policy }: BottleSpec): readonly string[] {
+  return policy.hosts.filter((rule) => rule.http).map(({ host }) => host);
 }
 
 function privateHosts({ policy }: BottleSpec): readonly string[] {
@@ -191,6 +196,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     egress: {
       proxy: spec.proxy.name,
       hosts: spec.policy.hosts.map(({ host }) => host),
+      http: httpHosts(spec),
       private: privateHosts(spec),
       networks: spec.networks,
       summary: spec.egressSummary,

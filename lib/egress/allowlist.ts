@@ -24,8 +24,8 @@ export const DEFAULT_HOSTS: readonly string[] = [
 /**
  * All that one bottle may reach: the default hosts, its allowlist, and the host and port of each ssh entry.
  *
- * A name below a wildcard may be private on its own. An ssh entry that is an IPv4 address may be a private one
- * without being listed: there is no name whose answer could change.
+ * A name below a wildcard has plain HTTP where the wildcard has it, and may be private on its own. An ssh entry that
+ * is an IPv4 address may be a private one without being listed: there is no name whose answer could change.
  *
  * @throws {Failure} when `private` names something that is not granted at all.
  */
@@ -42,11 +42,19 @@ export function egressPolicy(settings: EgressSettings, ssh: readonly SshEntry[])
       else if (!inSsh) throw notGranted(name);
     }
   }
-  return { hosts: hostRules(granted, privates), ssh: sshRules(ssh, privates) };
+  const plain = settings.allowlist.filter(({ http }) => http).map(({ host }) => plainName(host));
+  return { hosts: hostRules(granted, { privates, plain }), ssh: sshRules(ssh, privates) };
 }
 
-function hostRules(granted: ReadonlySet<string>, privates: ReadonlySet<string>): readonly HostRule[] {
-  return [...granted].sort(byText).map((host) => ({ host, private: privates.has(host) }));
+function hostRules(
+  granted: ReadonlySet<string>,
+  { privates, plain }: { readonly privates: ReadonlySet<string>; readonly plain: readonly string[] },
+): readonly HostRule[] {
+  return [...granted].sort(byText).map((host) => ({
+    host,
+    private: privates.has(host),
+    http: plain.some((name) => covers(name, host)),
+  }));
 }
 
 function sshRules(ssh: readonly SshEntry[], privates: ReadonlySet<string>): readonly SshRule[] {

@@ -4,6 +4,8 @@ export interface HostRule {
   readonly host: string;
   /** May resolve to private addresses. */
   readonly private: boolean;
+  /** Plain HTTP on port 80 as well. */
+  readonly http: boolean;
 }
 
 /** One host and port that ssh may reach; its traffic is not TLS. */

@@ -13,10 +13,6 @@ interface Row {
 const NOT_YET: readonly Row[] = [
   { feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
   {
-    feature: "plain HTTP",
-    asked: (bottle) => allowed(bottle, "http"),
-  },
-  {
     feature: "inspecting a host",
     asked: (bottle) => allowed(bottle, "allow"),
   },
@@ -86,10 +82,10 @@ function given(value: unknown, path: Path): readonly Path[] {
 }
 
 /** The entries of the allowlist that use a field. */
-function allowed(bottle: Bottle, field: "http" | "allow" | "inject"): readonly Path[] {
+function allowed(bottle: Bottle, field: "allow" | "inject"): readonly Path[] {
   return bottle.egress.allowlist.flatMap((host, index) => {
     const value = host[field];
-    const used = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+    const used = Array.isArray(value) ? value.length > 0 : value !== undefined;
     return used ? [["egress", "allowlist", index, field]] : [];
   });
 }

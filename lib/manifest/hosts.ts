@@ -66,8 +66,8 @@ function misplaced(text: string): Checked<never> | undefined {
   if (text.includes("@")) return bad("has a user, where a host name is wanted", EXAMPLE);
   if (text.includes(":")) {
     return bad(
-      "has a port, but an allowed host is reached on 443 alone",
-      "Other ports are for ssh entries",
+      "has a port, but an allowed host is reached on 443",
+      "`http: true` adds plain HTTP on 80; other ports are for ssh entries",
     );
   }
   if (text.includes("*")) return bad("has a wildcard elsewhere than at its beginning, as in `*.example.com`");

@@ -125,7 +125,7 @@ const injection = z.strictObject({
 
 const allowedHost = z.strictObject({
   host: text(checkHost, "A host name, or `*.name` for it and all names below it"),
-  http: z.boolean().default(false).describe("Whether plain HTTP is allowed as well"),
+  http: z.boolean().default(false).describe("Whether plain HTTP to port 80 is allowed as well"),
   allow: z.array(rule).default([]).describe(
     "The only requests that are let through; the host is then inspected",
   ),
@@ -136,7 +136,7 @@ const egress = z.strictObject({
   defaults: z.boolean().default(true).describe("Whether the default hosts are allowed as well"),
   allowlist: z.array(
     z.union([text(checkHost, "A host name, or `*.name` for it and all names below it"), allowedHost]),
-  ).default([]).describe("The hosts that can be reached, over TLS on port 443"),
+  ).default([]).describe("The hosts that can be reached, over TLS on port 443 unless they say more"),
   private: z.array(text(checkPrivate, "A host name")).default([])
     .describe("Names of the allowlist or of an ssh entry that may resolve to private addresses"),
   networks: z.array(text(checkNetwork, "A network's name")).superRefine(distinct).default([])

@@ -82,7 +82,6 @@ bottle          dev                                         M:2
   package       git                                         M:26
   package       jq                                          M:26
   extra CAs     ca.pem                                      M:26
-not yet         bottles.dev.egress.allowlist[3].http: plain HTTP is not available yet  M:15
 not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16
 not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is not available yet  M:17
 not yet         bottles.dev.resources.disk: a disk limit is not available yet  M:25

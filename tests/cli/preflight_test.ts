@@ -49,7 +49,7 @@ Deno.test("start shows what the manifest grants beyond the defaults", async () =
   dev:
     egress:
       proxy: squid
-      allowlist: ["*.example.org", git.lan, claude.ai]
+      allowlist: ["*.example.org", git.lan, { host: claude.ai, http: true }]
       private: [git.lan]
     resources: { cpus: 0.5, memory: 512m, pids: 64 }
 agents:
@@ -57,9 +57,10 @@ agents:
 `;
   const run = await runCli(["start", "--dry-run"], { manifest });
   assert.deepEqual(run.outcome, DONE, run.stderr);
-  const rows = run.stderr.split("\n").filter((line) => /^ {2}(granted|private|limits)/.test(line));
+  const rows = run.stderr.split("\n").filter((line) => /^ {2}(granted|plain HTTP|private|limits)/.test(line));
   assert.deepEqual(rows, [
     "  granted      : *.example.org, git.lan",
+    "  plain HTTP   : claude.ai",
     "  private      : git.lan",
     "  limits       : 0.5 GiB memory, 64 processes, 0.5 cpus",
   ]);

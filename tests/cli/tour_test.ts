@@ -60,7 +60,7 @@ Deno.test("start demo launches what any manifest could ask for, with a key and a
   const [spec] = run.backend.specs;
   assert.equal(spec?.forwardOauthToken, true);
   assert.deepEqual(spec?.policy, {
-    hosts: [{ host: "api.demo.test", private: true }],
+    hosts: [{ host: "api.demo.test", private: true, http: false }],
     ssh: [{ host: "git.demo.test", port: 22, private: true }],
   });
   assert.deepEqual(spec?.networks, ["claude-bottle-demo-x"]);

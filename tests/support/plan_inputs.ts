@@ -59,7 +59,11 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     forwardOauthToken: false,
     proxy: TEST_PROXY,
     policy: {
-      hosts: [{ host: "api.anthropic.com", private: false }, { host: "intra.example", private: true }],
+      hosts: [{ host: "api.anthropic.com", private: false, http: false }, {
+        host: "intra.example",
+        private: true,
+        http: false,
+      }],
       ssh: [],
     },
     namedHosts: ["intra.example"],

@@ -2,7 +2,7 @@ import { EXIT, Failure } from "../../errors.ts";
 import { checkedAddress, checkedName, checkedPort, checkedSshHost } from "../checked.ts";
 import { isAddress } from "../hosts.ts";
 import type { EgressPolicy } from "../policy.ts";
-import { PROXY_PORT } from "../proxy.ts";
+import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { isWithin, NEVER, PRIVATE } from "../ranges.ts";
 
 /** Where pipelock tells its own figures: on loopback, out of the bottle's reach. */
@@ -12,6 +12,8 @@ const NOTHING = "deny-all.invalid";
 /** What pipelock writes as its caller into every line, whatever the bottle claims to be. */
 const CALLER = "bottle";
 const DAY = 86_400;
+/** What comes back in one plain HTTP request at most, in MiB: it is held in memory, several times over. */
+export const LARGEST_ANSWER_MIB = 10;
 
 /**
  * The configuration for pipelock 2.3.0, whose parser refuses keys it does not know.
@@ -19,13 +21,16 @@ const DAY = 86_400;
  * JSON, which YAML contains: every string is quoted, and a file that pipelock reads while it is being replaced
  * is an error, which it answers by keeping the old one, and never a shorter policy.
  */
-export function configuration(policy: EgressPolicy, listen: string): string {
-  const address = checkedAddress(listen);
-  return JSON.stringify({ ...reach(policy, address), ...inspection(), ...SILENT }, undefined, 2) + "\n";
+export function configuration(policy: EgressPolicy, place: SidecarPlace): string {
+  checkedAddress(place.listen);
+  return JSON.stringify({ ...reach(policy, place), ...inspection(), ...SILENT }, undefined, 2) + "\n";
 }
 
 /** What may be reached and for how long. */
-function reach(policy: EgressPolicy, listen: string): Readonly<Record<string, unknown>> {
+function reach(
+  policy: EgressPolicy,
+  { listen, egressSubnet }: SidecarPlace,
+): Readonly<Record<string, unknown>> {
   const rules = [
     ...policy.hosts.map((rule) => ({ ...rule, host: pipelockName(rule.host) })),
     ...policy.ssh.map((rule) => ({ ...rule, host: checkedSshHost(rule.host), port: checkedPort(rule.port) })),
@@ -41,16 +46,19 @@ function reach(policy: EgressPolicy, listen: string): Readonly<Record<string, un
     trusted_domains: distinct(privates.filter((host) => !isAddress(host)).map(trustedName)),
     ssrf: {
       ip_allowlist: distinct(
-        privates.filter((host) => isAddress(host) && host !== listen && !isWithin(host, NEVER))
+        privates.filter((host) => isAddress(host) && !isWithin(host, [...NEVER, listen, egressSubnet]))
           .map((host) => `${host}/32`),
       ),
     },
-    internal: [...NEVER, ...PRIVATE].map((range) => range.includes("/") ? range : `${range}/32`),
+    // The last two are the user's to choose, and may lie outside of all private ranges.
+    internal: [...NEVER, ...PRIVATE, listen, egressSubnet].map((range) =>
+      range.includes("/") ? range : `${range}/32`
+    ),
     fetch_proxy: {
       listen: `${listen}:${PROXY_PORT}`,
-      // Of one plain HTTP request. Its answer is held in memory, several times over, and ends at the limit.
+      // Of one plain HTTP request.
       timeout_seconds: 3600,
-      max_response_mb: 10,
+      max_response_mb: LARGEST_ANSWER_MIB,
       monitoring: {
         // A limit cannot be switched off; one bottle never gets here.
         max_requests_per_minute: 60_000,

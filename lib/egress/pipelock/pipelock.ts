@@ -1,7 +1,7 @@
 import { isAddress } from "../hosts.ts";
 import type { EgressPolicy } from "../policy.ts";
 import { type EgressProxy, PROXY_PORT, type SidecarPlace, type SidecarProgram } from "../proxy.ts";
-import { configuration } from "./configuration.ts";
+import { configuration, LARGEST_ANSWER_MIB } from "./configuration.ts";
 import { readEvent } from "./events.ts";
 
 /** No user of any system: pipelock needs none. */
@@ -22,9 +22,16 @@ function limits(policy: EgressPolicy): readonly string[] {
   const privates = [
     ...new Set(rules.filter((rule) => rule.private && !isAddress(rule.host)).map(({ host }) => host)),
   ].sort();
+  const http = policy.hosts.filter((rule) => rule.http).map(({ host }) => host);
   return [
     "pipelock pins names, not ports: allowed hosts can be reached on any port, also with plain HTTP and other " +
     "protocols, and TLS that names no host passes",
+    ...(http.length === 0 ? [] : [
+      `${
+        http.join(", ")
+      }: over plain HTTP pipelock ends what comes at ${LARGEST_ANSWER_MIB} MiB without an error, ` +
+      "and refuses to send more than 5; squid does neither",
+    ]),
     ...(privates.length === 0 ? [] : [
       `${privates.join(", ")}: private, so pipelock lets the name resolve to any address, ` +
       "a metadata service's and the sidecar's own included",
@@ -32,12 +39,12 @@ function limits(policy: EgressPolicy): readonly string[] {
   ];
 }
 
-function program(policy: EgressPolicy, { listen }: SidecarPlace): SidecarProgram {
+function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
   return {
     uid: NOBODY_ID,
     gid: NOBODY_ID,
-    command: ["run", "--config", "/config/pipelock.yaml", "--listen", `${listen}:${PROXY_PORT}`],
-    files: [{ path: "pipelock.yaml", mode: 0o644, text: configuration(policy, listen) }],
+    command: ["run", "--config", "/config/pipelock.yaml", "--listen", `${place.listen}:${PROXY_PORT}`],
+    files: [{ path: "pipelock.yaml", mode: 0o644, text: configuration(policy, place) }],
     tmpfs: [],
     memoryMiB: 512,
     pids: 64,

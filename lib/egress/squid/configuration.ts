@@ -1,5 +1,5 @@
 import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
-import type { EgressPolicy, HostRule } from "../policy.ts";
+import type { EgressPolicy, HostRule, SshRule } from "../policy.ts";
 import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
 import { squidNames } from "./names.ts";
@@ -21,14 +21,16 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
     "never_direct allow all",
     "# A reloading back does not listen for some milliseconds: try again, 50 ms apart, before giving up.",
     "connect_retries 10",
-    "# The front's refusals are the only thing it replies itself: one sentence of plain text.",
-    "reply_header_access Content-Type deny all",
-    "reply_header_replace Content-Type text/plain; charset=utf-8",
     "",
     ...rules(policy, place),
     "",
-    "# What it hands over is logged by the back, once TLS has been judged.",
     "acl refused note why",
+    "# Its refusals are one sentence of plain text; what an allowed host answers keeps its own type.",
+    `reply_header_access Content-Type ${allowsHttp(policy) ? "deny !plain" : "deny all"}`,
+    ...(allowsHttp(policy) ? ["reply_header_access Content-Type deny refused"] : []),
+    "reply_header_replace Content-Type text/plain; charset=utf-8",
+    "",
+    "# What it hands over is logged by the back, once TLS has been judged.",
     ...log({ by: "front", only: "refused" }),
     ...settings(),
   ];
@@ -74,12 +76,12 @@ function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
   const deny = (condition: string, cause: keyof typeof CAUSES): string =>
     `http_access deny ${condition} why_${cause}`;
   return [
+    "acl connect method CONNECT",
     ...allowed.lines,
     ...Object.entries(CAUSES).flatMap(([cause, { status }]) => [
       `acl why_${cause} annotate_transaction why=${cause}`,
       `deny_info ${status}:${pageName(cause)} why_${cause}`,
     ]),
-    "acl connect method CONNECT",
     "acl in_tunnel connections_encrypted",
     "acl resolved dst all",
     ...[...NEVER, place.listen, place.egressSubnet].map((range) => `acl never dst ${range}`),
@@ -87,7 +89,7 @@ function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
     ...PRIVATE.map((range) => `acl private dst ${range}`),
     "",
     deny("in_tunnel", "http"),
-    deny("!connect", "http"),
+    deny(allowsHttp(policy) ? "!connect !plain" : "!connect", "http"),
     ...(allowed.known ? [deny("known !allowed", "port"), deny("!allowed", "host")] : [deny("all", "host")]),
     deny("!resolved", "unresolved"),
     deny("never", "never"),
@@ -97,46 +99,109 @@ function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
   ];
 }
 
-/** The acls `known` (a name of the manifest), `allowed` (name and port) and `private_allowed`. */
+function allowsHttp(policy: EgressPolicy): boolean {
+  return policy.hosts.some((rule) => rule.http);
+}
+
+/**
+ * What a package manager sends to a mirror. The port is the URL's, and so is the Host header that leaves: squid
+ * writes it anew, whatever the client's says. `https:` and `ftp:` URLs, which squid would fetch itself, are none of it.
+ */
+const PLAIN_HTTP = [
+  "acl plain_method method GET HEAD POST PUT PATCH DELETE OPTIONS",
+  "acl plain_scheme proto HTTP",
+  "acl plain_port port 80",
+  "acl plain_http all-of plain_method plain_scheme plain_port",
+];
+
+/** One part of the policy as acls: `lines` define them, the rest names those that others are made of. */
+interface Grant {
+  readonly lines: readonly string[];
+  /** A name of the manifest, on whatever port. */
+  readonly known: string;
+  /** Name, port and protocol. */
+  readonly allowed: readonly string[];
+  /** The one of `allowed` that is plain HTTP. */
+  readonly plain?: string;
+  readonly private: boolean;
+}
+
+/**
+ * The acls `known` (a name of the manifest), `allowed` (name, port and protocol), `private_allowed`, and `plain`
+ * (allowed plain HTTP) if there is any.
+ */
 function allowedHosts(policy: EgressPolicy): {
   readonly lines: readonly string[];
   readonly known: boolean;
   readonly private: boolean;
 } {
-  const lines: string[] = [];
-  const known: string[] = [];
-  const allowed: string[] = [];
-  const privates: string[] = [];
   const groups: readonly [string, readonly HostRule[]][] = [
     ["hosts", policy.hosts.filter((rule) => !rule.private)],
     ["private_hosts", policy.hosts.filter((rule) => rule.private)],
   ];
-  for (const [group, members] of groups) {
-    if (members.length === 0) continue;
-    if (known.length === 0) lines.push("acl tls_port port 443");
-    lines.push(...squidNames(members).map((name) => `acl ${group} dstdomain -n ${name}`));
-    lines.push(`acl tls_${group} all-of ${group} tls_port`);
-    known.push(group);
-    allowed.push(`tls_${group}`);
-    if (group === "private_hosts") privates.push(`tls_${group}`);
-  }
-  policy.ssh.forEach((rule, index) => {
-    const name = `ssh${index}`;
-    lines.push(
+  const grants = [
+    ...groups.filter(([, members]) => members.length > 0).map(([group, members]) =>
+      hostGrant(group, members)
+    ),
+    ...policy.ssh.map(sshGrant),
+  ];
+  const unions = {
+    known: grants.map(({ known }) => known),
+    plain: grants.flatMap(({ plain }) => plain ?? []),
+    allowed: grants.flatMap(({ allowed }) => allowed),
+    private_allowed: grants.filter((grant) => grant.private).flatMap(({ allowed }) => allowed),
+  };
+  return {
+    lines: [
+      ...(policy.hosts.length > 0 ? ["acl tls_port port 443"] : []),
+      ...(allowsHttp(policy) ? PLAIN_HTTP : []),
+      ...grants.flatMap(({ lines }) => lines),
+      ...Object.entries(unions).flatMap(([name, members]) =>
+        members.map((member) => `acl ${name} any-of ${member}`)
+      ),
+    ],
+    known: unions.known.length > 0,
+    private: unions.private_allowed.length > 0,
+  };
+}
+
+function hostGrant(group: string, members: readonly HostRule[]): Grant {
+  const http = members.filter((rule) => rule.http);
+  const tls = {
+    lines: [
+      ...squidNames(members).map((name) => `acl ${group} dstdomain -n ${name}`),
+      `acl tls_${group} all-of connect ${group} tls_port`,
+    ],
+    known: group,
+    allowed: [`tls_${group}`],
+    private: members.some((rule) => rule.private),
+  };
+  if (http.length === 0) return tls;
+  return {
+    ...tls,
+    lines: [
+      ...tls.lines,
+      ...squidNames(http).map((name) => `acl http_${group} dstdomain -n ${name}`),
+      `acl plain_${group} all-of plain_http http_${group}`,
+    ],
+    allowed: [...tls.allowed, `plain_${group}`],
+    plain: `plain_${group}`,
+  };
+}
+
+/** Host and port in one: another entry's port is not this host's. */
+function sshGrant(rule: SshRule, index: number): Grant {
+  const name = `ssh${index}`;
+  return {
+    lines: [
       `acl ${name}_host dstdomain -n ${checkedSshHost(rule.host)}`,
       `acl ${name}_port port ${checkedPort(rule.port)}`,
-    );
-    lines.push(`acl ${name} all-of ${name}_host ${name}_port`);
-    known.push(`${name}_host`);
-    allowed.push(name);
-    if (rule.private) privates.push(name);
-  });
-  for (
-    const [name, members] of [["known", known], ["allowed", allowed], ["private_allowed", privates]] as const
-  ) {
-    lines.push(...members.map((member) => `acl ${name} any-of ${member}`));
-  }
-  return { lines, known: known.length > 0, private: privates.length > 0 };
+      `acl ${name} all-of connect ${name}_host ${name}_port`,
+    ],
+    known: `${name}_host`,
+    allowed: [name],
+    private: rule.private,
+  };
 }
 
 /** One JSON object a transaction. Everything that the bottle wrote is URL-quoted and cut off. */

@@ -13,6 +13,7 @@ interface Transaction {
   readonly by: string;
   readonly time: number;
   readonly tag: string;
+  readonly method: string;
   readonly host: string;
   readonly port: number;
   readonly why: string;
@@ -30,7 +31,8 @@ interface Transaction {
  * Statuses do not tell: squid answers 200 before it has seen any TLS. The cause that a rule left in the line does,
  * and what squid did with the TLS. A TLS connection is logged when its name was right and again when it ends (or, when
  * the host's address has changed since CONNECT, is refused after all); an ssh connection only when it ends. The line
- * of the end alone has the tunnel's bytes: before, squid has counted nothing but the CONNECT.
+ * of the end alone has the tunnel's bytes: before, squid has counted nothing but the CONNECT. A request of plain HTTP
+ * is logged once, when it has been answered.
  */
 export function readEvent(line: string): EgressEvent | undefined {
   const transaction = parse(line);
@@ -63,8 +65,11 @@ function refusal({ by, why, bump, sni, error }: Transaction): string | undefined
 }
 
 /** What a line tells of a connection that was let through; `undefined` when it was not. */
-function passage({ by, tag, bump, sni }: Transaction): "begun" | "ended" | "whole" | undefined {
-  if (by !== "back" || bump !== "splice") return undefined;
+function passage({ by, tag, method, bump, sni }: Transaction): "begun" | "ended" | "whole" | undefined {
+  if (by !== "back") return undefined;
+  // Squid keeps nothing, so that whatever it was let through to is a miss; what it answers itself is none.
+  if (method !== "CONNECT" && tag.startsWith("TCP_MISS")) return "whole";
+  if (bump !== "splice") return undefined;
   if (sni === "-") return "whole";
   return tag.startsWith("TCP_TUNNEL") ? "ended" : "begun";
 }
@@ -85,6 +90,7 @@ function parse(line: string): Transaction | undefined {
     by: text("by"),
     time: Math.round(seconds * 1000),
     tag: text("tag"),
+    method: text("method"),
     host,
     port,
     why: text("why"),

@@ -14,7 +14,8 @@ export interface Cause {
 export const CAUSES = {
   http: {
     status: 403,
-    page: "refused %M to %H:%p: only CONNECT (https and the manifest's ssh entries) leaves this bottle",
+    page:
+      "refused %M to %H:%p: plain HTTP leaves this bottle only to port 80 of hosts that the manifest lists with http: true",
     reason: "plain HTTP",
   },
   host: {

@@ -18,7 +18,7 @@ const ATTACHED: PlanInputs = testInputs({
     ca: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     resources: { cpus: 1.5, memory: 1_073_741_824, pids: 512, disk: undefined },
     policy: {
-      hosts: [{ host: "api.anthropic.com", private: false }],
+      hosts: [{ host: "api.anthropic.com", private: false, http: false }],
       ssh: [{ host: "git.example.com", port: 443, private: false }],
     },
   }),

@@ -12,7 +12,7 @@ const SOURCES: readonly EnvSource[] = [
 ];
 
 function hosts(...names: readonly string[]): Pick<BottleSpec, "policy"> {
-  return { policy: { hosts: names.map((host) => ({ host, private: false })), ssh: [] } };
+  return { policy: { hosts: names.map((host) => ({ host, private: false, http: false })), ssh: [] } };
 }
 
 const ELSEWHERE = "env sets ANTHROPIC_BASE_URL: your Claude token goes to that host";

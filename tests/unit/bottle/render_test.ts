@@ -169,10 +169,19 @@ Deno.test("preflightText() lets no foreign string break a line or reach the term
 });
 
 Deno.test("preflightText() leaves out the rows of what is not granted", () => {
-  const policy = { hosts: [{ host: "api.anthropic.com", private: false }], ssh: [] };
+  const policy = { hosts: [{ host: "api.anthropic.com", private: false, http: false }], ssh: [] };
   const text = preflightText(plan({ policy, namedHosts: [], env: new Map() }));
-  assert.doesNotMatch(text, /^ {2}(granted|private|networks|ssh hosts|extra CAs) /m);
+  assert.doesNotMatch(text, /^ {2}(granted|plain HTTP|private|networks|ssh hosts|extra CAs) /m);
   assert.match(text, /^env {12}: \(none\)$/m);
+});
+
+Deno.test("preflightText() and planJson() name the hosts that are reached over plain HTTP as well", () => {
+  const rules = [["*.example.org", true], ["api.anthropic.com", false], ["claude.ai", true]] as const;
+  const hosts = rules.map(([host, http]) => ({ host, http, private: false }));
+  const planned = plan({ policy: { hosts, ssh: [] } });
+  assert.match(preflightText(planned), /^ {2}plain HTTP {3}: \*\.example\.org, claude\.ai$/m);
+  const { egress } = planJson(planned) as { readonly egress: { readonly http: unknown } };
+  assert.deepEqual(egress.http, ["*.example.org", "claude.ai"]);
 });
 
 Deno.test("preflightText() tells each variable's source, and the token's own only when it is forwarded", () => {
@@ -282,6 +291,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     egress: {
       proxy: "squid",
       hosts: ["api.anthropic.com", "intra.example"],
+      http: [],
       private: ["intra.example"],
       networks: [],
       summary: "2 hosts allowed (api.anthropic.com, intra.example)",

@@ -3,8 +3,8 @@ import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../../../lib/egre
 import { EXIT, Failure } from "../../../lib/errors.ts";
 import type { AllowedHost, EgressSettings, SshEntry } from "../../../lib/manifest/model.ts";
 
-function allowed(host: string): AllowedHost {
-  return { host, http: false, allow: [], inject: undefined };
+function allowed(host: string, http = false): AllowedHost {
+  return { host, http, allow: [], inject: undefined };
 }
 
 function settings(change: Partial<EgressSettings> = {}): EgressSettings {
@@ -27,20 +27,20 @@ function entry(hostname: string, port = 22): SshEntry {
 Deno.test("egressPolicy() joins the seven default hosts, sorted and without duplicates", () => {
   const allowlist = [allowed("api.openai.com"), allowed("claude.ai"), allowed("api.openai.com")];
   assert.deepEqual(egressPolicy(settings({ defaults: true, allowlist }), []).hosts, [
-    { host: "api.anthropic.com", private: false },
-    { host: "api.openai.com", private: false },
-    { host: "claude.ai", private: false },
-    { host: "downloads.claude.ai", private: false },
-    { host: "platform.claude.com", private: false },
-    { host: "raw.githubusercontent.com", private: false },
-    { host: "sentry.io", private: false },
-    { host: "statsig.anthropic.com", private: false },
+    { host: "api.anthropic.com", private: false, http: false },
+    { host: "api.openai.com", private: false, http: false },
+    { host: "claude.ai", private: false, http: false },
+    { host: "downloads.claude.ai", private: false, http: false },
+    { host: "platform.claude.com", private: false, http: false },
+    { host: "raw.githubusercontent.com", private: false, http: false },
+    { host: "sentry.io", private: false, http: false },
+    { host: "statsig.anthropic.com", private: false, http: false },
   ]);
 });
 
 Deno.test("egressPolicy() drops the default hosts when told to", () => {
   assert.deepEqual(egressPolicy(settings({ allowlist: [allowed("a.example")] }), []), {
-    hosts: [{ host: "a.example", private: false }],
+    hosts: [{ host: "a.example", private: false, http: false }],
     ssh: [],
   });
 });
@@ -62,14 +62,38 @@ Deno.test("egressPolicy() marks what is private, in the allowlist and among the 
     [entry("git.lan"), entry("other.lan")],
   );
   assert.deepEqual(policy, {
-    hosts: [{ host: "a.lan", private: false }, { host: "b.lan", private: true }],
+    hosts: [{ host: "a.lan", private: false, http: false }, { host: "b.lan", private: true, http: false }],
     ssh: [{ host: "git.lan", port: 22, private: true }, { host: "other.lan", port: 22, private: false }],
   });
 });
 
 Deno.test("egressPolicy() makes one name below a wildcard private, and not the others", () => {
   const policy = egressPolicy(settings({ allowlist: [allowed("*.lan")], private: ["git.lan"] }), []);
-  assert.deepEqual(policy.hosts, [{ host: "*.lan", private: false }, { host: "git.lan", private: true }]);
+  assert.deepEqual(policy.hosts, [{ host: "*.lan", private: false, http: false }, {
+    host: "git.lan",
+    private: true,
+    http: false,
+  }]);
+});
+
+Deno.test("egressPolicy() gives plain HTTP to the hosts that ask for it, whichever of their entries does", () => {
+  const allowlist = [allowed("a.lan"), allowed("b.lan", true), allowed("B.lan."), allowed("sentry.io", true)];
+  const { hosts } = egressPolicy(settings({ defaults: true, allowlist }), []);
+  assert.deepEqual(hosts.filter(({ http }) => http).map(({ host }) => host), ["b.lan", "sentry.io"]);
+  assert.equal(hosts.length, 9);
+});
+
+Deno.test("egressPolicy() gives a name below a wildcard the wildcard's plain HTTP, also when it is private", () => {
+  const allowlist = [allowed("*.lan", true), allowed("*.deb.lan"), allowed("a.lan"), allowed("*.example")];
+  const policy = egressPolicy(settings({ allowlist, private: ["git.lan", "git.example"] }), []);
+  assert.deepEqual(policy.hosts, [
+    { host: "*.deb.lan", private: false, http: true },
+    { host: "*.example", private: false, http: false },
+    { host: "*.lan", private: false, http: true },
+    { host: "a.lan", private: false, http: true },
+    { host: "git.example", private: true, http: false },
+    { host: "git.lan", private: true, http: true },
+  ]);
 });
 
 Deno.test("egressPolicy() lets an ssh entry's own address be a private one", () => {
@@ -89,7 +113,7 @@ Deno.test("egressPolicy() refuses a private name that is granted nowhere", () =>
 
 Deno.test("allowlistSummary() counts and names the first three", () => {
   const summary = (hosts: readonly string[]): string =>
-    allowlistSummary(egressPolicy(settings({ allowlist: hosts.map(allowed) }), []));
+    allowlistSummary(egressPolicy(settings({ allowlist: hosts.map((host) => allowed(host)) }), []));
   assert.equal(summary([]), "no hosts allowed");
   assert.equal(summary(["a.example"]), "1 host allowed (a.example)");
   assert.equal(summary(["b.example", "a.example"]), "2 hosts allowed (a.example, b.example)");
@@ -99,7 +123,9 @@ Deno.test("allowlistSummary() counts and names the first three", () => {
 
 Deno.test("allowlistSummary() counts default, allowed and ssh hosts once each", () => {
   const text = (ssh: readonly SshEntry[], more: readonly string[]): string =>
-    allowlistSummary(egressPolicy(settings({ defaults: true, allowlist: more.map(allowed) }), ssh));
+    allowlistSummary(
+      egressPolicy(settings({ defaults: true, allowlist: more.map((host) => allowed(host)) }), ssh),
+    );
   assert.equal(text([], []), "7 hosts allowed (api.anthropic.com, claude.ai, downloads.claude.ai, +4 more)");
   assert.equal(
     text([entry("zz.example"), entry("zz.example", 2222)], ["api.openai.com"]),

@@ -5,13 +5,13 @@ import { pipelock } from "../../../lib/egress/pipelock/pipelock.ts";
 import type { EgressPolicy } from "../../../lib/egress/policy.ts";
 import { Failure } from "../../../lib/errors.ts";
 
-const LISTEN = "10.213.0.2";
+const PLACE = { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" };
 const FULL: EgressPolicy = {
   hosts: [
-    { host: "*.example.com", private: false },
-    { host: "*.intra.lan", private: true },
-    { host: "a.example.com", private: false },
-    { host: "git.lan", private: true },
+    { host: "*.example.com", private: false, http: false },
+    { host: "*.intra.lan", private: true, http: false },
+    { host: "a.example.com", private: false, http: false },
+    { host: "git.lan", private: true, http: false },
   ],
   ssh: [
     { host: "10.0.0.5", port: 22, private: true },
@@ -27,11 +27,11 @@ function written(name: string): string {
 }
 
 function parsed(policy: EgressPolicy): Record<string, unknown> {
-  return JSON.parse(configuration(policy, LISTEN));
+  return JSON.parse(configuration(policy, PLACE));
 }
 
 Deno.test("configuration() of wildcard, private and ssh entries is as written out", () => {
-  assert.equal(configuration(FULL, LISTEN), written("full_pipelock.conf"));
+  assert.equal(configuration(FULL, PLACE), written("full_pipelock.conf"));
 });
 
 Deno.test("configuration() of nothing allows a name that never resolves, since an empty list is an error", () => {
@@ -48,17 +48,31 @@ Deno.test("configuration() trusts no address of the sidecar itself, of loopback 
     "169.254.169.254",
     "224.0.0.1",
     "255.255.255.255",
-    LISTEN,
+    PLACE.listen,
+    "10.213.0.17",
   ];
-  const granted = ["10.0.0.5", "168.63.129.17", "169.255.0.1", "223.255.255.255", "126.255.255.255"];
+  const granted = [
+    "10.0.0.5",
+    "10.213.0.32",
+    "168.63.129.17",
+    "169.255.0.1",
+    "223.255.255.255",
+    "126.255.255.255",
+  ];
   const ssh = [...addresses, ...granted].map((host) => ({ host, port: 22, private: true }));
   assert.deepEqual(parsed({ hosts: [], ssh })["ssrf"], {
     ip_allowlist: granted.map((address) => `${address}/32`).sort(),
   });
 });
 
+Deno.test("configuration() lets no name lead to the sidecar or the host, wherever the user has put their ranges", () => {
+  const place = { listen: "203.0.113.2", egressSubnet: "203.0.113.16/28" };
+  const { internal } = JSON.parse(configuration(FULL, place));
+  assert.deepEqual(internal.slice(-2), ["203.0.113.2/32", "203.0.113.16/28"]);
+});
+
 Deno.test("configuration() changes nothing but the allowlist when a host is added, so a reload is taken", () => {
-  const more = { ...FULL, hosts: [...FULL.hosts, { host: "new.example.org", private: false }] };
+  const more = { ...FULL, hosts: [...FULL.hosts, { host: "new.example.org", private: false, http: false }] };
   const { api_allowlist: before, ...rest } = parsed(FULL);
   const { api_allowlist: after, ...others } = parsed(more);
   assert.deepEqual(others, rest);
@@ -66,7 +80,7 @@ Deno.test("configuration() changes nothing but the allowlist when a host is adde
 });
 
 Deno.test("configuration() is an error wherever it is cut off, never a shorter policy", () => {
-  const text = configuration(FULL, LISTEN).trimEnd();
+  const text = configuration(FULL, PLACE).trimEnd();
   for (let length = 0; length < text.length; length++) {
     assert.throws(() => JSON.parse(text.slice(0, length)), SyntaxError);
   }
@@ -74,13 +88,13 @@ Deno.test("configuration() is an error wherever it is cut off, never a shorter p
 
 Deno.test("configuration() refuses a private wildcard of one label, which pipelock does not start with", () => {
   assert.throws(
-    () => configuration({ hosts: [{ host: "*.lan", private: true }], ssh: [] }, LISTEN),
+    () => configuration({ hosts: [{ host: "*.lan", private: true, http: false }], ssh: [] }, PLACE),
     (error: unknown) =>
       error instanceof Failure && error.message === "pipelock cannot let every name below 'lan' be private" &&
       error.hints.some((hint) => hint.includes("--proxy squid")),
   );
   assert.deepEqual(
-    parsed({ hosts: [{ host: "*.lan", private: false }], ssh: [] })["api_allowlist"],
+    parsed({ hosts: [{ host: "*.lan", private: false, http: false }], ssh: [] })["api_allowlist"],
     ["*.lan"],
   );
 });
@@ -89,23 +103,27 @@ Deno.test("configuration() refuses hosts, ports and addresses that are none", ()
   for (
     const host of ["", "a b", "A.example", "*", "a*.example", 'a"', "a\n", "1.2.3.4", "[::1]", "a:1", "é.x"]
   ) {
-    assert.throws(() => configuration({ hosts: [{ host, private: false }], ssh: [] }, LISTEN), Failure, host);
+    assert.throws(
+      () => configuration({ hosts: [{ host, private: false, http: false }], ssh: [] }, PLACE),
+      Failure,
+      host,
+    );
   }
   for (const host of ["", "*.example.com", "10.1", "010.0.0.1", "10.0.0.1/8"]) {
     assert.throws(
-      () => configuration({ hosts: [], ssh: [{ host, port: 22, private: true }] }, LISTEN),
+      () => configuration({ hosts: [], ssh: [{ host, port: 22, private: true }] }, PLACE),
       Failure,
       host,
     );
   }
   for (const port of [0, 65536, 22.5, NaN]) {
     assert.throws(
-      () => configuration({ hosts: [], ssh: [{ host: "a.example", port, private: false }] }, LISTEN),
+      () => configuration({ hosts: [], ssh: [{ host: "a.example", port, private: false }] }, PLACE),
       Failure,
     );
   }
   for (const listen of ["", "::1", "10.0.0", "10.0.0.1:1"]) {
-    assert.throws(() => configuration(FULL, listen), Failure, listen);
+    assert.throws(() => configuration(FULL, { ...PLACE, listen }), Failure, listen);
   }
 });
 
@@ -120,7 +138,10 @@ Deno.test("configuration() quotes whatever a host is, and gains no key from it",
   fc.assert(
     fc.property(name, fc.boolean(), (host, isPrivate) => {
       try {
-        assert.deepEqual(Object.keys(parsed({ hosts: [{ host, private: isPrivate }], ssh: [] })), keys);
+        assert.deepEqual(
+          Object.keys(parsed({ hosts: [{ host, private: isPrivate, http: false }], ssh: [] })),
+          keys,
+        );
         accepted++;
       } catch (error) {
         assert.ok(error instanceof Failure);
@@ -131,7 +152,7 @@ Deno.test("configuration() quotes whatever a host is, and gains no key from it",
 });
 
 Deno.test("pipelock.program() listens on the internal address, as nobody's user, and writes nowhere", () => {
-  const program = pipelock.program(FULL, { listen: LISTEN, egressSubnet: "10.213.0.16/28" });
+  const program = pipelock.program(FULL, PLACE);
   assert.deepEqual([program.uid, program.gid, program.command, program.tmpfs], [
     65532,
     65532,
@@ -148,7 +169,16 @@ Deno.test("pipelock.limits() names what is not pinned, and which names may resol
   const pinned =
     "pipelock pins names, not ports: allowed hosts can be reached on any port, also with plain HTTP and other " +
     "protocols, and TLS that names no host passes";
-  assert.deepEqual(pipelock.limits({ hosts: [{ host: "a.example", private: false }], ssh: [] }), [pinned]);
+  assert.deepEqual(
+    pipelock.limits({ hosts: [{ host: "a.example", private: false, http: false }], ssh: [] }),
+    [pinned],
+  );
+  const http = [{ host: "a.example", private: false, http: true }];
+  assert.deepEqual(pipelock.limits({ hosts: http, ssh: [] }), [
+    pinned,
+    "a.example: over plain HTTP pipelock ends what comes at 10 MiB without an error, and refuses to send more than " +
+    "5; squid does neither",
+  ]);
   assert.deepEqual(pipelock.limits(FULL), [
     pinned,
     "*.intra.lan, git.lan: private, so pipelock lets the name resolve to any address, a metadata service's and " +

@@ -6,12 +6,14 @@ import { backConfiguration, frontConfiguration } from "../../../lib/egress/squid
 import { squid } from "../../../lib/egress/squid/squid.ts";
 
 const PLACE = { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" };
-const SMALL: EgressPolicy = { hosts: [{ host: "api.anthropic.com", private: false }], ssh: [] };
+const SMALL: EgressPolicy = { hosts: [{ host: "api.anthropic.com", private: false, http: false }], ssh: [] };
 const FULL: EgressPolicy = {
   hosts: [
-    { host: "*.example.com", private: false },
-    { host: "a.example.com", private: false },
-    { host: "git.lan", private: true },
+    { host: "*.example.com", private: false, http: false },
+    { host: "a.example.com", private: false, http: false },
+    { host: "deb.example.org", private: false, http: true },
+    { host: "deb.lan", private: true, http: true },
+    { host: "git.lan", private: true, http: false },
   ],
   ssh: [
     { host: "git.example.com", port: 2222, private: false },
@@ -54,7 +56,7 @@ Deno.test("both configurations judge names and ports before anything that resolv
   for (const text of bothFor(FULL)) {
     assert.deepEqual(lines(text, "http_access"), [
       "http_access deny in_tunnel why_http",
-      "http_access deny !connect why_http",
+      "http_access deny !connect !plain why_http",
       "http_access deny known !allowed why_port",
       "http_access deny !allowed why_host",
       "http_access deny !resolved why_unresolved",
@@ -78,12 +80,58 @@ Deno.test("both configurations give each ssh entry its own host and port", () =>
     assert.deepEqual(lines(text, "acl").filter((line) => /^acl ssh\d/.test(line)), [
       "acl ssh0_host dstdomain -n git.example.com",
       "acl ssh0_port port 2222",
-      "acl ssh0 all-of ssh0_host ssh0_port",
+      "acl ssh0 all-of connect ssh0_host ssh0_port",
       "acl ssh1_host dstdomain -n git.lan",
       "acl ssh1_port port 22",
-      "acl ssh1 all-of ssh1_host ssh1_port",
+      "acl ssh1 all-of connect ssh1_host ssh1_port",
     ]);
   }
+});
+
+Deno.test("both configurations let plain HTTP through only to port 80 of the hosts that have it", () => {
+  for (const text of bothFor(FULL)) {
+    assert.deepEqual(lines(text, "acl").filter((line) => /plain|http_/.test(line)), [
+      "acl plain_method method GET HEAD POST PUT PATCH DELETE OPTIONS",
+      "acl plain_scheme proto HTTP",
+      "acl plain_port port 80",
+      "acl plain_http all-of plain_method plain_scheme plain_port",
+      "acl http_hosts dstdomain -n deb.example.org",
+      "acl plain_hosts all-of plain_http http_hosts",
+      "acl http_private_hosts dstdomain -n deb.lan",
+      "acl plain_private_hosts all-of plain_http http_private_hosts",
+      "acl plain any-of plain_hosts",
+      "acl plain any-of plain_private_hosts",
+      "acl allowed any-of plain_hosts",
+      "acl allowed any-of plain_private_hosts",
+      "acl private_allowed any-of plain_private_hosts",
+    ]);
+  }
+  for (const text of bothFor(SMALL)) {
+    assert.doesNotMatch(text, /plain_|!plain/);
+    assert.deepEqual(lines(text, "http_access")[1], "http_access deny !connect why_http");
+  }
+});
+
+Deno.test("both configurations let CONNECT to port 443 through, and no other request", () => {
+  for (const text of bothFor(FULL)) {
+    assert.deepEqual(lines(text, "acl").filter((line) => line.startsWith("acl tls_")), [
+      "acl tls_port port 443",
+      "acl tls_hosts all-of connect hosts tls_port",
+      "acl tls_private_hosts all-of connect private_hosts tls_port",
+    ]);
+  }
+});
+
+Deno.test("frontConfiguration() leaves the type of what an allowed host answers over plain HTTP", () => {
+  const types = (policy: EgressPolicy): readonly string[] =>
+    lines(frontConfiguration(policy, PLACE), "reply_header_access").filter((line) =>
+      line.includes("Content-Type")
+    );
+  assert.deepEqual(types(SMALL), ["reply_header_access Content-Type deny all"]);
+  assert.deepEqual(types(FULL), [
+    "reply_header_access Content-Type deny !plain",
+    "reply_header_access Content-Type deny refused",
+  ]);
 });
 
 Deno.test("both configurations refuse everything when nothing is allowed", () => {
@@ -154,7 +202,11 @@ Deno.test("both configurations refuse hosts that are no plain names", () => {
   for (const host of hostile) {
     for (const write of [frontConfiguration, backConfiguration]) {
       const refused = (error: unknown): boolean => error instanceof Failure && error.code === "egress-host";
-      assert.throws(() => write({ hosts: [{ host, private: false }], ssh: [] }, PLACE), refused, host);
+      assert.throws(
+        () => write({ hosts: [{ host, private: false, http: false }], ssh: [] }, PLACE),
+        refused,
+        host,
+      );
       if (host !== "10.0.0.1") {
         assert.throws(
           () => write({ hosts: [], ssh: [{ host, port: 22, private: false }] }, PLACE),
@@ -206,7 +258,7 @@ Deno.test("both configurations gain no directive from any host name", () => {
   fc.assert(
     fc.property(name, name, (host, other) => {
       const policy = {
-        hosts: [{ host, private: false }, { host: other, private: true }],
+        hosts: [{ host, private: false, http: false }, { host: other, private: true, http: false }],
         ssh: [{ host, port: 22, private: false }],
       };
       let text: string;
@@ -259,7 +311,7 @@ Deno.test("squid.limits() says which allowed host's TLS an ssh entry on 443 leav
     { host: "git.lan", port: 443, private: false },
     { host: "b.example.com", port: 22, private: false },
   ];
-  assert.deepEqual(squid.limits({ hosts: [{ host: "*.example.com", private: false }], ssh }), [
+  assert.deepEqual(squid.limits({ hosts: [{ host: "*.example.com", private: false, http: false }], ssh }), [
     "a.example.com:443 is an ssh entry, so what its TLS names is not checked",
   ]);
   assert.deepEqual(squid.limits(FULL), []);

@@ -100,6 +100,16 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
     '{"by":"back","time":1795513687.863,"status":200,"tag":"NONE_NONE_ABORTED","method":"CONNECT","host":"good.test","port":"443","why":"-","bump":"peek","sni":"-","error":"ERR_CLIENT_GONE"}',
     undefined,
   ],
+  [
+    "plain HTTP to a host that has it",
+    '{"by":"back","time":1795644952.426,"status":200,"tag":"TCP_MISS","method":"POST","host":"deb.test","port":"80","why":"-","bump":"-","sni":"-","error":"-","from":"50038","bytes":"419"}',
+    "allowed deb.test:80  419 bytes",
+  ],
+  [
+    "plain HTTP to another port of such a host",
+    '{"by":"front","time":1795644952.444,"status":403,"tag":"TCP_DENIED","method":"GET","host":"deb.test","port":"8080","why":"http","bump":"-","sni":"-","error":"403:bottle/refused_http.txt","from":"59082","bytes":"434"}',
+    "refused deb.test:8080 plain HTTP",
+  ],
   ["squid's own words", "2026/11/24 09:48:07| Service Name: squid", undefined],
   ["the supervisor's own words", "claude-bottle sidecar: reloaded", undefined],
 ];

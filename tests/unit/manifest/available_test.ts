@@ -10,7 +10,7 @@ const YAML = `bottles:
     ssh:
       - { Host: h, IdentityFile: k, KnownHostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS }
       - { Host: i, IdentityFile: l, unpinned: true, sign: true }
-    egress: { proxy: squid, allowlist: [x.lan], private: [x.lan], networks: [n] }
+    egress: { proxy: squid, allowlist: [{ host: x.lan, http: true }], private: [x.lan], networks: [n] }
     resources: { cpus: 1, memory: 1g, pids: 100 }
     image: { ca: ~/ca.pem }
     runtime: runsc
@@ -59,7 +59,6 @@ Deno.test("refuseUnavailable() lets an agent start that asks for what is there",
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
   assert.deepEqual(await refusal("all"), [
     "13:14: bottles.all.extends: extending a bottle is not available yet",
-    "24:31: bottles.all.egress.allowlist[0].http: plain HTTP is not available yet",
     "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
     "27:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
     "28:24: bottles.all.resources.disk: a disk limit is not available yet",
