@@ -1,5 +1,5 @@
 import { type Act, CANARY, type Trial, type Witness } from "./attempt.ts";
-import { connect, toSidecar } from "./attempts/requests.ts";
+import { connect, request, toSidecar } from "./attempts/requests.ts";
 
 function granted(id: string, title: string, act: Act, witness: Witness = CANARY): Trial {
   return { id: `control-${id}`, title, acts: [act], witness };
@@ -23,6 +23,11 @@ export const CONTROLS: readonly Trial[] = [
   ),
   granted("ssh", "an ssh host on its port", connect("{sshHost}:22", "SSH-2.0-{mark}\r\n")),
   granted("ssh-port", "an ssh host on a port of its own", connect("{sshHost2}:2222", "SSH-2.0-{mark}\r\n")),
+  granted(
+    "http",
+    "plain HTTP to a host that has it granted",
+    request("GET", "http://{httpHost}/{mark}", "Host: {httpHost}"),
+  ),
   granted(
     "loopback",
     "a server of the agent's own, on its loopback address",

@@ -6,7 +6,7 @@ import { CONTROLS } from "../../lib/isolation/controls.ts";
 import { arrivedMarks, probeArgument } from "../../lib/isolation/probe.ts";
 import { type ProtectionId, PROTECTIONS } from "../../lib/isolation/protections.ts";
 import { launchBottle } from "../support/attack/bottles.ts";
-import type { Change } from "../support/attack/changes.ts";
+import type { Change } from "../support/plan_changes.ts";
 import { builtImages, docker, engineProxies, engineRuntimes } from "../support/engine.ts";
 import { exceptions, summary } from "../support/attack/report.ts";
 import { runSuite, type SuiteOptions } from "../support/attack/suite.ts";
@@ -29,7 +29,7 @@ const LIVE = { runc: 60, runsc: 50 } as const;
 
 /**
  * What each protection alone, or with the one it stands behind, keeps from getting through. `internal` is a second
- * line behind the missing address of the host, and plain HTTP would need its port as well.
+ * line behind the missing address of the host.
  */
 const DECISIVE: readonly (readonly [readonly ProtectionId[], string])[] = [
   [["no-capabilities"], "direct-raw"],
@@ -43,7 +43,7 @@ const DECISIVE: readonly (readonly [readonly ProtectionId[], string])[] = [
   [["proxy-hosts"], "proxy-other-host"],
   [["proxy-ports"], "proxy-port"],
   [["proxy-tls"], "proxy-fronting"],
-  [["proxy-methods", "proxy-ports"], "proxy-http"],
+  [["proxy-methods"], "proxy-http"],
   [["proxy-never"], "proxy-link-local-name"],
   [["proxy-private"], "proxy-private-name"],
 ];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ProxyName } from "../../lib/manifest/model.ts";
 import { builtImages, ended, engineProxies, engineRuntimes, Workbench } from "../support/engine.ts";
 import { closedNetwork, startRecorder } from "../support/recorder.ts";
-import { launchBottle } from "../support/weakened.ts";
+import { launchBottle } from "../support/launched_bottle.ts";
 
 const runtimes = await engineRuntimes();
 const proxies = runtimes.includes("runc") ? await engineProxies() : [];

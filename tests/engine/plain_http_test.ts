@@ -4,7 +4,8 @@ import type { ProxyName, RuntimeChoice } from "../../lib/manifest/model.ts";
 import { builtImages, docker, ended, engineProxies, engineRuntimes, Workbench } from "../support/engine.ts";
 import { type ClosedNetwork, closedNetwork, type Recorder, startRecorder } from "../support/recorder.ts";
 import { ATTEMPTS, get, hidden } from "../support/plain_http_attempts.ts";
-import { launchBottle, withSidecarFiles } from "../support/weakened.ts";
+import { launchBottle } from "../support/launched_bottle.ts";
+import { withConfiguration } from "../support/plan_changes.ts";
 import rawRequests from "../testdata/engine/raw_requests.pl" with { type: "text" };
 
 const runtimes = await engineRuntimes();
@@ -212,9 +213,9 @@ Deno.test({
       proxy: "squid",
       runtime: "runc",
       change: (plan) =>
-        withSidecarFiles(
+        withConfiguration(
           plan,
-          (_, text) =>
+          (text) =>
             text.replace("http_access deny in_tunnel", "http_access allow all\n$&")
               .replace("ssl_bump peek step1", "ssl_bump splice all"),
         ),

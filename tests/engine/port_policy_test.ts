@@ -3,7 +3,8 @@ import type { DockerBottlePlan } from "../../lib/backend/docker/plan.ts";
 import { builtImages, engineRuntimes, hasProgram, Workbench } from "../support/engine.ts";
 import { closedNetwork, type Recorder, startRecorder } from "../support/recorder.ts";
 import { makeKey } from "../support/ssh_host.ts";
-import { launchBottle, withSidecarFiles } from "../support/weakened.ts";
+import { launchBottle } from "../support/launched_bottle.ts";
+import { withConfiguration } from "../support/plan_changes.ts";
 import clientHello from "../testdata/engine/client_hello.pl" with { type: "text" };
 import rawRequests from "../testdata/engine/raw_requests.pl" with { type: "text" };
 
@@ -117,9 +118,9 @@ Deno.test({
   ignore,
   async fn(): Promise<void> {
     const found = await arrived((plan) =>
-      withSidecarFiles(
+      withConfiguration(
         plan,
-        (_, text) =>
+        (text) =>
           text.replace("http_access deny in_tunnel", "http_access allow all\n$&")
             .replace("ssl_bump peek step1", "ssl_bump splice all"),
       )

@@ -13,7 +13,8 @@ import {
   startRecorder,
   type Zone,
 } from "../support/recorder.ts";
-import { launchBottle, withoutLines, withSidecarDns, withSidecarFiles } from "../support/weakened.ts";
+import { launchBottle } from "../support/launched_bottle.ts";
+import { withConfiguration, withoutLines, withSidecarDns } from "../support/plan_changes.ts";
 import clientHello from "../testdata/engine/client_hello.pl" with { type: "text" };
 
 const runtimes = await engineRuntimes();
@@ -230,7 +231,7 @@ for (const proxy of ["squid", "pipelock"] as const) {
       const change = proxy === "squid"
         ? withoutLines(/^http_access deny (never|private) /)
         : (plan: DockerBottlePlan): DockerBottlePlan =>
-          withSidecarFiles(plan, (_, text) => text.replace(/"internal": \[[^\]]*\]/, '"internal": []'));
+          withConfiguration(plan, (text) => text.replace(/"internal": \[[^\]]*\]/, '"internal": []'));
 
       const { forbidden } = await asked({ proxy, change });
 

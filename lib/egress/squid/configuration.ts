@@ -149,7 +149,7 @@ function allowedHosts(policy: EgressPolicy): {
     known: grants.map(({ known }) => known),
     plain: grants.flatMap(({ plain }) => plain ?? []),
     allowed: grants.flatMap(({ allowed }) => allowed),
-    private_allowed: grants.filter((grant) => grant.private).flatMap(({ allowed }) => allowed),
+    "private_allowed": grants.filter((grant) => grant.private).flatMap(({ allowed }) => allowed),
   };
   return {
     lines: [

@@ -149,7 +149,7 @@ const REQUESTS: readonly Attempt[] = [
     "http",
     "plain HTTP to an allowed host",
     request("GET", "http://{allowed}/{mark}"),
-    ["proxy-methods", "proxy-ports"],
+    ["proxy-methods"],
     {
       pipelockLets: PIPELOCK_LETS.http,
     },

@@ -10,7 +10,7 @@ import type { Host } from "../../../lib/host/host.ts";
 import type { ProxyName, RuntimeChoice } from "../../../lib/manifest/model.ts";
 import type { World } from "../../../lib/isolation/attempt.ts";
 import { docker, eventually, Workbench } from "../engine.ts";
-import { after, type Change, withArguments, withStep } from "./changes.ts";
+import { type Change, withSidecarDns, withStep } from "../plan_changes.ts";
 import { openSshKey } from "../private_keys.ts";
 import { type AttackWorld, bridgeAddress6 } from "./world.ts";
 
@@ -121,6 +121,7 @@ async function specOf(
           NAMES.allowed,
           NAMES.allowed2,
           `*.${NAMES.wildcard}`,
+          { host: NAMES.httpHost, http: true },
           NAMES.privateName,
           NAMES.linkLocalName,
         ],
@@ -149,11 +150,7 @@ async function specOf(
 /** What a suite needs, and what takes no protection off. */
 function fixture(plan: DockerBottlePlan, world: AttackWorld): DockerBottlePlan {
   const inside = addressIn(plan.inputs.subnets.internal, CANARY_PLACE);
-  const named = withArguments(
-    plan,
-    "sidecar-create",
-    (args) => after(args, "create", ["--dns", world.private.address]),
-  );
+  const named = withSidecarDns(plan, world.private.address);
   return withStep(named, {
     id: "canary-joins",
     after: ["internal-network"],

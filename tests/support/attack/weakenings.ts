@@ -3,7 +3,14 @@ import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
 import { addressIn } from "../../../lib/backend/docker/addresses.ts";
 import type { ProxyName } from "../../../lib/manifest/model.ts";
 import { NAMES, type Neighbour } from "./bottles.ts";
-import { after, type Arguments, type Change, withArguments, withConfiguration, withStep } from "./changes.ts";
+import {
+  after,
+  type Arguments,
+  type Change,
+  withArguments,
+  withConfiguration,
+  withStep,
+} from "../plan_changes.ts";
 import { randomBlock6 } from "./networks.ts";
 import type { AttackWorld } from "./world.ts";
 
@@ -117,7 +124,10 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
     }),
   "proxy-methods": () =>
     edited({
-      squid: [[/^http_access deny (!connect|in_tunnel) .*$/gm, ""]],
+      squid: [
+        [/^http_access deny (!connect|in_tunnel) .*$/gm, ""],
+        ["acl plain_hosts all-of plain_http http_hosts", "acl plain_hosts all-of plain_http hosts"],
+      ],
       pipelock: [],
     }),
   "proxy-never": () =>

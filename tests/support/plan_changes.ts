@@ -1,5 +1,5 @@
-import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
-import type { Step } from "../../../lib/bottle/invocation.ts";
+import type { DockerBottlePlan } from "../../lib/backend/docker/plan.ts";
+import type { Step } from "../../lib/bottle/invocation.ts";
 
 /** Changes a plan before it is launched. */
 export type Change = (plan: DockerBottlePlan) => DockerBottlePlan;
@@ -50,7 +50,10 @@ export function withStep(
   };
 }
 
-/** A plan in which the sidecar reads other text. @throws RangeError when nothing was changed */
+/**
+ * A plan in which the sidecar reads other text. @throws RangeError when nothing was changed: a protection that was
+ * not there proves nothing by its absence
+ */
 export function withConfiguration(
   plan: DockerBottlePlan,
   edit: (text: string, path: string) => string,
@@ -69,4 +72,24 @@ export function withConfiguration(
   });
   if (!changed) throw new RangeError("Nothing of the sidecar's configuration was changed");
   return { ...plan, steps };
+}
+
+/** The plan whose sidecar asks the DNS server at `address`. */
+export function withSidecarDns(plan: DockerBottlePlan, address: string): DockerBottlePlan {
+  return withArguments(plan, "sidecar-create", (args) => after(args, "create", ["--dns", address]));
+}
+
+/** Leaves out the lines of squid's configurations that match; every pattern must leave out some. */
+export function withoutLines(...patterns: readonly RegExp[]): Change {
+  return (plan) => {
+    let left = plan;
+    for (const pattern of patterns) {
+      left = withConfiguration(
+        left,
+        (text, path) =>
+          path.endsWith(".conf") ? text.split("\n").filter((line) => !pattern.test(line)).join("\n") : text,
+      );
+    }
+    return left;
+  };
 }
