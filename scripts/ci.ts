@@ -42,6 +42,7 @@ interface RunContext {
 
 /** Where engines differ: networks, limits, what they say of a container. */
 const SECOND_ENGINE_TESTS = [
+  "attack_suite",
   "cis",
   "doctor",
   "egress",
