@@ -29,7 +29,7 @@ export interface Bottle extends AsyncDisposable {
    * @throws Failure when the bottle, not the command, failed
    */
   capture(command: readonly string[]): Promise<CapturedOutcome>;
-  /** What the sidecar let through and refused so far, each connection once. */
+  /** What the sidecar let through and refused so far: each connection once or, after {@link attach}, each target. */
   egressEvents(): Promise<readonly EgressEvent[]>;
   /** The engine's whole account of the bottle's containers, as it gives it. @throws Failure */
   inspection(): Promise<string>;
@@ -112,7 +112,12 @@ export interface BottleBackend {
   /** Makes commands possible in a bottle that runs. Changes nothing. @throws Failure */
   open(
     bottle: ActiveBottle,
-    options: { readonly signal: AbortSignal; readonly onEvent: OnEvent },
+    options: {
+      /** Bytes of disk that it may take while they run; the backend's own limit unless told. */
+      readonly disk: number | undefined;
+      readonly signal: AbortSignal;
+      readonly onEvent: OnEvent;
+    },
   ): Promise<OpenBottle>;
   /**
    * Tells what a bottle's sidecar let through and refused, oldest first; with `follow` also what is to come, until

@@ -2,6 +2,8 @@
 export interface Ref {
   readonly ref: string;
   readonly name: string;
+  /** What precedes it in the same word, e.g. `container:`. */
+  readonly prefix?: string;
   /** What follows it in the same word, e.g. `:/config`. */
   readonly suffix?: string;
 }
@@ -49,6 +51,8 @@ export type Input =
   | { readonly kind: "environment"; readonly names: readonly string[] }
   /** Private keys, by the files that they come from. */
   | { readonly kind: "keys"; readonly names: readonly string[] }
+  /** A program of ours for an interpreter; the stream stays open as long as it is to run. */
+  | { readonly kind: "program"; readonly name: string; readonly text: string }
   /** A directory of the host, read while it is executed: its files in number and bytes, as they were when planned. */
   | {
     readonly kind: "workspace";
@@ -85,7 +89,7 @@ export interface Step {
 /** The words of an invocation with refs as names: what people read and the plan's JSON holds. */
 export function printedArguments(invocation: Invocation): readonly string[] {
   return invocation.args.map((argument) =>
-    typeof argument === "string" ? argument : argument.name + (argument.suffix ?? "")
+    typeof argument === "string" ? argument : inWord(argument, argument.name)
   );
 }
 
@@ -98,8 +102,12 @@ export function executedArguments(
     if (typeof argument === "string") return argument;
     const id = ids.get(argument.ref);
     if (id === undefined) throw new RangeError(`No id known for ${argument.ref}`);
-    return id + (argument.suffix ?? "");
+    return inWord(argument, id);
   });
+}
+
+function inWord({ prefix = "", suffix = "" }: Ref, text: string): string {
+  return prefix + text + suffix;
 }
 
 /** A command line as a person could type it, on one line, quoted for bash and its kin where needed. */

@@ -25,7 +25,19 @@ export interface PlannedSsh {
   readonly learned: boolean;
 }
 
-/** What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `teardownSteps` remove it. */
+/** What a bottle may take at most; bytes, where a number of them. */
+export interface Bounds {
+  /** `null` for all that the engine has. */
+  readonly cpus: number | null;
+  readonly memory: number;
+  readonly pids: number;
+  readonly disk: number;
+}
+
+/**
+ * What will be done for one launch. `steps` make the bottle, `agentSteps` run the agent in it, `watchSteps` watch its
+ * disk meanwhile, `teardownSteps` remove it.
+ */
 export interface BottlePlan {
   readonly spec: BottleSpec;
   readonly runId: string;
@@ -38,8 +50,11 @@ export interface BottlePlan {
   readonly workspace: PlannedWorkspace | undefined;
   readonly steps: readonly Step[];
   readonly agentSteps: readonly Step[];
+  /** They run at the same time, from the agent's first seconds to its end. */
+  readonly watchSteps: readonly Step[];
   readonly teardownSteps: readonly Step[];
-  /** The bounds of the agent container, e.g. `4 GiB memory, 2048 processes`. */
+  readonly bounds: Bounds;
+  /** The same in words, e.g. `4 GiB memory, 2048 processes, 20 GiB disk`. */
   readonly limits: string;
   /** What the user should know before saying yes, a line each. */
   readonly notices: readonly string[];

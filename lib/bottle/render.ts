@@ -127,9 +127,12 @@ export function stepsText(plan: BottlePlan): string {
   const groups = [
     ["launch", plan.steps],
     ["agent", plan.agentSteps],
+    ["watch", plan.watchSteps],
     ["teardown", plan.teardownSteps],
   ] as const;
-  return groups.flatMap(([title, steps]) => [
+  return groups.filter(([title, steps]) => title !== "watch" || steps.length > 0).flatMap((
+    [title, steps],
+  ) => [
     `# ${title}`,
     ...steps.flatMap((step) => [oneLine(`# ${step.id}: ${step.invocation.why}`), oneLine(stepLine(step))]),
     "",
@@ -149,6 +152,8 @@ function inputEntries(input: Input): readonly string[] {
       return input.files.map(({ path }) => path);
     case "workspace":
       return [input.directory];
+    case "program":
+      return [input.name];
     case "environment":
     case "keys":
       return input.names;
@@ -160,6 +165,7 @@ function inputEntries(input: Input): readonly string[] {
 /** Bytes of content; `null` for an environment, whose values are not known before the launch, and for keys. */
 function inputBytes(input: Input): number | null {
   if (input.kind === "workspace") return input.bytes;
+  if (input.kind === "program") return new TextEncoder().encode(input.text).length;
   if (input.kind !== "tar") return null;
   return input.files.reduce((sum, file) => sum + tarContentSize(file), 0);
 }
@@ -213,8 +219,10 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     skill_paths: plan.skills.map(({ path }) => path),
     ssh: plan.ssh,
     manifest: spec.manifestFiles,
+    limits: plan.bounds,
     steps: plan.steps.map(stepJson),
     agent_steps: plan.agentSteps.map(stepJson),
+    watch_steps: plan.watchSteps.map(stepJson),
     teardown_steps: plan.teardownSteps.map(stepJson),
   };
 }

@@ -82,7 +82,7 @@ function refusals(events: readonly EgressEvent[]): readonly Refusal[] {
     if (event.verdict !== "refused") continue;
     const target = targetText(event);
     const known = targets.get(target) ?? { target, reason: event.reason, times: 0 };
-    targets.set(target, { ...known, times: known.times + 1 });
+    targets.set(target, { ...known, times: known.times + (event.times ?? 1) });
   }
   return [...targets.values()];
 }

@@ -233,7 +233,7 @@ function limitGrants(resources: Resources, context: Context): readonly Grant[] {
     ["cpus", resources.cpus, resources.cpus === undefined ? none : String(resources.cpus)],
     ["memory", resources.memory, resources.memory === undefined ? own : sizeText(resources.memory)],
     ["pids", resources.pids, resources.pids === undefined ? own : `${resources.pids} processes`],
-    ["disk", resources.disk, resources.disk === undefined ? none : sizeText(resources.disk)],
+    ["disk", resources.disk, resources.disk === undefined ? own : sizeText(resources.disk)],
   ] as const;
   return rows.map(([label, value, text]) =>
     grant(context, { of: "bottle", label, text, data: { value: value ?? null }, at: ["resources", label] })

@@ -52,7 +52,8 @@ export async function enteredBottle(
   const { agent, bottle: grants } = requireAgent(manifest, meant.agent);
   if (grants.name !== meant.bottle) throw foreign(meant);
   refuseUnavailable(manifest, agent.name);
-  const bottle = await backend.open(meant, { signal, onEvent: reporter.onEvent });
+  const { disk } = grants.resources;
+  const bottle = await backend.open(meant, { disk, signal, onEvent: reporter.onEvent });
   if (meant.owner === "gone") {
     reporter.info(
       `the \`start\` of ${oneLine(meant.name)} is gone: \`claude-bottle cleanup\` removes the bottle`,

@@ -48,6 +48,8 @@ export interface EgressEvent {
   readonly bytes: number | undefined;
   /** What the two events of one connection have in common; absent where one event tells all of it. */
   readonly connection?: string;
+  /** How many of its kind it stands for; 1 unless told. */
+  readonly times?: number;
 }
 
 /** Where a sidecar stands. */

@@ -1,16 +1,19 @@
 import { OUTPUT_LIMIT, type RunOptions } from "./processes.ts";
 
 /** How a child's output is read. */
-export interface Collecting extends Pick<RunOptions, "binary" | "limit"> {
+export interface Collecting extends Pick<RunOptions, "binary" | "limit" | "kept"> {
   readonly signal: AbortSignal;
   readonly onLine: (line: string) => void;
   readonly onFlood: () => void;
 }
 
-/** Everything that a stream says until it ends or is given up; only its last {@link OUTPUT_LIMIT} bytes are kept. */
+/** Of a line that is longer than this only the last bytes are told: each piece of it is looked through again. */
+const LINE_LIMIT = 131_072;
+
+/** Everything that a stream says until it ends or is given up; only its last bytes are kept. */
 export async function collect(
   stream: ReadableStream<Uint8Array>,
-  { signal, binary, limit = Infinity, onLine, onFlood }: Collecting,
+  { signal, binary, limit = Infinity, kept: most = OUTPUT_LIMIT, onLine, onFlood }: Collecting,
 ): Promise<string> {
   let kept = "";
   let partial = "";
@@ -20,13 +23,14 @@ export async function collect(
       onFlood();
       kept = "";
     }
-    if (kept.length > OUTPUT_LIMIT) kept = kept.slice(-OUTPUT_LIMIT);
+    // Not at once: what is cut off is copied each time.
+    if (kept.length > 2 * most) kept = kept.slice(-most);
     const lines = (partial + text).split(/\r\n|\n|\r/);
-    partial = (lines.pop() ?? "").slice(-OUTPUT_LIMIT);
+    partial = (lines.pop() ?? "").slice(-LINE_LIMIT);
     for (const line of lines) onLine(line);
   }
   if (partial !== "") onLine(partial);
-  return kept;
+  return kept.slice(-most);
 }
 
 /** The stream's text; an abort ends it as its own end would. */

@@ -5,7 +5,7 @@ export interface ProcessCall {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** How a process ended. Output is bounded: only the last {@link OUTPUT_LIMIT} bytes of each stream are kept. */
+/** How a process ended. Output is bounded: only the last bytes of each stream are kept, see {@link RunOptions.kept}. */
 export interface Outcome {
   readonly code: number;
   /** The signal that ended it, e.g. `SIGTERM`. */
@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly binary?: true;
   /** More bytes of stdout or stderr than this end it as by `signal`; all but the last {@link OUTPUT_LIMIT} are dropped unless told. */
   readonly limit?: number;
+  /** Bytes of each stream that are kept, its last; {@link OUTPUT_LIMIT} unless told. */
+  readonly kept?: number;
   /** Called with each complete line of stdout and stderr as it comes. */
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }

@@ -21,10 +21,6 @@ const NOT_YET: readonly Row[] = [
     asked: (bottle) => allowed(bottle, "inject"),
   },
   {
-    feature: "a disk limit",
-    asked: (bottle) => given(bottle.resources.disk, ["resources", "disk"]),
-  },
-  {
     feature: "another base image",
     asked: (bottle) => given(bottle.image.base, ["image", "base"]),
   },

@@ -84,7 +84,6 @@ bottle          dev                                         M:2
   extra CAs     ca.pem                                      M:26
 not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16
 not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is not available yet  M:17
-not yet         bottles.dev.resources.disk: a disk limit is not available yet  M:25
 not yet         bottles.dev.image.base: another base image is not available yet  M:26
 not yet         bottles.dev.image.packages: installing packages is not available yet  M:26
 `;
@@ -119,7 +118,7 @@ bottle     plain                                  M:27
   cpus     (not limited)                          default
   memory   (the backend's own limit)              default
   pids     (the backend's own limit)              default
-  disk     (not limited)                          default
+  disk     (the backend's own limit)              default
   image    built by claude-bottle                 default
 `,
   );

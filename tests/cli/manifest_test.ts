@@ -85,7 +85,7 @@ Deno.test("a project's own manifest is refused with the way to use it, and used 
 Deno.test("what is not there yet is refused for the agent that asks for it, and only for that one", async () => {
   const manifest = `bottles:
   dev: { egress: { proxy: squid } }
-  keys: { egress: { proxy: squid }, resources: { disk: 20g }, image: { packages: [jq] } }
+  keys: { egress: { proxy: squid }, image: { dockerfile: d, packages: [jq] } }
 agents:
   plain: { bottle: dev }
   skilled: { bottle: keys, skills: [code-review] }
@@ -94,7 +94,7 @@ agents:
   assert.deepEqual(plain.outcome, DONE, plain.stderr);
   const skilled = await runCli(["start", "skilled", "--prompt", "hi"], { manifest });
   assert.deepEqual(skilled.outcome, USAGE);
-  for (const feature of ["installing packages", "a disk limit"]) {
+  for (const feature of ["installing packages", "a Dockerfile"]) {
     assert.ok(skilled.stderr.includes(`${feature} is not available yet`), skilled.stderr);
   }
   assert.deepEqual(skilled.backend.calls, []);

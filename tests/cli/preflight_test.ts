@@ -62,7 +62,7 @@ agents:
     "  granted      : *.example.org, git.lan",
     "  plain HTTP   : claude.ai",
     "  private      : git.lan",
-    "  limits       : 0.5 GiB memory, 64 processes, 0.5 cpus",
+    "  limits       : 0.5 GiB memory, 64 processes, 0.5 cpus, 20 GiB disk",
   ]);
 });
 

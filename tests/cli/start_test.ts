@@ -19,7 +19,7 @@ bottle         : dev
   runtime      : runc
   proxy        : squid
   egress       : 7 hosts allowed (api.anthropic.com, claude.ai, downloads.claude.ai, +4 more)
-  limits       : 4 GiB memory, 2048 processes
+  limits       : 4 GiB memory, 2048 processes, 20 GiB disk
 remote-control : disabled
 
 `;
@@ -299,8 +299,10 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "skill_paths",
       "ssh",
       "manifest",
+      "limits",
       "steps",
       "agent_steps",
+      "watch_steps",
       "teardown_steps",
     ]);
     assert.equal(plan.agent, "reviewer");

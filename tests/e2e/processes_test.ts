@@ -56,6 +56,26 @@ Deno.test("run() keeps all that a child said before its end, however much", asyn
   assert.equal(stdout, lines.map((line) => `${line}\n`).join(""));
 });
 
+Deno.test("run() keeps no more than it is told, and tells every line all the same", async () => {
+  let lines = 0;
+  const { stdout, ms } = await run("seq 1 3000000", { kept: 20, onLine: () => void lines++ });
+  assert.equal(lines, 3_000_000);
+  assert.equal(stdout, "998\n2999999\n3000000\n");
+  // Twenty megabytes: text that is looked through again and again would take minutes.
+  assert.ok(ms < 30_000, `${ms} ms`);
+});
+
+Deno.test("run() tells the end of a line without an end, in no more time than it takes to read it", async () => {
+  const lines: string[] = [];
+  const { ms } = await run("head -c 30000000 /dev/zero | tr '\\0' x; echo; echo next", {
+    onLine: (line) => lines.push(line),
+  });
+  assert.equal(lines.length, 2);
+  assert.ok((lines[0]?.length ?? 0) >= 131_072 && (lines[0]?.length ?? 0) < 1_000_000, `${lines[0]?.length}`);
+  assert.equal(lines[1], "next");
+  assert.ok(ms < 30_000, `${ms} ms`);
+});
+
 Deno.test("run() joins characters and lines that arrive in pieces, and tells a last line without an end", async () => {
   const lines: string[] = [];
   const script = "printf 'a\\303'; sleep 0.05; printf '\\251b\\nc'; sleep 0.05; printf 'd'; printf '\\303'";

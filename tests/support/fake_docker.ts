@@ -28,6 +28,8 @@ export interface FakeSettings {
   readonly agentUnstarted?: boolean;
   /** Roles of containers that stop while the agent runs. */
   readonly stops?: readonly ("agent" | "sidecar")[];
+  /** Bytes that the bottle takes, as it is measured one time after the other. */
+  readonly disk?: readonly number[];
   /** Lines of the sidecar's log. */
   readonly log?: readonly string[];
   /** What `docker info` says otherwise. */
@@ -160,6 +162,7 @@ function settingLines(settings: FakeSettings): readonly string[] {
     ...lines("agent-code", settings.agentCode === undefined ? [] : [settings.agentCode]),
     ...lines("agent-unstarted", settings.agentUnstarted ? [1] : []),
     ...lines("stops", settings.stops),
+    ...lines("disk", settings.disk),
     ...lines("log", settings.log),
     ...lines(
       "info",

@@ -41,6 +41,17 @@ const NO_FILES: Files = {
   readDirectory: () => Promise.resolve(undefined),
 };
 
+function aMoment(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
+}
+
 /** Bytes that count up from `first`, the same in every run. */
 export function countingBytes(first = 0): (bytes: number) => Uint8Array {
   let next = first;
@@ -81,11 +92,11 @@ export function fakeHost(options: FakeHostOptions = {}): FakeHost {
     now: () => now,
     random: options.random ?? countingBytes(),
     slept,
-    sleep(ms, signal): Promise<void> {
-      if (signal?.aborted) return Promise.reject(signal.reason);
+    async sleep(ms, signal): Promise<void> {
+      // What can be cut short takes longer than what takes no time at all.
+      if (signal !== undefined) await aMoment(signal);
       slept.push(ms);
       now += ms;
-      return Promise.resolve();
     },
   };
 }

@@ -266,6 +266,6 @@ function volumeLabels(run: RunLabels): readonly string[] {
 }
 
 /** `--mount` is read as one record of CSV. */
-function csvField(text: string): string {
+export function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

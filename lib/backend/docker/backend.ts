@@ -158,7 +158,7 @@ export class DockerBottleBackend implements BottleBackend {
 
   open(
     bottle: ActiveBottle,
-    options: { readonly signal: AbortSignal; readonly onEvent: OnEvent },
+    options: Parameters<BottleBackend["open"]>[1],
   ): Promise<OpenBottle> {
     return openBottle(bottle, { ...options, host: this.#host, client: this.#client });
   }

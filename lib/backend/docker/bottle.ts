@@ -16,6 +16,7 @@ import {
   type PlacedCommand,
   runCommand,
 } from "./command.ts";
+import { EgressFollower } from "./egress_follower.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { agentEnvironment, environmentAtLaunch, environmentNames, withoutSecrets } from "./provision/env.ts";
 import { REF } from "./refs.ts";
@@ -34,6 +35,7 @@ export class DockerBottle implements Bottle {
   readonly #options: LaunchOptions;
   readonly #redactor: Redactor;
   #disposed: Promise<void> | undefined;
+  #follower: EgressFollower | undefined;
   #agentRan = false;
   /** From here on its workspace may hold what is nowhere else. */
   #mayHaveRun = false;
@@ -65,11 +67,14 @@ export class DockerBottle implements Bottle {
   async attach(): Promise<AgentOutcome> {
     const command = this.#planned();
     this.#mayHaveRun = true;
+    const sidecar = { id: this.#id(REF.sidecar), proxy: this.#plan.spec.proxy };
+    this.#follower = new EgressFollower(sidecar, { ...this.#ports, host: this.#host });
     try {
       const { code, began } = await this.#redactor.guard(() => runCommand(this.#place, command, this.#ports));
       this.#agentRan = began;
       return { code };
     } catch (error) {
+      this.#follower.giveUp();
       // Otherwise the teardown ends it.
       if (this.#plan.spec.lifetime === "detached") {
         this.#agentRan = await endCommand(this.#place, command.envToken, this.#ports);
@@ -116,8 +121,10 @@ export class DockerBottle implements Bottle {
   }
 
   get #place(): CommandPlace {
-    const { spec, inputs } = this.#plan;
-    return { ids: this.#ids, user: inputs.user, proxy: spec.proxy.name };
+    const { spec, inputs, watchSteps, bounds } = this.#plan;
+    const stays = spec.lifetime === "detached" ? this.name : undefined;
+    const watch = { steps: watchSteps, limit: bounds.disk, stays };
+    return { ids: this.#ids, user: inputs.user, proxy: spec.proxy.name, watch };
   }
 
   get #ports(): CommandPorts {
@@ -126,6 +133,8 @@ export class DockerBottle implements Bottle {
   }
 
   async egressEvents(): Promise<readonly EgressEvent[]> {
+    const followed = await this.#follower?.end();
+    if (followed !== undefined) return followed;
     const lines = await sidecarLog(this.#client, { id: this.#id(REF.sidecar) });
     const events = lines.map((line) => this.#plan.spec.proxy.readEvent(line));
     return wholeConnections(events.filter((event) => event !== undefined));

@@ -46,7 +46,9 @@ export interface DockerCall {
   /** Milliseconds until it counts as failed; {@link CALL_DEADLINE_MS} unless told. */
   readonly deadlineMs?: number;
   /** Without a deadline, its output passed on line by line. */
-  readonly onLine?: (line: string) => void;
+  readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
+  /** Bytes of its output that are kept; see the port. */
+  readonly kept?: number;
 }
 
 /** A call with the user's own streams. */
@@ -87,9 +89,8 @@ export class DockerClient {
       return await this.#processes.run(this.#call(call.args), {
         ...(call.input === undefined ? {} : { input: call.input }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
-        ...(onLine === undefined
-          ? { deadlineMs: call.deadlineMs ?? CALL_DEADLINE_MS }
-          : { onLine: (line) => onLine(line) }),
+        ...(call.kept === undefined ? {} : { kept: call.kept }),
+        ...(onLine === undefined ? { deadlineMs: call.deadlineMs ?? CALL_DEADLINE_MS } : { onLine }),
       });
     } catch (error) {
       throw withClientHints(error);

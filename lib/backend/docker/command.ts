@@ -6,6 +6,7 @@ import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { explainEnd } from "./agent_end.ts";
 import type { DockerClient } from "./client.ts";
+import { type DiskWatch, watchingDisk } from "./disk_watch.ts";
 import { saidBy } from "./failures.ts";
 import { environmentFrames } from "./frames.ts";
 import { RUN_ID_BYTES, runIdFrom } from "./names.ts";
@@ -19,6 +20,7 @@ export interface CommandPlace {
   readonly user: { readonly uid: number; readonly gid: number };
   /** The sidecar's proxy, for messages. */
   readonly proxy: string;
+  readonly watch: DiskWatch;
 }
 
 /** One command, as `commandSteps` describes it. */
@@ -49,8 +51,20 @@ export function newEnvToken({ random }: Pick<Host, "random">): string {
   return runIdFrom(random(RUN_ID_BYTES));
 }
 
-/** Runs a command with the user's own streams. @throws Failure as {@link explainEnd}, Interrupted */
+/**
+ * Runs a command with the user's own streams, and watches the bottle's disk meanwhile.
+ *
+ * @throws Failure as {@link explainEnd} and {@link watchingDisk}, Interrupted
+ */
 export async function runCommand(
+  place: CommandPlace,
+  command: PlacedCommand,
+  ports: CommandPorts,
+): Promise<CommandEnd> {
+  return await watchingDisk(place, ports, (watched) => runUnwatched(place, command, watched));
+}
+
+async function runUnwatched(
   place: CommandPlace,
   command: PlacedCommand,
   ports: CommandPorts,

@@ -27,6 +27,7 @@ export interface EngineInfo {
   readonly Debug?: boolean;
   readonly SecurityOptions?: readonly string[] | null;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
+  readonly NCPU?: number;
   readonly MemTotal?: number;
   readonly MemoryLimit?: boolean;
   readonly SwapLimit?: boolean;
@@ -51,9 +52,13 @@ export async function engineInfo(
   return info;
 }
 
-/** What a plan depends on. @throws Failure as {@link engineInfo} */
-export async function engineFacts(client: DockerClient, signal: AbortSignal): Promise<EngineFacts> {
+/** What a plan depends on; `judge` may refuse the engine. @throws Failure as {@link engineInfo} and `judge` */
+export async function engineFacts(
+  client: DockerClient,
+  { signal, judge }: { readonly signal: AbortSignal; readonly judge?: (info: EngineInfo) => void },
+): Promise<EngineFacts> {
   const info = await engineInfo(client, { signal });
+  judge?.(info);
   return {
     major: Number(/^\d+/.exec(info.ServerVersion ?? "")?.[0] ?? 0),
     runtimes: Object.keys(info.Runtimes ?? {}),

@@ -6,7 +6,7 @@ export const LABEL = {
   run: "claude-bottle.run",
   agent: "claude-bottle.agent",
   bottle: "claude-bottle.bottle",
-  /** `agent`, `sidecar`, `internal`, `egress`, `config`, `workspace`; {@link DEMO_ROLE}. */
+  /** `agent`, `sidecar`, `internal`, `egress`, `config`, `workspace`, `watcher`; {@link DEMO_ROLE}. */
   role: "claude-bottle.role",
   /** The manifest's files as `path@sha256:digest`, joined by spaces. */
   manifest: "claude-bottle.manifest",

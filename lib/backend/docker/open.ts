@@ -1,5 +1,6 @@
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { AgentOutcome, BottleCommand, OpenBottle } from "../../bottle/backend.ts";
+import { DEFAULT_DISK } from "../../bottle/disk_limit.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
@@ -9,8 +10,10 @@ import type { Host } from "../../host/host.ts";
 import { type BottleAccount, bottleAccount } from "./account.ts";
 import type { DockerClient } from "./client.ts";
 import { type CommandPlace, type CommandPorts, endCommand, newEnvToken, runCommand } from "./command.ts";
-import { inspected } from "./engine.ts";
+import { EgressFollower } from "./egress_follower.ts";
+import { findImages, inspected } from "./engine.ts";
 import { engineFailure } from "./failures.ts";
+import { imageRecipes } from "./images.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { GONE } from "./objects.ts";
 import { agentEnvironment, type EnvironmentSpec, handedOver } from "./provision/env.ts";
@@ -18,8 +21,11 @@ import { CA_FILE } from "./provision/files.ts";
 import { REF } from "./refs.ts";
 import { proxyOf, sidecarFailure, sidecarLog } from "./sidecar_log.ts";
 import { commandSteps, stepMaker } from "./steps.ts";
+import { diskWatchSteps, foundWatch, type WatchedBottle } from "./watch_steps.ts";
 
 interface OpenPorts {
+  /** Bytes that the bottle may take; the backend's own limit when the manifest names none. */
+  readonly disk: number | undefined;
   readonly host: Host;
   readonly client: DockerClient;
   readonly signal: AbortSignal;
@@ -44,8 +50,36 @@ export async function openBottle(bottle: ActiveBottle, ports: OpenPorts): Promis
   return new DockerOpenBottle(bottle, {
     ports,
     sidecar: sidecar.Id,
+    agent,
+    watcher: await watcherImage(bottle, { agent, sidecar, ports }),
     ...bottleAccount(bottle, { agent, sidecar }),
   });
+}
+
+interface OpenParts extends BottleAccount {
+  readonly ports: OpenPorts;
+  readonly sidecar: string;
+  /** The engine's account of the agent container. */
+  readonly agent: InspectedContainer;
+  readonly watcher: WatcherImage;
+}
+
+type WatcherImage = Pick<WatchedBottle, "image" | "isOurImage">;
+
+/** As a launch chooses it. The agent's image is ours only when it is the very one that would be built now. */
+async function watcherImage(
+  bottle: ActiveBottle,
+  { agent, sidecar, ports }: {
+    readonly agent: InspectedContainer;
+    readonly sidecar: InspectedContainer;
+    readonly ports: OpenPorts;
+  },
+): Promise<WatcherImage> {
+  if (bottle.proxy === "squid") return { image: sidecar.Image, isOurImage: true };
+  const { client, host, signal } = ports;
+  const { name } = (await imageRecipes(host.environment)).agent;
+  const found = await findImages(client, { names: [name], signal });
+  return { image: agent.Image, isOurImage: found.get(name)?.id === agent.Image };
 }
 
 function notRunning(bottle: ActiveBottle): Failure {
@@ -74,12 +108,10 @@ class DockerOpenBottle implements OpenBottle {
   readonly home: string;
   readonly workdir: string;
   readonly #bottle: ActiveBottle;
-  readonly #parts: BottleAccount & { readonly ports: OpenPorts; readonly sidecar: string };
+  readonly #parts: OpenParts;
+  #follower: EgressFollower | undefined;
 
-  constructor(
-    bottle: ActiveBottle,
-    parts: BottleAccount & { readonly ports: OpenPorts; readonly sidecar: string },
-  ) {
+  constructor(bottle: ActiveBottle, parts: OpenParts) {
     this.name = bottle.name;
     this.home = parts.home;
     this.workdir = parts.workdir;
@@ -104,22 +136,27 @@ class DockerOpenBottle implements OpenBottle {
     const redactor = new Redactor(handedOver({ resolved, forwardOauthToken }, environment));
     try {
       const { code } = await redactor.guard(() =>
-        runCommand(this.#place, { steps, env, envToken }, {
+        runCommand(this.#place(envToken), { steps, env, envToken }, {
           ...ports,
           onEvent: redactor.listener(ports.onEvent),
         })
       );
       return { code };
     } catch (error) {
-      await endCommand(this.#place, envToken, this.#ports);
+      this.#follower?.giveUp();
+      await endCommand(this.#place(envToken), envToken, this.#ports);
       throw error;
     }
   }
 
   async watchEgress(): Promise<() => Promise<readonly EgressEvent[]>> {
     const before = await this.#events(LOG_TAIL);
-    const last = before.at(-1)?.time ?? 0;
-    return async () => (await this.#events()).filter(({ time }) => time > last);
+    const after = before.at(-1)?.time ?? 0;
+    const { sidecar: id, ports } = this.#parts;
+    const proxy = proxyOf(this.#bottle);
+    const follower = proxy && new EgressFollower({ id, proxy, tail: LOG_TAIL, after }, ports);
+    this.#follower = follower;
+    return async () => await follower?.end() ?? (await this.#events()).filter(({ time }) => time > after);
   }
 
   async #events(tail?: number): Promise<readonly EgressEvent[]> {
@@ -130,10 +167,17 @@ class DockerOpenBottle implements OpenBottle {
     return wholeConnections(events.filter((event) => event !== undefined));
   }
 
-  get #place(): CommandPlace {
-    const { sidecar, user } = this.#parts;
+  #place(token: string): CommandPlace {
+    const { sidecar, user, agent, workdir, watcher, ports } = this.#parts;
+    const { name } = this;
     const ids = new Map([[REF.agent, this.#bottle.id], [REF.sidecar, sidecar]]);
-    return { ids, user, proxy: this.#bottle.proxy ?? "unknown" };
+    const watched = foundWatch(agent, { ...watcher, name, user, workdir, token });
+    const watch = {
+      steps: diskWatchSteps(watched, stepMaker(ports.client.globalArguments)),
+      limit: ports.disk ?? DEFAULT_DISK,
+      stays: oneLine(name),
+    };
+    return { ids, user, proxy: this.#bottle.proxy ?? "unknown", watch };
   }
 
   get #ports(): CommandPorts {

@@ -1,5 +1,6 @@
 import { specNotices } from "../../bottle/notices.ts";
-import type { BottlePlan } from "../../bottle/plan.ts";
+import { binaryText, DEFAULT_DISK } from "../../bottle/disk_limit.ts";
+import type { BottlePlan, Bounds } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import { type UnknownHost, unknownHostNotices } from "../../bottle/host_keys.ts";
 import {
@@ -28,6 +29,7 @@ import {
   stepMaker,
   teardownSteps,
 } from "./steps.ts";
+import { diskWatchSteps, plannedWatch, watchNotices } from "./watch_steps.ts";
 
 /** Memory of an agent container whose manifest names none; less where the engine has less. */
 const DEFAULT_MEMORY = 4 * 1024 ** 3;
@@ -93,6 +95,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
   const { spec } = inputs;
   const names = refsOf(inputs);
   const expected = expectedOf(inputs);
+  const bounds = boundsOf(spec, expected);
   const step = stepMaker(inputs.globalArguments);
   const builds = buildSteps(inputs.images, inputs.globalArguments);
   return {
@@ -134,8 +137,11 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
       ...sshAgentSteps(inputs, { names, expected, step }),
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
+    // What only proves that a bottle is ready writes nothing.
+    watchSteps: spec.startsAgent ? diskWatchSteps(plannedWatch(inputs, names), step) : [],
     teardownSteps: teardownSteps(inputs, names, step),
-    limits: limitsText(expected, spec.resources.cpus),
+    bounds,
+    limits: limitsText(bounds),
     notices: [
       ...specNotices(spec),
       ...inputs.envNotices,
@@ -143,6 +149,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
       ...skillNotices(inputs.skills),
       ...sshNotices(inputs),
       ...(inputs.workspace?.notices ?? []),
+      ...watchNotices(inputs),
       ...(inputs.engine.swapLimit
         ? []
         : ["the engine cannot bound swap: what the agent holds may reach its disk"]),
@@ -161,9 +168,14 @@ function sshNotices({ sshKeys, unknownHosts, images }: PlanInputs): readonly str
   ];
 }
 
-function limitsText({ memory, pids }: Expected, cpus: number | undefined): string {
+function boundsOf({ resources: { cpus, disk } }: BottleSpec, { memory, pids }: Expected): Bounds {
+  return { cpus: cpus ?? null, memory, pids, disk: disk ?? DEFAULT_DISK };
+}
+
+function limitsText({ memory, pids, cpus, disk }: Bounds): string {
   const gib = Number((memory / 1024 ** 3).toFixed(2));
-  return `${gib} GiB memory, ${pids} processes${cpus === undefined ? "" : `, ${cpus} cpus`}`;
+  const most = [`${gib} GiB memory`, `${pids} processes`, ...(cpus === null ? [] : [`${cpus} cpus`])];
+  return [...most, `${binaryText(disk)} disk`].join(", ");
 }
 
 function expectedOf({ spec, engine, subnets, user, sshKeys }: PlanInputs): Expected {

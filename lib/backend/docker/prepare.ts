@@ -11,6 +11,7 @@ import type { Environment } from "../../host/environment.ts";
 import type { Host } from "../../host/host.ts";
 import { VERSION } from "../../version.ts";
 import { pickSubnets, subnetPool, type Subnets } from "./addresses.ts";
+import { requireBounds } from "./bounds.ts";
 import type { DockerClient } from "./client.ts";
 import { containerNames, type EngineFacts, engineFacts, findImages, networkIds } from "./engine.ts";
 import type { ImageChoice } from "./image_steps.ts";
@@ -57,7 +58,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
   const [engine, images, taken, machine, joined] = await Promise.all([
-    engineFacts(client, signal),
+    engineFacts(client, { signal, judge: (info) => requireBounds(spec, info) }),
     findImages(client, { names: [wanted, sidecar, recipes.agent.base], signal }),
     containerNames(client, { prefix: pinnedName ?? `${NAME_PREFIX}${slug}`, signal }),
     machineFacts(host, signal),

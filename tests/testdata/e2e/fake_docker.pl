@@ -64,6 +64,8 @@ sub kind_of {
     return $last =~ m{:/config$} ? 'sidecar-config' : 'agent-files' if $command eq 'container cp';
     return role_of(argv_of($last)) . '-start' if $command eq 'container start';
     return option('--ip') ? 'sidecar-connect' : 'sidecar-join' if $command eq 'network connect';
+    return 'end-all' if $command eq 'container exec' && $last eq 'kill 9, -1';
+    return 'watch-disk' if $command eq 'container run' || $last eq 'sandbox';
     return 'began' if $command eq 'container exec' && grep { $_ eq 'test' } @words[ 0 .. 4 ];
     return 'end' if $command eq 'container exec' && ($words[-2] // '') eq 'end';
     return 'ready' if $command eq 'container exec' && $last eq '/bin/true';
@@ -90,6 +92,7 @@ sub role_of {
 
 sub read_stdin {
     return '' if $command eq 'container exec' && grep { $_ eq '--tty' } @words;
+    return '' if $kind eq 'watch-disk';
     return '' unless grep { $_ eq '-' || $_ eq '--interactive' } @words;
     local $/;
     return <STDIN> // '';
@@ -221,6 +224,7 @@ sub answer_container {
     }
     if ($command eq 'container ls') { $out = listed('container'); return 0 }
     if ($command eq 'container rm') { return remove_all('container') }
+    return watch_disk() if $kind eq 'watch-disk';
     if ($command eq 'container exec') { return run_agent() }
     if ($command eq 'container logs') { $out = "$_\n" for join "\n", @{ $settings{log} // [] }; return 0 }
     my @found = targets();
@@ -233,8 +237,18 @@ sub answer_container {
     return 0;
 }
 
+# Tells what the test says that the bottle takes, until its stdin ends.
+sub watch_disk {
+    local $| = 1;
+    my $read = '';
+    for my $bytes (@{ $settings{disk} // [] }) { print STDOUT "disk $bytes\n" }
+    $read .= $_ while <STDIN>;
+    spew("$folder/stdin", $read);
+    return 0;
+}
+
 sub run_agent {
-    return 0 if grep { $kind eq $_ } qw(agent-env ready end ssh-agent);
+    return 0 if grep { $kind eq $_ } qw(agent-env ready end end-all ssh-agent);
     return -e "$state/" . basename($words[-1]) ? 0 : 1 if $kind eq 'began';
     # The wrapper's first word is how it is run, its second names the environment.
     my ($at) = grep { $words[$_] =~ /^(headless|attached)$/ } 0 .. $#words;

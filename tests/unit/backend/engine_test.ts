@@ -32,7 +32,7 @@ Deno.test("engineFacts() reads what a plan depends on", async () => {
     ServerErrors: null,
   };
   const { client, processes } = scripted(/info/, { stdout: `${JSON.stringify(info)}\n` });
-  assert.deepEqual(await engineFacts(client, signal), {
+  assert.deepEqual(await engineFacts(client, { signal }), {
     major: 20,
     runtimes: ["io.containerd.runc.v2", "runc", "runsc"],
     memory: 8_589_934_592,
@@ -44,7 +44,7 @@ Deno.test("engineFacts() reads what a plan depends on", async () => {
 Deno.test("engineFacts() takes an engine for one that bounds swap unless it says otherwise", async () => {
   for (const [SwapLimit, expected] of [[true, true], [undefined, true], [false, false]] as const) {
     const { client } = scripted(/info/, { stdout: JSON.stringify({ ServerVersion: "28.5.2", SwapLimit }) });
-    assert.equal((await engineFacts(client, signal)).swapLimit, expected);
+    assert.equal((await engineFacts(client, { signal })).swapLimit, expected);
   }
 });
 
@@ -53,7 +53,7 @@ Deno.test("engineFacts() sees through a client that exits 0 without an engine", 
     ServerErrors: ["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],
   };
   const { client } = scripted(/info/, { code: 0, stdout: JSON.stringify(info) });
-  await assert.rejects(engineFacts(client, signal), {
+  await assert.rejects(engineFacts(client, { signal }), {
     code: "engine-unreachable",
     message:
       "The engine does not answer: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
@@ -63,7 +63,7 @@ Deno.test("engineFacts() sees through a client that exits 0 without an engine", 
 Deno.test("engineFacts() fails on what cannot be read instead of guessing an engine", async () => {
   for (const stdout of ["", "<html>", "null"]) {
     const { client } = scripted(/info/, { code: 0, stdout });
-    await assert.rejects(engineFacts(client, signal), {
+    await assert.rejects(engineFacts(client, { signal }), {
       code: "engine-failed",
       message: "The engine failed at asking the engine what it is: it said nothing",
       exit: 125,

@@ -54,6 +54,7 @@ export class MemoryEngine {
       .on(/^docker (network|container) create /, (call) => this.#create(call))
       .on(/^docker container cp - /, {})
       .on(/^docker network connect /, (call) => this.#connect(call))
+      .on(/^docker container logs --follow --timestamps /, {})
       .on(/^docker container start /, (call) => this.#start(call))
       .on(/^docker (container )?inspect /, (call) => this.#inspect(call))
       .on(/^docker (container|network) rm /, (call) => this.#remove(call))

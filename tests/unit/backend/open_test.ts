@@ -52,6 +52,7 @@ async function left(): Promise<Left> {
     lines: () => host.processes.lines.slice(before),
     open: () =>
       backend.open(bottle, {
+        disk: undefined,
         signal,
         onEvent: (event) => {
           if (event.kind === "notice") notices.push(event.text);
@@ -191,12 +192,38 @@ Deno.test("watchEgress() tells what came after it was asked, and not what was th
   const now = await left();
   const opened = await now.open();
   const log = ["starting", line(1, "before.test"), "noise"];
-  now.engine.processes.on(/^docker container logs /, () => ({ stdout: log.join("\n") }));
+  // It is followed from before the command on.
+  const command = Promise.withResolvers<void>();
+  now.engine.processes.on(/^docker container logs /, () => ({ stdout: log.join("\n") })).on(
+    / --follow /,
+    async () => {
+      await command.promise;
+      return { stdout: log.join("\n") };
+    },
+  );
   const since = await opened.watchEgress();
-  assert.ok(now.lines().at(-1)?.includes(" --tail "));
-  assert.deepEqual(await since(), []);
-  log.push(line(2, "after.test"));
-  assert.deepEqual((await since()).map(({ host, verdict }) => [host, verdict]), [["after.test", "refused"]]);
+  assert.deepEqual(now.lines().slice(1).map((call) => call.replace(now.bottle.sidecar ?? "", "SIDECAR")), [
+    "docker container logs --tail 100 SIDECAR",
+    "docker container logs --follow --timestamps --tail 100 SIDECAR",
+  ]);
+  log.push(line(2, "after.test"), line(3, "after.test"));
+  command.resolve();
+  assert.deepEqual((await since()).map(({ host, verdict, times }) => [host, verdict, times]), [
+    ["after.test", "refused", 2],
+  ]);
+});
+
+Deno.test("watchEgress() reads the log afterwards where it could not be followed", async () => {
+  const now = await left();
+  const opened = await now.open();
+  const log = [REFUSED.replace("SECOND", "1").replace("HOST", "before.test")];
+  now.engine.processes.on(/^docker container logs /, () => ({ stdout: log.join("\n") })).on(/ --follow /, {
+    code: 1,
+    stderr: "Error: no such log\n",
+  });
+  const since = await opened.watchEgress();
+  log.push(REFUSED.replace("SECOND", "2").replace("HOST", "after.test"));
+  assert.deepEqual((await since()).map(({ host }) => host), ["after.test"]);
 });
 
 /** A line of a real sidecar. */

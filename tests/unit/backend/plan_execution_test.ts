@@ -197,9 +197,9 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
   return { plan, names, calls: processes.calls.slice(probes).filter(({ args }) => !isQuestion(args)) };
 }
 
-/** What is asked after an agent's failure is no step: whether it is asked depends on the agent. */
+/** What is asked after an agent's failure, and what is read, is no step: whether it is depends on the agent. */
 function isQuestion(args: readonly string[]): boolean {
-  return / container inspect | test -h /.test(` ${args.join(" ")} `);
+  return / container (inspect|logs) | test -h /.test(` ${args.join(" ")} `);
 }
 
 function printed(step: PrintedStep): string {

@@ -157,11 +157,11 @@ Deno.test("composePlan() says in words how the agent is bounded", () => {
       engine: { ...testInputs().engine, memory },
       spec: testSpec({ resources: { ...testSpec().resources, ...resources } }),
     })).limits;
-  assert.equal(limits({}), "4 GiB memory, 2048 processes");
-  assert.equal(limits({}, 1_000_000_000), "0.93 GiB memory, 2048 processes");
+  assert.equal(limits({}), "4 GiB memory, 2048 processes, 20 GiB disk");
+  assert.equal(limits({}, 1_000_000_000), "0.93 GiB memory, 2048 processes, 20 GiB disk");
   assert.equal(
-    limits({ cpus: 1.5, memory: 536_870_912, pids: 100 }),
-    "0.5 GiB memory, 100 processes, 1.5 cpus",
+    limits({ cpus: 1.5, memory: 536_870_912, pids: 100, disk: 209_715_200 }),
+    "0.5 GiB memory, 100 processes, 1.5 cpus, 200 MiB disk",
   );
 });
 

@@ -11,7 +11,8 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
     containerName: "claude-bottle-code-reviewer",
     image: "claude-bottle:aaaaaaaaaaaa",
     runtime: "runc",
-    limits: "4 GiB memory, 2048 processes",
+    bounds: { cpus: null, memory: 4 * 1024 ** 3, pids: 2048, disk: 20 * 1024 ** 3 },
+    limits: "4 GiB memory, 2048 processes, 20 GiB disk",
     skills: [],
     ssh: [],
     workspace: undefined,
@@ -44,6 +45,7 @@ function plan(changes: Partial<BottleSpec> = {}, more: Partial<BottlePlan> = {})
         why: "the agent",
       },
     }],
+    watchSteps: [],
     teardownSteps: [],
     notices: [],
     ...more,
@@ -67,7 +69,7 @@ bottle         : dev
   egress       : 2 hosts allowed (api.anthropic.com, intra.example)
   granted      : intra.example
   private      : intra.example
-  limits       : 4 GiB memory, 2048 processes
+  limits       : 4 GiB memory, 2048 processes, 20 GiB disk
 remote-control : disabled
 
 `,
@@ -254,8 +256,10 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "skill_paths",
     "ssh",
     "manifest",
+    "limits",
     "steps",
     "agent_steps",
+    "watch_steps",
     "teardown_steps",
   ]);
 });
@@ -319,6 +323,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
       },
     ],
     manifest: [{ path: "/home/somebody/.config/claude-bottle/claude-bottle.yaml", digest: "d1" }],
+    limits: { cpus: null, memory: 4_294_967_296, pids: 2048, disk: 21_474_836_480 },
     steps: [{
       id: "agent-files",
       after: ["agent-create"],
@@ -333,6 +338,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
       stdin: { kind: "environment", entries: ["HOME", "GITHUB_TOKEN"], bytes: null },
       why: "the agent",
     }],
+    watch_steps: [],
     teardown_steps: [],
   });
 });

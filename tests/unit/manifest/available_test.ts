@@ -11,7 +11,7 @@ const YAML = `bottles:
       - { Host: h, IdentityFile: k, KnownHostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS }
       - { Host: i, IdentityFile: l, unpinned: true, sign: true }
     egress: { proxy: squid, allowlist: [{ host: x.lan, http: true }], private: [x.lan], networks: [n] }
-    resources: { cpus: 1, memory: 1g, pids: 100 }
+    resources: { cpus: 1, memory: 1g, pids: 100, disk: 1g }
     image: { ca: ~/ca.pem }
     runtime: runsc
   all:
@@ -61,7 +61,6 @@ Deno.test("refuseUnavailable() names every single thing that is not there yet", 
     "13:14: bottles.all.extends: extending a bottle is not available yet",
     "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
     "27:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
-    "28:24: bottles.all.resources.disk: a disk limit is not available yet",
     "29:20: bottles.all.image.base: another base image is not available yet",
     "29:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
     "29:38: bottles.all.image.packages: installing packages is not available yet",

@@ -1,4 +1,5 @@
 import { type Finding, note, ok, problem } from "../../../bottle/diagnosis.ts";
+import { boundsRemedy, hasSecurityOption, unboundable } from "../bounds.ts";
 import type { EngineInfo } from "../engine.ts";
 
 /** The oldest engine that bottles are tested with. */
@@ -18,8 +19,8 @@ export function engineFinding(info: EngineInfo, context: EngineContext | undefin
     `${info.OSType ?? "unknown system"}/${info.Architecture ?? "unknown architecture"}`,
     `cgroup v${info.CgroupVersion ?? "1"}`,
     info.Driver ?? "unknown storage driver",
-    ...(hasOption(info, "rootless") ? ["rootless"] : []),
-    ...(hasOption(info, "userns") ? ["user namespaces"] : []),
+    ...(hasSecurityOption(info, "rootless") ? ["rootless"] : []),
+    ...(hasSecurityOption(info, "userns") ? ["user namespaces"] : []),
   ];
   const sentence = `engine ${version || "of unknown version"}${where} answers: ${traits.join(", ")}`;
   if (info.OSType !== undefined && info.OSType !== "linux") {
@@ -55,17 +56,12 @@ export function debugFinding(info: EngineInfo): Finding {
 
 /** Whether the engine can bound what a bottle takes. */
 export function limitsFinding(info: EngineInfo): Finding {
-  const missing = [
-    ...(info.MemoryLimit === false ? ["memory"] : []),
-    ...(info.PidsLimit === false ? ["processes"] : []),
-  ];
+  const missing = unboundable(info);
   if (missing.length > 0) {
     return problem(
       "limits",
       `the engine cannot bound ${missing.join(" and ")}, so it can start no bottle`,
-      hasOption(info, "rootless")
-        ? "A rootless engine needs cgroup v2 with systemd: https://docs.docker.com/engine/security/rootless/"
-        : "Enable the memory and pids cgroups of its kernel: `cgroup_enable=memory` on the kernel's command line",
+      boundsRemedy(info),
     );
   }
   const soft = [
@@ -119,8 +115,4 @@ export function runtimesFinding(info: EngineInfo): Finding {
 function optionsOf(info: EngineInfo): readonly string[] {
   const options: unknown = info.SecurityOptions;
   return Array.isArray(options) ? options.filter((option) => typeof option === "string") : [];
-}
-
-function hasOption(info: EngineInfo, name: string): boolean {
-  return optionsOf(info).some((option) => option === `name=${name}` || option.startsWith(`name=${name},`));
 }

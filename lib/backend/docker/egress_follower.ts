@@ -1,0 +1,111 @@
+import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
+import { EgressTally } from "../../egress/tally.ts";
+import type { Host } from "../../host/host.ts";
+import type { DockerClient } from "./client.ts";
+
+/** How long the last lines are awaited, and how often they are looked for meanwhile. */
+const PATIENCE_MS = 2000;
+const LOOK_MS = 20;
+
+/** Enough of what the client says to tell why it failed. */
+const KEPT = 65_536;
+
+/** What following needs. */
+export interface FollowerPorts {
+  readonly client: DockerClient;
+  readonly host: Pick<Host, "sleep" | "now">;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a sidecar's log while an agent runs: the engine keeps its last 20 MB, which an agent can fill in seconds, and
+ * what it reached before that must not be forgotten.
+ */
+export class EgressFollower {
+  readonly #tally = new EgressTally();
+  readonly #stop = new AbortController();
+  readonly #ports: FollowerPorts;
+  readonly #id: string;
+  readonly #ended: Promise<boolean>;
+  #isOver = false;
+  /** When the engine took the last line of each stream, as it writes it: such times sort as text. */
+  readonly #last = { stdout: "", stderr: "" };
+
+  /** `tail` is the number of older lines to begin with, all of them unless told; `after` leaves out events until that time. */
+  constructor(
+    sidecar: {
+      readonly id: string;
+      readonly proxy: EgressProxy;
+      readonly tail?: number;
+      readonly after?: number;
+    },
+    ports: FollowerPorts,
+  ) {
+    this.#ports = ports;
+    this.#id = sidecar.id;
+    this.#ended = this.#follow(sidecar).finally(() => this.#isOver = true);
+  }
+
+  async #follow(
+    { id, proxy, tail, after = -Infinity }: ConstructorParameters<typeof EgressFollower>[0],
+  ): Promise<boolean> {
+    const { client, signal } = this.#ports;
+    const lines = tail === undefined ? [] : ["--tail", String(tail)];
+    try {
+      const { code } = await client.outcome({
+        what: "reading the sidecar's log",
+        args: ["container", "logs", "--follow", "--timestamps", ...lines, id],
+        signal: AbortSignal.any([signal, this.#stop.signal]),
+        kept: KEPT,
+        onLine: (line, stream) => {
+          const { at, text } = stamped(line);
+          // Engines begin a piece of the log again when they start its next file.
+          if (at !== "" && at <= this.#last[stream]) return;
+          this.#last[stream] = at;
+          const event = proxy.readEvent(text);
+          if (event !== undefined && event.time > after) this.#tally.add(event);
+        },
+      });
+      return code === 0;
+    } catch {
+      return this.#stop.signal.aborted;
+    }
+  }
+
+  /** Ends the following; what was seen, or `undefined` when not all of the log was. Never throws. */
+  async end(): Promise<readonly EgressEvent[] | undefined> {
+    const isWhole = this.#isOver || await this.#caughtUp();
+    this.#stop.abort();
+    return await this.#ended && isWhole ? this.#tally.events() : undefined;
+  }
+
+  /** Ends the following when nobody asks for what was seen. */
+  giveUp(): void {
+    this.#stop.abort();
+  }
+
+  /** Whether everything has come that the log has by now. */
+  async #caughtUp(): Promise<boolean> {
+    const { client, host } = this.#ports;
+    try {
+      const { code, stdout, stderr } = await client.outcome({
+        what: "reading the sidecar's log",
+        args: ["container", "logs", "--timestamps", "--tail", "1", this.#id],
+      });
+      if (code !== 0) return false;
+      const stream = stdout === "" ? "stderr" : "stdout";
+      const { at } = stamped(stream === "stdout" ? stdout : stderr);
+      const end = host.now() + PATIENCE_MS;
+      while (this.#last[stream] < at && !this.#isOver && host.now() < end) await host.sleep(LOOK_MS);
+      return this.#last[stream] >= at;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** A line and when the engine took it; empty where it does not say. */
+function stamped(line: string): { readonly at: string; readonly text: string } {
+  const [, at = "", text = line] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$/s.exec(line) ?? [];
+  return { at, text };
+}

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { DockerClient } from "../../../lib/backend/docker/client.ts";
+import { EgressFollower } from "../../../lib/backend/docker/egress_follower.ts";
+import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
+import { LiveProcesses } from "../../support/live_processes.ts";
+import { TEST_PROXY } from "../../support/plan_inputs.ts";
+import { ScriptedProcesses } from "../../support/scripted_processes.ts";
+
+interface Following {
+  readonly follower: EgressFollower;
+  readonly live: LiveProcesses;
+  readonly scripted: ScriptedProcesses;
+  readonly host: FakeHost;
+  /** What happens whenever the follower waits. */
+  onSleep(then: () => void): void;
+}
+
+/** A follower; `last` is what the engine says is the last line of the log, once it is asked. */
+function following(
+  last: string,
+  options: { readonly tail?: number; readonly after?: number } = {},
+): Following {
+  const scripted = new ScriptedProcesses().on(/ logs --timestamps --tail 1 s1$/, { stdout: last });
+  const live = new LiveProcesses(scripted, / logs --follow /);
+  const host = fakeHost({ processes: scripted });
+  const client = new DockerClient({
+    processes: live,
+    environment: host.environment,
+    context: undefined,
+    onEvent: () => {},
+  });
+  let asleep = (): void => {};
+  const sleep = async (ms: number): Promise<void> => {
+    await host.sleep(ms);
+    asleep();
+  };
+  const ports = { client, host: { sleep, now: host.now }, signal: host.interrupts.signal };
+  const follower = new EgressFollower({ id: "s1", proxy: TEST_PROXY, ...options }, ports);
+  return { follower, live, scripted, host, onSleep: (then) => void (asleep = then) };
+}
+
+function at(nanoseconds: number, text: string): string {
+  return `2026-11-25T22:10:09.${String(nanoseconds).padStart(9, "0")}Z ${text}`;
+}
+
+Deno.test("EgressFollower tells each target once, although the engine's log has only its last line any more", async () => {
+  const { follower, live } = following(`${at(4, "refused b.test")}\n`);
+  const process = await live.running(1);
+  for (
+    const line of [
+      at(1, "starting"),
+      at(2, "refused a.test"),
+      at(3, "refused a.test"),
+      at(4, "refused b.test"),
+    ]
+  ) {
+    process.say(line);
+  }
+  const events = await follower.end();
+  assert.deepEqual(events?.map(({ host, times }) => [host, times]), [["a.test", 2], ["b.test", 1]]);
+  assert.equal(process.line, "docker container logs --follow --timestamps s1");
+});
+
+Deno.test("EgressFollower counts nothing twice that an engine tells twice when it starts its log's next file", async () => {
+  const { follower, live } = following(at(9, "refused c.test"));
+  const process = await live.running(1);
+  const lines = [at(1, "refused a.test"), at(2, "refused b.test")];
+  for (const line of [...lines, ...lines, at(9, "refused c.test")]) process.say(line);
+  // Each stream has an order of its own.
+  process.say(at(3, "refused d.test"), "stderr");
+  assert.deepEqual((await follower.end())?.map(({ host, times }) => [host, times]), [
+    ["a.test", 1],
+    ["b.test", 1],
+    ["c.test", 1],
+    ["d.test", 1],
+  ]);
+});
+
+Deno.test("EgressFollower waits for the last line, and does not tell a part of a log for the whole", async () => {
+  const late = following(at(5, "refused late.test"));
+  const process = await late.live.running(1);
+  late.onSleep(() => process.say(at(5, "refused late.test")));
+  assert.deepEqual((await late.follower.end())?.map(({ host }) => host), ["late.test"]);
+  assert.equal(late.host.slept.length, 1);
+
+  const never = following(at(5, "refused lost.test"));
+  (await never.live.running(1)).say(at(4, "refused a.test"));
+  assert.equal(await never.follower.end(), undefined);
+  assert.ok(never.host.slept.length > 10);
+});
+
+Deno.test("EgressFollower tells nothing of a log that could not be followed or asked for its end", async () => {
+  const broken = following("");
+  (await broken.live.running(1)).end({ code: 1, stderr: "Error: No such container: s1\n" });
+  assert.equal(await broken.follower.end(), undefined);
+
+  const silent = following("");
+  silent.scripted.on(/ --tail 1 /, { code: 1, stderr: "Cannot connect to the Docker daemon\n" });
+  await silent.live.running(1);
+  assert.equal(await silent.follower.end(), undefined);
+
+  const interrupted = following("");
+  await interrupted.live.running(1);
+  interrupted.host.interrupts.raise("SIGINT");
+  assert.equal(await interrupted.follower.end(), undefined);
+});
+
+Deno.test("EgressFollower tells all of a log that ended with its sidecar, and nothing of an empty one", async () => {
+  const ended = following("");
+  const process = await ended.live.running(1);
+  process.say("refused unstamped.test");
+  process.end();
+  assert.deepEqual((await ended.follower.end())?.map(({ host }) => host), ["unstamped.test"]);
+
+  const empty = following("");
+  await empty.live.running(1);
+  assert.deepEqual(await empty.follower.end(), []);
+});
+
+Deno.test("EgressFollower begins with older lines as it is told, and leaves out what came before a time", async () => {
+  // The proxy of the test says that everything happened at 1.
+  for (const [after, hosts] of [[0, ["a.test"]], [1, []]] as const) {
+    const { follower, live } = following(at(1, "refused a.test"), { tail: 100, after });
+    const process = await live.running(1);
+    process.say(at(1, "refused a.test"));
+    assert.deepEqual((await follower.end())?.map(({ host }) => host), hosts);
+    assert.equal(process.line, "docker container logs --follow --timestamps --tail 100 s1");
+  }
+});
+
+Deno.test("EgressFollower ends with the session when nobody asks for what it saw", async () => {
+  const { follower, live } = following("");
+  const process = await live.running(1);
+  follower.giveUp();
+  await assert.rejects(process.outcome());
+});
