@@ -1,4 +1,5 @@
 import type { EgressEvent } from "../egress/proxy.ts";
+import type { Canary, CanaryOptions } from "./canary.ts";
 import type { DemoHosts, DemoHostsOptions } from "./demo_hosts.ts";
 import type { ActiveBottle } from "./active.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "./cleanup.ts";
@@ -12,6 +13,16 @@ import type { KeptWorkspace } from "./workspace.ts";
 /** What ended the agent's command. */
 export interface AgentOutcome {
   readonly code: number;
+}
+
+/** Where the parts of a bottle stand, for whoever tries to reach them. */
+export interface BottleAddresses {
+  readonly sidecar: string;
+  /** The sidecar's name for those in another network with it. */
+  readonly sidecarName: string;
+  /** Where the host would be on the internal network, and where it is on the egress network. */
+  readonly gateway: string;
+  readonly egressGateway: string;
 }
 
 /** One running bottle. Disposing removes everything of it; it never throws and may be called twice. */
@@ -33,6 +44,15 @@ export interface Bottle extends AsyncDisposable {
   egressEvents(): Promise<readonly EgressEvent[]>;
   /** The engine's whole account of the bottle's containers, as it gives it. @throws Failure */
   inspection(): Promise<string>;
+  readonly addresses: BottleAddresses;
+  /**
+   * Makes attempts as the agent's user, each an argument of the probe. What it says is a line for each that it made.
+   *
+   * @throws Failure when the engine does not answer
+   */
+  probe(attempts: readonly string[]): Promise<string>;
+  /** Kills the sidecar: nothing can be reached any more. @throws Failure */
+  killSidecar(): Promise<void>;
 }
 
 /** What a captured command left. */
@@ -102,6 +122,13 @@ export interface BuildOptions {
   readonly force: boolean;
 }
 
+/** Which engine a backend talks to. */
+export interface EngineIdentity {
+  readonly version: string;
+  /** How its client names it; `undefined` where it does not. */
+  readonly context: string | undefined;
+}
+
 /** An implementation of bottles. */
 export interface BottleBackend {
   readonly name: string;
@@ -134,6 +161,10 @@ export interface BottleBackend {
   ): Promise<void>;
   /** Starts the hosts that the tour shows a bottle with. @throws Failure */
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts>;
+  /** Starts the host that the probe's attempts are seen at. The images must be there. @throws Failure */
+  openCanary(options: CanaryOptions): Promise<Canary>;
+  /** @throws Failure when it does not answer */
+  identify(options: { readonly signal: AbortSignal }): Promise<EngineIdentity>;
   /** Looks at everything of the backend that a launch depends on. What is wrong is a finding. @throws Interrupted */
   diagnose(options: { readonly signal: AbortSignal }): Promise<readonly Finding[]>;
   /** Builds the images that bottles are made from. @throws Failure */

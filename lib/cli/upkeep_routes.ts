@@ -1,4 +1,5 @@
 import { buildCommand } from "@stricli/core";
+import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG } from "./flags.ts";
 
@@ -140,19 +141,47 @@ export const logsCommand = buildCommand<LogsFlags, [bottle: string], CliContext>
 
 interface DoctorFlags extends EngineFlags {
   readonly manifest?: string;
+  readonly probe: boolean;
+  readonly proxy?: ProxyName;
+  readonly runtime?: RuntimeChoice;
 }
 
-/** `doctor`: whether this machine can run bottles. */
+/** `doctor`: whether this machine can run bottles, and whether they hold. */
 export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
   loader: async () => {
     const { doctor } = await import("../commands/doctor.ts");
     return function (flags): Promise<void> {
-      const { manifest, backend, context, json } = flags;
-      return this.perform(flags, (ports) => doctor({ manifest, backend, context, json }, ports));
+      const { manifest, probe, proxy, runtime, backend, context, json } = flags;
+      return this.perform(
+        flags,
+        (ports) => doctor({ manifest, probe, proxy, runtime, backend, context, json }, ports),
+      );
     };
   },
   parameters: {
-    flags: { manifest: MANIFEST_FLAG, ...ENGINE_FLAGS, ...COMMON_FLAGS },
+    flags: {
+      probe: {
+        kind: "boolean",
+        brief: "Attack a bottle from inside, and tell which protections hold",
+        default: false,
+        withNegated: false,
+      },
+      proxy: {
+        kind: "enum",
+        values: ["pipelock", "squid"],
+        brief: "The probe's egress proxy; what start would take unless told",
+        optional: true,
+      },
+      runtime: {
+        kind: "enum",
+        values: ["auto", "runc", "runsc"],
+        brief: "The probe's OCI runtime, likewise",
+        optional: true,
+      },
+      manifest: MANIFEST_FLAG,
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
     aliases: { v: "verbose" },
   },
   docs: {
@@ -163,8 +192,16 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
       "manifest and the token (never its value). Changes nothing. Exits 1 when there is a problem; a note keeps no",
       "bottle from starting.",
       "",
+      "With --probe it launches a bottle that is there for this alone, and tries from inside to get out of it, past",
+      "the sidecar and through it, then kills the sidecar and tries again. What gets out arrives at a host of the",
+      "probe's own; nothing is sent anywhere else but to the engine's host. Each protection is held, not held, let",
+      "through by the proxy as it is known to (excepted), or not testable here. Takes about 20 seconds, removes",
+      "everything, exits 1 when one is not held or when what is granted does not get through either.",
+      "",
       "EXAMPLES",
       "  claude-bottle doctor",
+      "  claude-bottle doctor --probe",
+      "  claude-bottle doctor --probe --runtime runsc --proxy squid --json",
       "  claude-bottle doctor --context other-machine --json",
     ].join("\n"),
   },

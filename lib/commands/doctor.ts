@@ -3,6 +3,7 @@ import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
 import { loadManifest } from "../manifest/load.ts";
+import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { Style } from "../ui/style.ts";
 import { hanging, resultColumns } from "../ui/wrap.ts";
@@ -10,11 +11,16 @@ import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
 import { discoverOptions } from "./manifest_choice.ts";
-import type { UpkeepOptions } from "./upkeep.ts";
+import { type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 
 export interface DoctorOptions extends UpkeepOptions {
   /** `--manifest FILE`. */
   readonly manifest: string | undefined;
+  /** Attacks a bottle instead of looking at what bottles depend on. */
+  readonly probe: boolean;
+  /** Of that bottle. */
+  readonly proxy: ProxyName | undefined;
+  readonly runtime: RuntimeChoice | undefined;
 }
 
 /** How each status is painted. */
@@ -26,6 +32,11 @@ const STYLES: Readonly<Record<Finding["status"], Style>> = {
 
 /** `doctor`: looks at everything that bottles depend on; 1 when there is a problem. @throws Failure, Interrupted */
 export async function doctor(options: DoctorOptions, ports: CommandPorts): Promise<number> {
+  if (options.probe) {
+    const { doctorProbe } = await import("./doctor_probe.ts");
+    return await withoutAgent(() => doctorProbe(options, ports));
+  }
+  requireNoBottle(options);
   const { host, reporter } = ports;
   const backend = await loadBackend(ports, options);
   reporter.onEvent({ kind: "started", id: "doctor", title: "looking at the engine", slow: false });
@@ -44,6 +55,23 @@ export async function doctor(options: DoctorOptions, ports: CommandPorts): Promi
     reporter.info(problems === 0 ? "no problems" : `${count}; what to do stands behind the arrows`);
   }
   return problems === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** What describes the probe's bottle means nothing without one. @throws Failure `usage` */
+function requireNoBottle({ proxy, runtime }: DoctorOptions): void {
+  const given = [
+    ...(proxy === undefined ? [] : ["--proxy"]),
+    ...(runtime === undefined ? [] : ["--runtime"]),
+  ];
+  if (given.length === 0) return;
+  throw new Failure(
+    "usage",
+    `${given.join(" and ")} ${given.length === 1 ? "requires" : "require"} --probe`,
+    {
+      hints: ["`claude-bottle doctor --probe` attacks a bottle with them; without it there is none"],
+      exit: EXIT.usage,
+    },
+  );
 }
 
 function findingJson({ check, status, sentence, remedy }: Finding): unknown {

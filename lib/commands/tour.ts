@@ -1,18 +1,14 @@
-import type { Bottle, BottleBackend } from "../bottle/backend.ts";
+import type { Bottle } from "../bottle/backend.ts";
 import type { DemoHosts } from "../bottle/demo_hosts.ts";
-import { resolveEnv } from "../bottle/env.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import { EXIT, Failure } from "../errors.ts";
 import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
-import type { Reporter } from "../ui/reporter.ts";
-import { literalPorts } from "./env_ports.ts";
-import { chosenManifest } from "./manifest_choice.ts";
-import { bottleSpec } from "./spec.ts";
 import type { StartOptions } from "./start.ts";
+import { prepareThrowaway, remaining, type Remains, waiting } from "./throwaway.ts";
+import { throwawayHost } from "./throwaway_host.ts";
 import { type Attempt, attemptOf, judged, probeArguments, TOUR } from "./tour_attempts.ts";
-import { tourHost } from "./tour_host.ts";
 import { TourReport } from "./tour_report.ts";
 
 /** Those of `start` that the tour has a use for. */
@@ -42,14 +38,14 @@ export async function tour(options: StartOptions, ports: CommandPorts): Promise<
   // The hosts are made from the agent's image.
   await backend.build({ signal, onEvent, ca, force: false });
   const report = new TourReport({ terminal: host.terminal, paint: ports.paint, json: options.json });
-  const after = await (async (): Promise<Remains> => {
+  const after = await (async (): Promise<Remains & { readonly names: readonly string[] }> => {
     const demo = { names: Object.values(TOUR.hosts), ports: [443, TOUR.otherPort], ca, signal, onEvent };
     await using hosts = await waiting(reporter)(
       "starting the demo's hosts",
       () => backend.openDemoHosts(demo),
     );
     const { runId, name } = await inBottle(hosts, { options, ports, report });
-    return { runs: [runId], names: [name, ...hosts.objects], network: hosts.network };
+    return { runs: [runId], names: [name, ...hosts.objects], networks: [hosts.network] };
   })();
   report.end({
     left: await remaining(backend, { after, signal }),
@@ -79,23 +75,6 @@ function requireNothingElse(options: StartOptions): void {
   });
 }
 
-/** Shows on a terminal that something is under way, and nothing any more once it is over. */
-function waiting(reporter: Reporter): <T>(title: string, work: () => Promise<T>) => Promise<T> {
-  return async (title, work) => {
-    reporter.onEvent({ kind: "started", id: `tour: ${title}`, title, slow: false });
-    const result = await work();
-    reporter.quiet();
-    return result;
-  };
-}
-
-/** What was there and must not be any more. */
-interface Remains {
-  readonly runs: readonly string[];
-  readonly names: readonly string[];
-  readonly network: string;
-}
-
 /** Launches the bottle, tries everything, runs Claude Code, removes the bottle. */
 async function inBottle(
   hosts: DemoHosts,
@@ -109,7 +88,7 @@ async function inBottle(
   const { signal } = host.interrupts;
   const token = `tour-${Array.from(host.random(16), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   const output: string[] = [];
-  const within = tourHost(host, {
+  const within = throwawayHost(host, {
     files: new Map([
       [FILE.manifest, JSON.stringify(manifestOf(hosts))],
       [FILE.key, hosts.clientKey.reveal()],
@@ -118,21 +97,11 @@ async function inBottle(
     environment: new Map([["CLAUDE_BOTTLE_OAUTH_TOKEN", token]]),
     onOutput: (text) => output.push(text),
   });
-  const manifest = await chosenManifest(within, FILE.manifest);
-  const spec = await bottleSpec(manifest, {
-    agent: TOUR.agent,
-    args: [],
-    prompt: PROMPT,
-    remoteControl: false,
-    cwd: false,
-    exclude: [],
-    proxy: options.proxy ?? "squid",
-    runtime: options.runtime,
-    host: within,
-  });
-  const backend = await loadBackend({ ...ports, host: within }, options);
-  const plan = await backend.prepare(spec, signal);
-  const env = await resolveEnv(spec.env, literalPorts({ host: within }));
+  const { backend, plan, env } = await prepareThrowaway({
+    ...{ within, manifestFile: FILE.manifest, agent: TOUR.agent, prompt: PROMPT },
+    ...{ proxy: options.proxy ?? "squid", runtime: options.runtime },
+    ...{ backend: options.backend, context: options.context },
+  }, ports);
   await using bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent });
   reporter.quiet();
   report.begin(plan);
@@ -198,14 +167,4 @@ function claudeVerdict(
   return code === 0 && answer.startsWith("Hello from a bottle")
     ? { verdict: "reached", cameBack: answer }
     : { verdict: "refused", cameBack: answer === "" ? `ended with ${code}` : answer };
-}
-
-/** What of the tour the engine still has. */
-async function remaining(
-  backend: BottleBackend,
-  { after, signal }: { readonly after: Remains; readonly signal: AbortSignal },
-): Promise<readonly string[]> {
-  const { items } = await backend.prepareCleanup({ all: true, signal });
-  return items.filter(({ run, name }) => after.runs.includes(run) || name === after.network)
-    .map(({ kind, name }) => `${kind} ${name}`);
 }

@@ -8,10 +8,12 @@ import type {
   BuildOptions,
   BuiltImage,
   CapturedOutcome,
+  EngineIdentity,
   LaunchOptions,
   OpenBottle,
 } from "../../lib/bottle/backend.ts";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
+import type { Canary } from "../../lib/bottle/canary.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
 import type { DemoHosts } from "../../lib/bottle/demo_hosts.ts";
 import { Secret } from "../../lib/bottle/env.ts";
@@ -66,6 +68,10 @@ export class FakeBackend implements BottleBackend {
   captured = "";
   /** What an attached agent prints; nothing is run when it is undefined. */
   agentSays: string | undefined;
+  /** What the probe says of the attempts that it is given, in the bottle or beside it. */
+  probed: (attempts: readonly string[]) => string = () => "";
+  /** What arrived at the canary. */
+  arrived = "";
   /** The machine that the last backend was made for. */
   madeFor: Host | undefined;
   bottles: readonly ActiveBottle[] = [];
@@ -124,11 +130,52 @@ export class FakeBackend implements BottleBackend {
         this.#enter("inspection");
         return this.inspected;
       },
+      addresses: {
+        sidecar: "10.213.0.34",
+        sidecarName: "claude-bottle-probe-x-sidecar",
+        gateway: "10.213.0.33",
+        egressGateway: "10.213.0.49",
+      },
+      probe: (attempts): Promise<string> => this.#probe("probe", attempts),
+      killSidecar: (): Promise<void> => {
+        this.#enter("killSidecar");
+        return Promise.resolve();
+      },
       [Symbol.asyncDispose]: (): Promise<void> => {
         this.#enter("dispose");
         return Promise.resolve();
       },
     };
+  }
+
+  async #probe(call: string, attempts: readonly string[]): Promise<string> {
+    await Promise.resolve();
+    this.#enter(call);
+    return this.probed(attempts);
+  }
+
+  async openCanary(): Promise<Canary> {
+    await Promise.resolve();
+    this.#enter("openCanary");
+    return {
+      objects: ["container claude-bottle-canary-x", "network claude-bottle-canary-x"],
+      networks: ["claude-bottle-canary-x", "claude-bottle-canary-x-private"],
+      address: "203.0.113.18",
+      privateAddress: "10.213.0.18",
+      hostAddress: "172.17.0.1",
+      records: () => Promise.resolve(this.arrived),
+      probe: (attempts) => this.#probe("probe beside", attempts),
+      [Symbol.asyncDispose]: (): Promise<void> => {
+        this.#enter("dispose canary");
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async identify(): Promise<EngineIdentity> {
+    await Promise.resolve();
+    this.#enter("identify");
+    return { version: "20.10.24", context: "default" };
   }
 
   async openDemoHosts(): Promise<DemoHosts> {

@@ -3,10 +3,12 @@ import type {
   BottleBackend,
   BuildOptions,
   BuiltImage,
+  EngineIdentity,
   LaunchOptions,
   OpenBottle,
 } from "../../bottle/backend.ts";
 import type { ActiveBottle } from "../../bottle/active.ts";
+import type { Canary, CanaryOptions } from "../../bottle/canary.ts";
 import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { Finding } from "../../bottle/diagnosis.ts";
@@ -20,11 +22,13 @@ import type { Host } from "../../host/host.ts";
 import { listActive, stopBottle } from "./active.ts";
 import { DockerBottle } from "./bottle.ts";
 import { buildImages } from "./build.ts";
+import { openCanary } from "./canary.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
 import { launchDetails } from "./details.ts";
 import { openDemoHosts } from "./demo_hosts.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
+import { engineIdentity } from "./diagnosis/identity.ts";
 import { inspected } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { LAST_SUFFIX } from "./names.ts";
@@ -190,6 +194,14 @@ export class DockerBottleBackend implements BottleBackend {
 
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts> {
     return openDemoHosts({ host: this.#host, client: this.#client }, options);
+  }
+
+  openCanary(options: CanaryOptions): Promise<Canary> {
+    return openCanary({ host: this.#host, client: this.#client }, options);
+  }
+
+  identify({ signal }: { readonly signal: AbortSignal }): Promise<EngineIdentity> {
+    return engineIdentity(this.#client, signal);
   }
 
   diagnose({ signal }: { readonly signal: AbortSignal }): Promise<readonly Finding[]> {

@@ -1,4 +1,10 @@
-import type { AgentOutcome, Bottle, CapturedOutcome, LaunchOptions } from "../../bottle/backend.ts";
+import type {
+  AgentOutcome,
+  Bottle,
+  BottleAddresses,
+  CapturedOutcome,
+  LaunchOptions,
+} from "../../bottle/backend.ts";
 import { literalValues } from "../../bottle/env.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import { executedArguments } from "../../bottle/invocation.ts";
@@ -6,6 +12,8 @@ import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.t
 import type { Redactor } from "../../bottle/redactor.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
+import { addressIn } from "./addresses.ts";
+import { attackProbe } from "./attack_probe.ts";
 import type { DockerClient } from "./client.ts";
 import {
   captureCommand,
@@ -19,7 +27,7 @@ import {
 import { EgressFollower } from "./egress_follower.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { agentEnvironment, environmentAtLaunch, environmentNames, withoutSecrets } from "./provision/env.ts";
-import { REF } from "./refs.ts";
+import { REF, refsOf } from "./refs.ts";
 import { sidecarLog } from "./sidecar_log.ts";
 import { commandSteps, stepMaker } from "./steps.ts";
 import { tearDown } from "./teardown.ts";
@@ -143,6 +151,28 @@ export class DockerBottle implements Bottle {
   inspection(): Promise<string> {
     const args = ["container", "inspect", this.#id(REF.agent), this.#id(REF.sidecar)];
     return this.#client.run({ what: "inspecting the bottle", args });
+  }
+
+  get addresses(): BottleAddresses {
+    const { inputs, expected } = this.#plan;
+    return {
+      sidecar: expected.sidecarAddress,
+      sidecarName: refsOf(inputs).sidecar.name,
+      gateway: addressIn(inputs.subnets.internal, 1),
+      egressGateway: addressIn(inputs.subnets.egress, 1),
+    };
+  }
+
+  probe(attempts: readonly string[]): Promise<string> {
+    const { signal } = this.#options;
+    const place = { container: this.#id(REF.agent), user: this.#plan.inputs.user };
+    return attackProbe(this.#client, { ...place, attempts, signal });
+  }
+
+  async killSidecar(): Promise<void> {
+    const { signal } = this.#options;
+    const args = ["container", "kill", this.#id(REF.sidecar)];
+    await this.#client.run({ what: "killing the sidecar", args, signal });
   }
 
   #id(ref: string): string {

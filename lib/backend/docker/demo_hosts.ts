@@ -5,31 +5,24 @@ import tourProbe from "../../assets/tour_probe.pl" with { type: "text" };
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import { Secret } from "../../bottle/env.ts";
 import { EXIT, Failure, printable } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
 import { VERSION } from "../../version.ts";
-import { addressIn, pickSubnets, type Range, rangeText, subnetPool } from "./addresses.ts";
+import { addressIn } from "./addresses.ts";
 import { labelArguments, proxyEnvironment } from "./arguments.ts";
 import type { DockerClient } from "./client.ts";
+import { createDemoNetwork, type DemoPorts, demoRun } from "./demo_network.ts";
 import { findImages } from "./engine.ts";
 import { executeSteps } from "./execute.ts";
 import { imageSteps } from "./image_steps.ts";
 import { AGENT_UID, imageRecipes, sha256 } from "./images.ts";
-import { DEMO_ROLE, ownerLabel, type RunLabels } from "./labels.ts";
-import { machineFacts } from "./machine.ts";
-import { NAME_PREFIX, RUN_ID_BYTES, runIdFrom } from "./names.ts";
+import { DEMO_ROLE, type RunLabels } from "./labels.ts";
+import { NAME_PREFIX } from "./names.ts";
 import { stdinOf } from "./stdin.ts";
 import { tarOf } from "./tar.ts";
 import { removeRun } from "./teardown.ts";
 
 /** The agent's user of our image: the only one that the ssh server can log in without privileges. */
 const USER = "node";
-const SUBNET_ATTEMPTS = 16;
 const READY_DEADLINE_MS = 15_000;
-
-interface Ports {
-  readonly host: Host;
-  readonly client: DockerClient;
-}
 
 /**
  * Starts the hosts of a tour in one container without capabilities, on a network that leads nowhere. The images
@@ -37,16 +30,16 @@ interface Ports {
  *
  * @throws Failure
  */
-export async function openDemoHosts(ports: Ports, options: DemoHostsOptions): Promise<DemoHosts> {
+export async function openDemoHosts(ports: DemoPorts, options: DemoHostsOptions): Promise<DemoHosts> {
   const { host, client } = ports;
   const { signal } = options;
   const image = await demoImage(ports, options);
-  const run = await demoRun(ports, signal);
+  const run = await demoRun(ports, { agent: "demo", signal });
   const name = `${NAME_PREFIX}demo-${run.run}`;
   const remove = (): Promise<string> =>
     removeRun({ client, sleep: host.sleep, now: host.now }, { run: run.run, keepWorkspace: false });
   try {
-    const subnet = await createNetwork(ports, { name, run, signal });
+    const subnet = await createDemoNetwork(ports, { name, run, signal });
     const address = addressIn(subnet, 2);
     const id = await startContainer(client, { ...options, image, name, run, address });
     const { caPem, clientKey, hostKey } = await ready(ports, { id, signal });
@@ -73,7 +66,7 @@ export async function openDemoHosts(ports: Ports, options: DemoHostsOptions): Pr
 
 /** The id of the hosts' image, built when it is missing. */
 async function demoImage(
-  { host, client }: Ports,
+  { host, client }: DemoPorts,
   { ca, signal, onEvent }: DemoHostsOptions,
 ): Promise<string> {
   const { agent } = await imageRecipes(host.environment);
@@ -97,45 +90,6 @@ async function demoImage(
   const ids = new Map<string, string>();
   await executeSteps(steps, { client, ids, signal, onEvent, stdin: stdinOf });
   return ids.get("demo-image") ?? "";
-}
-
-async function demoRun({ host }: Ports, signal: AbortSignal): Promise<RunLabels> {
-  const { owner } = await machineFacts(host, signal);
-  return {
-    run: runIdFrom(host.random(RUN_ID_BYTES)),
-    agent: "demo",
-    bottle: "demo",
-    manifestFiles: [],
-    version: VERSION,
-    owner: ownerLabel(owner),
-  };
-}
-
-/** The subnet of the network that was created. */
-async function createNetwork(
-  { host, client }: Ports,
-  { name, run, signal }: { readonly name: string; readonly run: RunLabels; readonly signal: AbortSignal },
-): Promise<Range> {
-  const pool = subnetPool(host.environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
-  const { routes } = await machineFacts(host, signal);
-  for (let attempt = 1;; attempt++) {
-    const { internal: subnet } = pickSubnets(pool, routes, host.random);
-    try {
-      await client.run({
-        what: "creating the demo's network",
-        args: [
-          ...["network", "create", "--internal", "--ipv6=false", "--subnet", rangeText(subnet)],
-          ...labelArguments(run, DEMO_ROLE),
-          name,
-        ],
-        signal,
-      });
-      return subnet;
-    } catch (error) {
-      const taken = error instanceof Failure && error.code === "subnet-taken";
-      if (!taken || attempt === SUBNET_ATTEMPTS) throw error;
-    }
-  }
 }
 
 async function startContainer(
@@ -199,7 +153,7 @@ async function startContainer(
 
 /** Waits until they answer. @throws Failure `demo-hosts-failed` with their last words */
 async function ready(
-  { host, client }: Ports,
+  { host, client }: DemoPorts,
   { id, signal }: { readonly id: string; readonly signal: AbortSignal },
 ): Promise<{ readonly caPem: string; readonly clientKey: string; readonly hostKey: string }> {
   const what = "waiting for the demo's hosts";

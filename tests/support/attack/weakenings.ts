@@ -12,13 +12,19 @@ import {
   withStep,
 } from "../plan_changes.ts";
 import { randomBlock6 } from "./networks.ts";
-import type { AttackWorld } from "./world.ts";
 
 /** What taking a protection off may need. */
 export interface WeakeningParts {
-  readonly world: AttackWorld;
+  readonly world: {
+    /** A network outside. */
+    readonly private: { readonly network: string };
+    /** A volume with a socket in it. */
+    readonly sockets: string;
+    /** The host's address outside; needed for `internal`. */
+    readonly host?: { readonly bridge: string };
+  };
   /** Needed for `own-networks`. */
-  readonly neighbour?: Neighbour;
+  readonly neighbour?: Pick<Neighbour, "internal">;
 }
 
 type Weakening = (parts: WeakeningParts) => Change;
@@ -45,7 +51,8 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
     withArguments(
       withArguments(plan, "internal-network", (args) => withoutOption(without(args, "--internal"), ISOLATED)),
       "agent-create",
-      (args) => after(args, "create", ["--add-host", `host.docker.internal:${world.host.bridge}`]),
+      (args) =>
+        after(args, "create", ["--add-host", `host.docker.internal:${world.host?.bridge ?? "0.0.0.0"}`]),
     ),
   "no-host-address": () => (plan) =>
     withArguments(plan, "internal-network", (args) => withoutOption(args, /bridge\.inhibit_ipv4=/, ISOLATED)),

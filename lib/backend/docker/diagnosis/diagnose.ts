@@ -11,17 +11,14 @@ import { machineFacts } from "../machine.ts";
 import { clientProxiesFinding } from "./client_config.ts";
 import {
   debugFinding,
-  type EngineContext,
   engineFinding,
   limitsFinding,
   runtimesFinding,
   seccompFinding,
 } from "./engine_findings.ts";
+import { ENGINE_DEADLINE_MS, engineContext } from "./identity.ts";
 import { wantedImages } from "./image_findings.ts";
 import { type InspectedPool, rangesOf, subnetsFinding } from "./subnet_findings.ts";
-
-/** An engine behind a slow line may take seconds; one that takes longer is of no use. */
-const ENGINE_DEADLINE_MS = 10_000;
 
 /** What each answer of the engine is read for. */
 const ENGINE_CHECKS = {
@@ -94,28 +91,6 @@ async function clientFinding(client: DockerClient, signal: AbortSignal): Promise
   });
   const version = /version ([^\s,]+)/i.exec(stdout)?.[1];
   return ok("client", version === undefined ? stdout.trim() : `docker CLI ${version}`);
-}
-
-/** Which engine the client asks; `undefined` when it does not say. */
-async function engineContext(client: DockerClient, signal: AbortSignal): Promise<EngineContext | undefined> {
-  const what = "asking which context is used";
-  const outcome = await client.outcome({
-    what,
-    args: ["context", "inspect"],
-    signal,
-    deadlineMs: ENGINE_DEADLINE_MS,
-  });
-  if (outcome.code !== 0) return undefined;
-  const [context] = inspected<InspectedContext | null>(what, outcome.stdout);
-  const name = context?.Name;
-  const endpoint = context?.Endpoints?.docker?.Host;
-  return name === undefined || endpoint === undefined ? undefined : { name, endpoint };
-}
-
-/** The part of `docker context inspect` that is read here. */
-interface InspectedContext {
-  readonly Name?: string;
-  readonly Endpoints?: { readonly docker?: { readonly Host?: string } };
 }
 
 /** A check for each image; one for all when their names are wrong. */

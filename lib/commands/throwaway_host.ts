@@ -2,34 +2,38 @@ import type { FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import type { Outcome } from "../host/processes.ts";
 
-/** Settings of the user's that the tour respects: where the engine's objects come from, not what a bottle is. */
+/** Settings of the user's that count here too: where the engine's objects come from, not what a bottle is. */
 const RESPECTED: ReadonlySet<string> = new Set([
   "CLAUDE_BOTTLE_BASE_IMAGE",
   "CLAUDE_BOTTLE_PIPELOCK_IMAGE",
   "CLAUDE_BOTTLE_SUBNETS",
 ]);
 
-export interface TourHostOptions {
-  /** Text of files that are there for the tour alone, by absolute path. */
+export interface ThrowawayHostOptions {
+  /** Text of files that are there for this launch alone, by absolute path. */
   readonly files: ReadonlyMap<string, string>;
-  /** Variables that are set for the tour alone. */
+  /** Variables that are set for this launch alone. */
   readonly environment: ReadonlyMap<string, string>;
   /** Takes what the agent prints. */
   readonly onOutput: (text: string) => void;
 }
 
 /**
- * The host as the tour's launch sees it: with a manifest, a key and a token that exist in memory only, so that it
- * goes the way of any launch without a file being written; and with the agent's output kept instead of shown.
+ * The host as the launch of a bottle for the moment sees it: with a manifest, and what else it needs, that exist in
+ * memory only, so that it goes the way of any launch without a file being written; and with the agent's output kept
+ * instead of shown.
  */
-export function tourHost(host: Host, { files, environment, onOutput }: TourHostOptions): Host {
+export function throwawayHost(
+  host: Host,
+  { files, environment, onOutput }: ThrowawayHostOptions,
+): Host {
   const status = (text: string, path: string): FileStatus => ({
     kind: "file",
     size: new TextEncoder().encode(text).length,
     mode: 0o600,
     uid: host.uid ?? 0,
     modified: 0,
-    identity: `tour ${path}`,
+    identity: `memory ${path}`,
   });
   const either = <T>(
     path: string,

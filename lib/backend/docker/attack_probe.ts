@@ -1,0 +1,29 @@
+import probeProgram from "../../assets/attack_probe.pl" with { type: "text" };
+import type { DockerClient } from "./client.ts";
+
+/** Longer than all attempts together may take, which are made at the same time. */
+const DEADLINE_MS = 90_000;
+
+/**
+ * Makes attempts in a running container, past the wrapper: that one runs nothing once the sidecar is gone.
+ *
+ * @returns a line for each, as the program says. @throws Failure
+ */
+export async function attackProbe(
+  client: DockerClient,
+  { container, user, attempts, signal }: {
+    readonly container: string;
+    readonly user: { readonly uid: number; readonly gid: number };
+    readonly attempts: readonly string[];
+    readonly signal: AbortSignal;
+  },
+): Promise<string> {
+  const asUser = ["--user", `${user.uid}:${user.gid}`];
+  const { stdout } = await client.outcome({
+    what: "making the attempts",
+    args: ["container", "exec", ...asUser, container, "/usr/bin/perl", "-e", probeProgram, ...attempts],
+    signal,
+    deadlineMs: DEADLINE_MS,
+  });
+  return stdout;
+}
