@@ -162,6 +162,8 @@ async function runTests(
     if (engine.kind === "absent") return absent(leg.second, engine.reason);
     if (engine.kind === "failed") throw new Error(`the second engine: ${engine.output}`);
     env["DOCKER_HOST"] = engine.address;
+    // gVisor is the same program on either; what differs between engines shows with runc.
+    env["CLAUDE_BOTTLE_TEST_RUNTIMES"] = "runc";
   }
   const report = await Deno.makeTempFile({ prefix: "claude-bottle-ci-", suffix: ".xml" });
   try {

@@ -73,13 +73,22 @@ async function configure(
   }
 }
 
-/** Begins again with less memory than it needs, and is ended by the kernel. */
-async function exhaust({ ids }: AttackedBottle): Promise<void> {
+/** Begins again with less memory than it needs, is asked for all that it has, and is ended by the kernel. */
+async function exhaust({ ids, plan }: AttackedBottle): Promise<void> {
   await docker("stop", "--time", "1", ids.sidecar);
   await docker("update", "--memory", "6m", "--memory-swap", "6m", ids.sidecar);
   await docker("start", ids.sidecar).catch(() => "");
+  const flood = FLOOD.replace("SIDECAR", plan.expected.sidecarAddress);
   await eventually("the sidecar ran out of memory", async () => {
     const state = await docker("inspect", "--format", "{{.State.OOMKilled}} {{.State.Running}}", ids.sidecar);
-    return state === "true false" ? state : undefined;
-  }, 20_000);
+    if (state === "true false") return state;
+    await docker("exec", ids.agent, "perl", "-MIO::Socket::INET", "-e", flood).catch(() => "");
+    return undefined;
+  }, 60_000);
 }
+
+/** Beginnings of requests that never end, each of which has to be kept. */
+const FLOOD = `
+  my @open = map { IO::Socket::INET->new(PeerAddr => "SIDECAR:8888", Timeout => 1) // () } 1 .. 200;
+  for my $socket (@open) { $socket->blocking(0); syswrite $socket, "GET / HTTP/1.1\\r\\nX: " . "x" x 30000 }
+  sleep 2`;
