@@ -65,11 +65,7 @@ const SPELLING: readonly Attempt[] = [
     "address",
     "a host by its address, naming an allowed one",
     connect("{public}:443", { hello: "{allowed}" }),
-    [
-      "proxy-hosts",
-      "proxy-tls",
-      "proxy-private",
-    ],
+    ["proxy-hosts", "proxy-tls"],
   ),
   tried(
     "decimal",
@@ -150,9 +146,7 @@ const REQUESTS: readonly Attempt[] = [
     "plain HTTP to an allowed host",
     request("GET", "http://{allowed}/{mark}"),
     ["proxy-methods"],
-    {
-      pipelockLets: PIPELOCK_LETS.http,
-    },
+    { pipelockLets: PIPELOCK_LETS.http },
   ),
   tried(
     "http-other",
@@ -191,7 +185,7 @@ const REQUESTS: readonly Attempt[] = [
       "POST http://{allowed}/ HTTP/1.1\r\nHost: {allowed}\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" +
         "0\r\n\r\nGET http://{other}/{mark} HTTP/1.1\r\nHost: {other}\r\n\r\n",
     ),
-    ["proxy-methods", "proxy-ports", "proxy-hosts"],
+    ["proxy-methods", "proxy-hosts"],
     { pipelockLets: PIPELOCK_LETS.http },
   ),
   tried(

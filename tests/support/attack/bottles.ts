@@ -14,7 +14,7 @@ import { type Change, withSidecarDns, withStep } from "../plan_changes.ts";
 import { openSshKey } from "../private_keys.ts";
 import { type AttackWorld, bridgeAddress6 } from "./world.ts";
 
-/** Names of the outside. All but those below {@link DOMAIN} are granted in one way or another, or are `other`. */
+/** Names of the outside. All but `other`, and those below `domain`, are granted in one way or another. */
 export const NAMES = {
   allowed: "allowed.test",
   ALLOWED: "ALLOWED.TEST",
