@@ -164,6 +164,8 @@ async function runTests(
     env["DOCKER_HOST"] = engine.address;
     // gVisor is the same program on either; what differs between engines shows with runc.
     env["CLAUDE_BOTTLE_TEST_RUNTIMES"] = "runc";
+    // Set for the engine at hand, where it is.
+    env["DOCKER_TLS_VERIFY"] = "";
   }
   const report = await Deno.makeTempFile({ prefix: "claude-bottle-ci-", suffix: ".xml" });
   try {

@@ -47,12 +47,18 @@ END
   exit 2
 }
 
-second_docker() { docker --host "$second_address" "$@"; }
+# What the user has set for the engine at hand is not meant for this one.
+second_docker() { env -u DOCKER_TLS_VERIFY docker --host "$second_address" "$@"; }
 
-second_answers() { have docker && within 20 docker --host "$second_address" version >/dev/null 2>&1; }
+second_answers() {
+  have docker && within 20 env -u DOCKER_TLS_VERIFY docker --host "$second_address" version >/dev/null 2>&1
+}
 
 # The id of the process that all of it hangs on, when it runs.
 second_pid() { live_pid "$second_run/pid" "$second_folder"; }
+
+# Whether it began and is gone.
+second_ended() { [ -s "$second_run/pid" ] && ! second_pid >/dev/null; }
 
 # Why it cannot run here, on stdout; fails when nothing stands in the way.
 second_obstacle() {
@@ -142,15 +148,17 @@ run_second() {
   chmod 700 "$second_run"
   runtime=
   if [ -x "$gvisor_program" ]; then runtime="--add-runtime=runsc=$gvisor_program"; fi
-  # With the first of its processes all others end: no container of it outlives it.
-  setsid unshare --net --mount --pid --fork --kill-child \
+  # With the first of its processes all others end: no container of it outlives it. That one notes its id itself and
+  # before it begins, so that no engine runs unknown when this script is killed or the note cannot be written.
+  # shellcheck disable=SC2016 # for that shell to expand
+  setsid sh -c 'echo $$ >"$0" && exec "$@"' "$second_run/pid" \
+    unshare --net --mount --pid --fork --kill-child \
     sh -c "$(second_machine)" "$second_root" "$second_data" "$second_run" "$gvisor_folder" \
     --cgroup-parent="/$second_groups" $runtime \
     >"$second_log" 2>&1 </dev/null 9>&- &
-  echo $! >"$second_run/pid"
   deadline=$(($(date +%s) + 60))
   until second_answers; do
-    if [ "$(date +%s)" -ge "$deadline" ] || ! second_pid >/dev/null; then
+    if [ "$(date +%s)" -ge "$deadline" ] || second_ended; then
       tail -n 15 "$second_log" | sed 's/^/  /' >&2
       fail "The second engine did not start" "The end of its log is above; all of it is in $second_log"
     fi
@@ -197,6 +205,8 @@ end_second() {
       [ "$(date +%s)" -lt "$deadline" ] || fail "The second engine does not end" "Look for process $(second_pid)"
       sleep 0.1
     done
+  elif second_answers; then
+    fail "The second engine runs, but not as the process that $second_run/pid names" "\`ps -ef | grep $second_run\` finds it"
   fi
   # Its mounts go with the last of its processes, a moment later than the first.
   deadline=$(($(date +%s) + 20))
@@ -208,7 +218,6 @@ end_second() {
 }
 
 stop_second() {
-  is_root || refuse "it needs root"
   lock
   end_second
   rm -f "$second_log"
@@ -249,6 +258,7 @@ main() {
   [ $# -gt 0 ] || usage
   task=$1
   shift
+  case $task in stop | status | load) is_root || refuse "it needs root" ;; esac
   case "$task $*" in
     'start ') start_second ;;
     'start --for-tests')

@@ -24,7 +24,11 @@ my $SIDECAR_DEADLINE = 10;
 my $STATUS = '/proc/self/status';
 my $KERNEL = '/proc/version';
 
-sub fail { print STDERR "claude-bottle: $_[0]\n"; exit 125 }
+sub fail {
+    my ($message, @hints) = @_;
+    print STDERR "claude-bottle: $message\n", map { "hint: $_\n" } @hints;
+    exit 125;
+}
 
 sub read_exactly {
     my ($handle, $length) = @_;
@@ -93,13 +97,24 @@ sub text_of {
 }
 
 # What the engine says that it asked for is one thing, and what the kernel does another: an engine may have been told
-# to filter no system calls, and says so nowhere. gVisor is a kernel of its own and reports no filter.
+# to filter no system calls, and says so nowhere.
 sub refuse_weak_kernel {
     my %found = text_of($STATUS) =~ /^(\w+):[ \t]*(\S+)/mg;
-    my %wanted = (NoNewPrivs => qr/^1$/, map { $_ => qr/^0+$/ } qw(CapPrm CapEff CapBnd CapAmb));
-    $wanted{Seccomp} = qr/^2$/ unless text_of($KERNEL) =~ /^Linux version \S*gvisor/i;
-    my @weak = map { "$_ is " . ($found{$_} // 'unknown') } grep { ($found{$_} // '') !~ $wanted{$_} } sort keys %wanted;
-    fail('the engine does not protect this bottle as asked, so nothing is run in it: ' . join(', ', @weak)) if @weak;
+    my %wanted = (NoNewPrivs => qr/^1$/, Seccomp => qr/^2$/, map { $_ => qr/^0+$/ } qw(CapPrm CapEff CapBnd CapAmb));
+    # gVisor is a kernel of its own and reports no filter. Older ones have neither setuid programs nor ambient
+    # capabilities, tell of neither, and call themselves 4.4.0; the date is the same in all versions.
+    if (text_of($KERNEL) =~ /^Linux version (?:\S*gvisor|\S+ #1 SMP Sun Jan 10 15:06:54 PST 2016$)/i) {
+        delete $wanted{Seccomp};
+        for (qw(NoNewPrivs CapAmb)) { delete $wanted{$_} unless exists $found{$_} }
+    }
+    my @weak = grep { ($found{$_} // '') !~ $wanted{$_} } sort keys %wanted or return;
+    fail(
+        'the kernel does not confirm what was asked of the engine, so nothing is run in this bottle: '
+            . join(', ', map { "$_ is " . ($found{$_} // 'unknown') } @weak),
+        "@weak" eq 'Seccomp'
+        ? 'An engine that filters system calls has seccomp among the security options of `docker info`; `--runtime runsc` needs none'
+        : 'Use another engine with `--context`, or `--runtime runsc`'
+    );
 }
 
 # The bottle starts while its sidecar still does; the agent must not see a proxy that is not there yet.

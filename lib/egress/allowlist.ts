@@ -24,8 +24,8 @@ export const DEFAULT_HOSTS: readonly string[] = [
 /**
  * All that one bottle may reach: the default hosts, its allowlist, and the host and port of each ssh entry.
  *
- * A name below a wildcard has plain HTTP where the wildcard has it, and may be private on its own. An ssh entry that
- * is an IPv4 address may be a private one without being listed: there is no name whose answer could change.
+ * A name below a wildcard has plain HTTP or is private where the wildcard is, and may be private on its own. An ssh
+ * entry that is an IPv4 address may be a private one without being listed: there is no name whose answer could change.
  *
  * @throws {Failure} when `private` names something that is not granted at all.
  */
@@ -34,11 +34,11 @@ export function egressPolicy(settings: EgressSettings, ssh: readonly SshEntry[])
     ...(settings.defaults ? DEFAULT_HOSTS : []),
     ...settings.allowlist.map((allowed) => plainName(allowed.host)),
   ]);
-  const privates = new Set(settings.private.map(plainName));
+  const privates = [...new Set(settings.private.map(plainName))];
   for (const name of privates) {
     const inSsh = ssh.some((entry) => plainName(entry.hostname) === name);
     if (!granted.has(name)) {
-      if ([...granted].some((host) => covers(host, name))) granted.add(name);
+      if (isCovered(name, [...granted])) granted.add(name);
       else if (!inSsh) throw notGranted(name);
     }
   }
@@ -48,23 +48,27 @@ export function egressPolicy(settings: EgressSettings, ssh: readonly SshEntry[])
 
 function hostRules(
   granted: ReadonlySet<string>,
-  { privates, plain }: { readonly privates: ReadonlySet<string>; readonly plain: readonly string[] },
+  { privates, plain }: { readonly privates: readonly string[]; readonly plain: readonly string[] },
 ): readonly HostRule[] {
   return [...granted].sort(byText).map((host) => ({
     host,
-    private: privates.has(host),
-    http: plain.some((name) => covers(name, host)),
+    private: isCovered(host, privates),
+    http: isCovered(host, plain),
   }));
 }
 
-function sshRules(ssh: readonly SshEntry[], privates: ReadonlySet<string>): readonly SshRule[] {
+function sshRules(ssh: readonly SshEntry[], privates: readonly string[]): readonly SshRule[] {
   const rules = new Map<string, SshRule>();
   for (const entry of ssh) {
     const host = plainName(entry.hostname);
-    const rule = { host, port: entry.port, private: privates.has(host) || isAddress(host) };
+    const rule = { host, port: entry.port, private: isCovered(host, privates) || isAddress(host) };
     rules.set(`${host}:${entry.port}`, rule);
   }
   return [...rules.values()].sort((a, b) => byText(a.host, b.host) || a.port - b.port);
+}
+
+function isCovered(name: string, hosts: readonly string[]): boolean {
+  return hosts.some((host) => covers(host, name));
 }
 
 /** The preflight's line: how many hosts, and the first three. */

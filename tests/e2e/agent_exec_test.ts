@@ -37,13 +37,13 @@ class Wrapper implements AsyncDisposable {
     return wrapper;
   }
 
-  /** What the kernel says of the wrapper's own process: as in a bottle but for `changes`. */
+  /** What the kernel says of the wrapper's own process: as in a bottle but for `changes`, where `undefined` is no line. */
   async kernel(
-    changes: Readonly<Record<string, string>>,
+    changes: Readonly<Record<string, string | undefined>>,
     version = "Linux version 6.1.0 (x)",
   ): Promise<void> {
     const status = Object.entries({ ...BOTTLE_STATUS, ...changes }).map(([name, value]) =>
-      `${name}:\t${value}\n`
+      value === undefined ? "" : `${name}:\t${value}\n`
     );
     await Deno.writeTextFile(`${this.folder}/status`, status.join(""));
     await Deno.writeTextFile(`${this.folder}/version`, `${version}\n`);
@@ -314,10 +314,15 @@ for (
     await wrapper.kernel(kernel);
     const port = await wrapper.sidecar();
     const run = ["token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+    const hint = said.startsWith("Seccomp")
+      ? "An engine that filters system calls has seccomp among the security options of `docker info`; " +
+        "`--runtime runsc` needs none"
+      : "Use another engine with `--context`, or `--runtime runsc`";
     const expected = [
       125,
       "",
-      `claude-bottle: the engine does not protect this bottle as asked, so nothing is run in it: ${said}\n`,
+      "claude-bottle: the kernel does not confirm what was asked of the engine, so nothing is run in this bottle: " +
+      `${said}\nhint: ${hint}\n`,
     ];
     const headless = await wrapper.run(["headless", ...run], frames("A=1"));
     assert.deepEqual([headless.code, headless.out, headless.err], expected);
@@ -339,6 +344,29 @@ Deno.test("the wrapper asks gVisor's kernel for no filter of system calls, but f
   assert.equal((await wrapper.run(run, frames())).code, 125);
   await wrapper.kernel({ Seccomp: "0" }, "Linux version 6.1.0 (built on gvisor)");
   assert.equal((await wrapper.run(run, frames())).code, 125);
+});
+
+Deno.test("the wrapper knows an older gVisor by its date, which tells of fewer protections and not of missing ones", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
+  const older = "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016";
+  const silent = { Seccomp: "0", NoNewPrivs: undefined, CapAmb: undefined };
+  await wrapper.kernel(silent, older);
+  assert.equal((await wrapper.run(run, frames())).out, "ran\n");
+  for (const weak of [{ NoNewPrivs: "0" }, { CapAmb: "1" }, { CapBnd: undefined }, { CapEff: "1" }]) {
+    await wrapper.kernel({ ...silent, ...weak }, older);
+    assert.equal((await wrapper.run(run, frames())).code, 125, JSON.stringify(weak));
+  }
+  for (const version of [`${older} (gcc)`, "Linux version 4.4.0 (gcc) #1 SMP Sun Jan 10 15:06:54 PST 2016"]) {
+    await wrapper.kernel({ Seccomp: "0" }, version);
+    assert.equal((await wrapper.run(run, frames())).code, 125, version);
+  }
+  await wrapper.kernel(silent);
+  assert.match(
+    (await wrapper.run(run, frames())).err,
+    /: CapAmb is unknown, NoNewPrivs is unknown, Seccomp is 0\n/,
+  );
 });
 
 Deno.test("the wrapper says that it handed over, before the command is there and even if it is not", async () => {

@@ -86,16 +86,20 @@ for (
         ${GET} http://a.wild.test/y
         head -c ${UPLOAD} /dev/zero | ${GET} --data-binary @- http://deb.test/up
         ${GET} http://tls.test/x
-        ${GET} http://deb.test:8080/`);
+        ${GET} http://deb.test:8080/
+        ${GET} --request PROPFIND http://deb.test/x`);
 
       assert.deepEqual(stdout.split("\n"), [
         // Nothing is kept: each is answered anew, though the host says that it may be kept for an hour.
         ...["1", "2", "3", "4", "5"].flatMap((answer) => [`answer ${answer}`, " 200 application/x-recorded"]),
-        "claude-bottle refused GET to tls.test:80: plain HTTP leaves this bottle only to port 80 of hosts that the " +
-        "manifest lists with http: true",
+        "claude-bottle refused GET to tls.test:80: plain HTTP leaves this bottle only as GET, POST and the like, to port " +
+        "80 of hosts that the manifest lists with http: true",
         " 403 text/plain; charset=utf-8",
-        "claude-bottle refused GET to deb.test:8080: plain HTTP leaves this bottle only to port 80 of hosts that the " +
-        "manifest lists with http: true",
+        "claude-bottle refused GET to deb.test:8080: plain HTTP leaves this bottle only as GET, POST and the like, to port " +
+        "80 of hosts that the manifest lists with http: true",
+        " 403 text/plain; charset=utf-8",
+        "claude-bottle refused PROPFIND to deb.test:80: plain HTTP leaves this bottle only as GET, POST and the like, to " +
+        "port 80 of hosts that the manifest lists with http: true",
         " 403 text/plain; charset=utf-8",
         "",
       ]);
@@ -115,6 +119,7 @@ for (
         ["allowed", "deb.test", 80, ""],
         ["refused", "tls.test", 80, "plain HTTP"],
         ["refused", "deb.test", 8080, "plain HTTP"],
+        ["refused", "deb.test", 80, "plain HTTP"],
       ]);
       const bytes = rows.map((row) => Number(row.at(-1) ?? -1));
       assert.ok(bytes[2] !== undefined && bytes[2] > UPLOAD && bytes[2] < UPLOAD + 1000, `${bytes}`);

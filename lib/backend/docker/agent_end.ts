@@ -12,8 +12,11 @@ const KILLED = 137;
 /** How long the engine is given to notice that a container is dead. */
 const SETTLE_MS = 300;
 
+/** The exit code of a container's first process that found no program to run. */
+const NOT_FOUND = 127;
+
 /** What the client reports of a command that could not be run in a container. */
-const CANNOT_RUN: readonly number[] = [126, 127];
+const CANNOT_RUN: readonly number[] = [126, NOT_FOUND];
 
 /** What is known of the run that ended. */
 export interface EndedRun {
@@ -88,7 +91,16 @@ async function bothContainers(run: EndedRun, client: DockerClient): Promise<read
   return inspected<InspectedContainer>(what, outcome.stdout);
 }
 
+/** The failure of an agent's container that could not stay: what its image lacks is not the engine's doing. */
+export function agentEnded(): Failure {
+  return new Failure("agent-ended", "The agent's container ended as soon as it started", {
+    hints: ["The agent image needs `/bin/sleep`, which every Debian image has"],
+    exit: EXIT.beforeAgent,
+  });
+}
+
 function bottleEnded({ code }: EndedRun, agent: InspectedContainer | undefined): Failure {
+  if (agent?.State.ExitCode === NOT_FOUND) return agentEnded();
   return new Failure("bottle-ended", "The bottle was stopped or removed while the agent ran", {
     hints: [
       agent?.State.OOMKilled === true

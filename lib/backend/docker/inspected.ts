@@ -2,7 +2,7 @@
 export interface InspectedContainer {
   readonly Id: string;
   readonly Image: string;
-  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean };
+  readonly State: { readonly Running: boolean; readonly OOMKilled?: boolean; readonly ExitCode?: number };
   readonly Config: {
     readonly Env?: readonly string[] | null;
     readonly User?: string;
@@ -30,6 +30,12 @@ export interface InspectedContainer {
     readonly Dns?: readonly string[] | null;
     readonly DnsOptions?: readonly string[] | null;
     readonly ExtraHosts?: readonly string[] | null;
+    /** The mounts that were asked for. */
+    readonly Mounts?:
+      | readonly {
+        readonly VolumeOptions?: { readonly Labels?: Readonly<Record<string, string>> | null } | null;
+      }[]
+      | null;
     readonly Init?: boolean | null;
     readonly CpuShares?: number;
     readonly DeviceRequests?: readonly unknown[] | null;

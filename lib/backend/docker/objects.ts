@@ -78,7 +78,8 @@ async function objectsOf(
     .sort((one, other) => one.name < other.name ? -1 : 1);
 }
 
-function onlyGone(stderr: string): boolean {
+/** Whether an inspect that failed says no more than that: what is still there, it has told all the same. */
+export function onlyGone(stderr: string): boolean {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "");
   return lines.length > 0 && lines.every((line) => GONE.test(line));
 }
@@ -102,7 +103,7 @@ function described(kind: Kind, what: string, object: Inspected | null): Labelled
   if (run === undefined) return undefined;
   const id = kind === "volume" ? object?.Name : object?.Id;
   if (typeof id !== "string" || id === "" || typeof object?.Name !== "string") throw unreadableAnswer(what);
-  if (kind === "container" && !isMadeByLaunch(labels[LABEL.role] ?? "", object)) return undefined;
+  if (kind === "container" && !isMadeByLaunch(object)) return undefined;
   return {
     kind,
     id,

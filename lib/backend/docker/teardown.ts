@@ -5,7 +5,7 @@ import { inspected } from "./engine.ts";
 import { engineFailure, saidBy } from "./failures.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
-import { GONE } from "./objects.ts";
+import { onlyGone } from "./objects.ts";
 import { isMadeByLaunch } from "./ours.ts";
 
 /** How often a run's objects are looked for before giving up: an engine may still be creating what a dead client asked for. */
@@ -61,33 +61,39 @@ export interface Removal {
 /** Removes everything that carries the run's label, but perhaps its workspace. Never throws. */
 export async function removeRun(ports: TeardownPorts, removal: Removal): Promise<Leftover> {
   const end = ports.now() + BUDGET_MS;
+  const foreign = new Set<string>();
   let last = "";
   let empty = 0;
   for (let round = 0; round < ROUNDS && empty < 2 && ports.now() < end; round++) {
     if (round > 0) await ports.sleep(250);
     try {
-      empty = await removeListed(ports.client, removal) ? empty + 1 : 0;
+      empty = await removeListed(ports.client, removal, foreign) ? empty + 1 : 0;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
   }
   if (empty >= 2) return "";
-  return `The bottle could not be removed${last === "" ? "" : `: ${last}`}; \`${
-    remedy(ports.client, removal.run)
-  }\` finishes it`;
+  const said = `The bottle could not be removed${last === "" ? "" : `: ${last}`}`;
+  return `${said}; ${remedy(ports.client, { run: removal.run, hasForeign: foreign.size > 0 })}`;
 }
 
-/** What a person can type instead, for the same engine. */
-function remedy({ globalArguments }: DockerClient, runId: string): string {
+/** What a person can type instead, for the same engine: nothing that would remove what is not of the bottle. */
+function remedy(
+  { globalArguments }: DockerClient,
+  { run, hasForeign }: { readonly run: string; readonly hasForeign: boolean },
+): string {
   const docker = shellQuoted(["docker", ...globalArguments]);
-  const filter = `--filter label=${LABEL.run}=${runId}`;
-  return `${docker} rm -fv $(${docker} ps -aq ${filter}); ${docker} network rm $(${docker} network ls -q ${filter})`;
+  const filter = `--filter label=${LABEL.run}=${run}`;
+  return hasForeign
+    ? `containers that were run from a copy of it may hold it: \`${docker} ps -a ${filter}\``
+    : `\`${docker} rm -fv $(${docker} ps -aq ${filter}); ${docker} network rm $(${docker} network ls -q ${filter})\` finishes it`;
 }
 
-/** One round over all kinds, whatever becomes of one; whether there was nothing to remove. */
+/** One round over all kinds, whatever becomes of one; whether there was nothing to remove. Adds to `foreign`. */
 async function removeListed(
   client: DockerClient,
   { run, keepWorkspace }: Removal,
+  foreign: Set<string>,
 ): Promise<boolean> {
   const filter = ["--filter", `label=${LABEL.run}=${run}`];
   const volumes = ["volume", "ls", ...filter, "--format", "{{.Name}}"];
@@ -108,7 +114,7 @@ async function removeListed(
     kinds.map(({ list, remove: [kind] }) =>
       listedIds(client, list)
         .then((ids) =>
-          kind === "container" ? madeByLaunch(client, ids) : ids.filter((id) => !kept.includes(id))
+          kind === "container" ? madeByLaunch(client, ids, foreign) : ids.filter((id) => !kept.includes(id))
         )
         .catch((error) => void complaints.push(error))
     ),
@@ -132,15 +138,23 @@ async function removed(client: DockerClient, args: readonly string[]): Promise<v
   if (!harmless) throw new Error(saidBy(outcome.stderr));
 }
 
-/** Those of some containers that did not merely inherit the run's label. @throws Failure */
-async function madeByLaunch(client: DockerClient, ids: readonly string[]): Promise<readonly string[]> {
+/** Those of some containers that did not merely inherit the run's label; the others go into `foreign`. @throws Failure */
+async function madeByLaunch(
+  client: DockerClient,
+  ids: readonly string[],
+  foreign: Set<string>,
+): Promise<readonly string[]> {
   if (ids.length === 0) return [];
   const what = "looking at what is left of the bottle";
   const outcome = await client.outcome({ what, args: ["container", "inspect", ...ids], deadlineMs: CALL_MS });
-  if (outcome.code !== 0 && !GONE.test(outcome.stderr)) throw engineFailure(what, outcome);
-  return inspected<InspectedContainer>(what, outcome.stdout)
-    .filter((container) => isMadeByLaunch(container.Config.Labels?.[LABEL.role] ?? "", container))
-    .map(({ Id }) => Id);
+  if (outcome.code !== 0 && !onlyGone(outcome.stderr)) throw engineFailure(what, outcome);
+  const containers = inspected<InspectedContainer>(what, outcome.stdout);
+  const { ours = [], others = [] } = Object.groupBy(
+    containers,
+    (container) => isMadeByLaunch(container) ? "ours" : "others",
+  );
+  for (const { Id } of others) foreign.add(Id);
+  return ours.map(({ Id }) => Id);
 }
 
 async function listedIds(client: DockerClient, args: readonly string[]): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import { EXIT, Failure } from "../../errors.ts";
+import { agentEnded } from "./agent_end.ts";
 import type { InspectedContainer, InspectedNetwork, InspectedObject } from "./inspected.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { REF } from "./refs.ts";
@@ -21,7 +22,8 @@ import { type Difference, differing, unaskedDifferences } from "./differences.ts
  * worse than one that refuses it. `objects` are the elements of one `docker inspect` of both containers and both
  * networks.
  *
- * @throws Failure `protection-missing` naming each difference, `object-gone`, `sidecar-ended`
+ * @throws Failure `protection-missing` naming each difference, `object-gone`, `sidecar-ended`,
+ * `agent-ended`
  */
 export function verifyBottle(
   plan: DockerBottlePlan,
@@ -42,6 +44,7 @@ export function verifyBottle(
   if (!sidecar.State.Running) {
     throw new Failure("sidecar-ended", "The sidecar ended as soon as it started", { exit: EXIT.beforeAgent });
   }
+  if (!agent.State.Running) throw agentEnded();
   const differences = [
     ...agentDifferences(plan, agent, ids),
     ...sidecarDifferences(plan, sidecar, ids),
@@ -153,7 +156,6 @@ function commonDifferences(container: InspectedContainer, common: Common): reado
   const { whose } = common;
   return [
     ...differing(`${whose} image`, common.image ?? "", container.Image),
-    ...differing(`${whose} running`, "true", String(container.State.Running)),
     ...differing(
       `${whose} dropped capabilities`,
       "ALL",

@@ -15,7 +15,7 @@ export const CAUSES = {
   http: {
     status: 403,
     page:
-      "refused %M to %H:%p: plain HTTP leaves this bottle only to port 80 of hosts that the manifest lists with http: true",
+      "refused %M to %H:%p: plain HTTP leaves this bottle only as GET, POST and the like, to port 80 of hosts that the manifest lists with http: true",
     reason: "plain HTTP",
   },
   host: {

@@ -243,6 +243,10 @@ Deno.test("attach() tells a bottle that ran out of memory from one that was stop
     hints: ["Perhaps `claude-bottle stop` or `cleanup` in another window; `docker events` may tell"],
   };
   await assert.rejects(stopped.bottle.attach(), expected);
+  // Its first process found nothing to run, a moment after the engine was asked.
+  const sleepless = await running();
+  ends(sleepless, 1, { agent: { Running: false, ExitCode: 127 } });
+  await assert.rejects(sleepless.bottle.attach(), { code: "agent-ended", exit: 125 });
   const removed = await running();
   removed.engine.processes.on(/^docker container exec /, { code: 1 });
   removed.engine.objects.delete(removed.engine.made("agent").id);

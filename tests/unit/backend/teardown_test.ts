@@ -89,6 +89,22 @@ Deno.test("removeRun() leaves a container that only inherited the label, and rem
   const unseen = new Leftovers().on(/ container inspect /, BUSY);
   assert.match(await unseen.removeRun(), /^The bottle could not be removed: /);
   assert.deepEqual([...unseen.left], ["container"]);
+  // One of them is gone, and what is wrong with the other is not known: that is no container of somebody else's.
+  const stderr = "Error: No such container: x\nError response from daemon: broken\n";
+  const broken = new Leftovers().on(/ container inspect /, { code: 1, stdout: "[]", stderr });
+  assert.match(await broken.removeRun(), /^The bottle could not be removed: /);
+});
+
+Deno.test("removeRun() advises no command that would remove a container which only inherited the label", async () => {
+  const { Config } = ofLaunch("") as { readonly Config: unknown };
+  const inherited = { Id: "container-id", Config, HostConfig: {} };
+  const held = new Leftovers().on(/ container inspect /, { stdout: JSON.stringify([inherited]) })
+    .on(/ network rm /, { code: 1, stderr: "Error response from daemon: network has active endpoints\n" });
+  assert.equal(
+    await held.removeRun(),
+    "The bottle could not be removed: network has active endpoints; containers that were run from a copy of it may " +
+      "hold it: `docker ps -a --filter label=claude-bottle.run=abcdefghijklm`",
+  );
 });
 
 Deno.test("removeRun() gives every call 15 s", async () => {

@@ -171,12 +171,6 @@ const DEVIATIONS: readonly {
       },
     ];
   }),
-  {
-    role: "agent",
-    path: ["State", "Running"],
-    value: false,
-    problem: "agent running: asked true, found false",
-  },
   { role: "agent", path: ["Config", "User"], value: "", problem: "agent user: asked 0:0, found none" },
   {
     role: "agent",
@@ -426,6 +420,12 @@ Deno.test("verifyBottle() says first of all that the sidecar has ended", async (
   change(bottle.account.sidecar, ["State", "Running"], false);
   change(bottle.account.agent, ["HostConfig", "Privileged"], true);
   assert.throws(() => verify(bottle), { code: "sidecar-ended", exit: 125 });
+});
+
+Deno.test("verifyBottle() says that the agent's container has ended, and does not blame the engine for it", async () => {
+  const bottle = await made();
+  change(bottle.account.agent, ["State", "Running"], false);
+  assert.throws(() => verify(bottle), { code: "agent-ended", exit: 125 });
 });
 
 Deno.test("verifyBottle() fails when any part is not in the engine's answer", async () => {

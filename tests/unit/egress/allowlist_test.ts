@@ -76,6 +76,22 @@ Deno.test("egressPolicy() makes one name below a wildcard private, and not the o
   }]);
 });
 
+Deno.test("egressPolicy() takes a private wildcard for all names below it, also those that are granted by themselves", () => {
+  const allowlist = [allowed("*.corp.lan"), allowed("deb.corp.lan", true), allowed("corp.lan.example")];
+  const policy = egressPolicy(settings({ allowlist, private: ["*.corp.lan"] }), [
+    entry("git.corp.lan"),
+    entry("git.lan"),
+  ]);
+  assert.deepEqual(policy, {
+    hosts: [
+      { host: "*.corp.lan", private: true, http: false },
+      { host: "corp.lan.example", private: false, http: false },
+      { host: "deb.corp.lan", private: true, http: true },
+    ],
+    ssh: [{ host: "git.corp.lan", port: 22, private: true }, { host: "git.lan", port: 22, private: false }],
+  });
+});
+
 Deno.test("egressPolicy() gives plain HTTP to the hosts that ask for it, whichever of their entries does", () => {
   const allowlist = [allowed("a.lan"), allowed("b.lan", true), allowed("B.lan."), allowed("sentry.io", true)];
   const { hosts } = egressPolicy(settings({ defaults: true, allowlist }), []);
