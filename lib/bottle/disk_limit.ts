@@ -3,9 +3,20 @@ import { Failure } from "../errors.ts";
 /** Bytes of disk of a bottle whose manifest names none. No engine tells how much it has left. */
 export const DEFAULT_DISK = 20 * 1024 ** 3;
 
+const MEASUREMENT = /^disk (\d{1,15})$/;
+
+/** Whether a line tells what a part takes. */
+export function isMeasurement(line: string): boolean {
+  return MEASUREMENT.test(line);
+}
+
+/** The least part of what is too much that has to go from one measurement to the next. */
+const FREED = 1 / 1000;
+
 /**
  * Adds up what the parts of a bottle take, each measured by a program of its own. Too much is more than the limit, but
- * not while it becomes less: whoever enters a bottle that is over its limit can free some.
+ * not while it becomes less: whoever enters a bottle that is over its limit can free some. A block now and then is not
+ * enough, or an agent that was over it once could stay there.
  */
 export class DiskMeter {
   readonly #parts: number;
@@ -26,7 +37,7 @@ export class DiskMeter {
    * @returns the bytes of all parts once they are too many
    */
   read(part: number, line: string): number | undefined {
-    const [, bytes] = /^disk (\d{1,15})$/.exec(line) ?? [];
+    const [, bytes] = MEASUREMENT.exec(line) ?? [];
     if (bytes === undefined) return undefined;
     const isAgain = this.#fresh.has(part);
     this.#last.set(part, Number(bytes));
@@ -37,7 +48,8 @@ export class DiskMeter {
     const total = [...this.#last.values()].reduce((sum, one) => sum + one, 0);
     const before = this.#before;
     this.#before = total;
-    return total > this.#limit && before !== undefined && total >= before ? total : undefined;
+    if (total <= this.#limit || before === undefined) return undefined;
+    return total >= before - Math.max(before - this.#limit, 0) * FREED ? total : undefined;
   }
 }
 
@@ -62,6 +74,29 @@ export function diskFailure(
         ...(stays === undefined
           ? []
           : [`Or free some: nothing in ${stays} is lost, and a command that removes files is let do so`]),
+      ],
+    },
+  );
+}
+
+/** The end of a command whose bottle could not be measured for some minutes. */
+export function unwatchedFailure(
+  { minutes, said, stays }: {
+    readonly minutes: number;
+    /** What the program that measures said last; empty when it said nothing. */
+    readonly said: string;
+    /** The name of the bottle when it is still there afterwards. */
+    readonly stays: string | undefined;
+  },
+): Failure {
+  return new Failure(
+    "disk-unwatched",
+    `The bottle was stopped: for ${minutes} minutes nobody could tell what disk it takes` +
+      (said === "" ? "" : ` (${said})`),
+    {
+      hints: [
+        "Look at what the agent ran: ordinary work moves and opens fewer files, and `--verbose` shows the measuring",
+        ...(stays === undefined ? [] : [`Nothing in ${stays} is lost`]),
       ],
     },
   );

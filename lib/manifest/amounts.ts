@@ -22,15 +22,21 @@ export function checkMemory(text: string): Checked<number> {
   return size.kind === "good" && size.value < 64 * 1024 ** 2 ? bad("must be at least 64m") : size;
 }
 
+/** A disk limit in bytes: what a bottle has before its agent does anything is below 16 MiB. */
+export function checkDisk(text: string): Checked<number> {
+  const size = checkSize(text);
+  return size.kind === "good" && size.value < 16 * 1024 ** 2 ? bad("must be at least 16m") : size;
+}
+
 /** A number of processors. */
 export function checkCpus(cpus: number): Checked<number> {
   return cpus >= 0.01 && cpus <= 1024 ? good(cpus) : bad("must be a number from 0.01 to 1024");
 }
 
-/** A number of processes. */
+/** A number of processes: gVisor itself takes more than 48 to start. */
 export function checkPids(pids: number): Checked<number> {
   if (!Number.isInteger(pids)) return bad("must be a whole number");
-  return pids >= 32 && pids <= 4_194_304 ? good(pids) : bad("must be from 32 to 4194304");
+  return pids >= 64 && pids <= 4_194_304 ? good(pids) : bad("must be from 64 to 4194304");
 }
 
 /** A port, as a number or in digits. */

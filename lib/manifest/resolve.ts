@@ -1,4 +1,4 @@
-import { checkMemory, checkPort, checkSize } from "./amounts.ts";
+import { checkDisk, checkMemory, checkPort } from "./amounts.ts";
 import { envSource } from "./env_entries.ts";
 import { checkHost, checkSshHostname, isAddress } from "./hosts.ts";
 import { checkKnownHostKey } from "./known_host_keys.ts";
@@ -21,7 +21,7 @@ export function toBottle(name: string, entry: BottleEntry): Bottle {
       cpus: entry.resources.cpus,
       memory: optional(entry.resources.memory, checkMemory),
       pids: entry.resources.pids,
-      disk: optional(entry.resources.disk, checkSize),
+      disk: optional(entry.resources.disk, checkDisk),
     },
     image: {
       base: entry.image.base,

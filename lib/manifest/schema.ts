@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { checkCpus, checkMemory, checkPids, checkPort, checkSize } from "./amounts.ts";
+import { checkCpus, checkDisk, checkMemory, checkPids, checkPort } from "./amounts.ts";
 import { checkEnvText } from "./env_entries.ts";
 import { checkHost, checkHostname, checkSshHostname, isAddress } from "./hosts.ts";
 import { checkKnownHostKey } from "./known_host_keys.ts";
@@ -152,7 +152,7 @@ const resources = z.strictObject({
   cpus: number(checkCpus, "Processors").optional(),
   memory: text(checkMemory, "Memory, such as `4g`").optional(),
   pids: number(checkPids, "Processes").optional(),
-  disk: text(checkSize, "Disk space, such as `20g`").optional(),
+  disk: text(checkDisk, "Disk space, such as `20g`").optional(),
 }).describe("Limits of the bottle");
 
 const image = z.strictObject({

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import diskWatch from "../../lib/assets/disk_watch.pl" with { type: "text" };
 import { LABEL } from "../../lib/backend/docker/labels.ts";
 import { builtImages, docker, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
 
@@ -148,5 +149,51 @@ Deno.test({
     child.kill("SIGKILL");
     await Promise.all([child.status, child.stdout.cancel(), child.stderr.cancel()]);
     await eventually("it is gone", async () => await watchers() === "" ? true : undefined);
+  },
+});
+
+/** 100 MiB in a workspace whose deep folders never stay where they are. */
+const MOVING = `
+chdir('/workspace') or die;
+open(my $file, '>', 'zz') or die; print $file 'x' x 1048576 for 1 .. 100; close $file;
+mkdir 'b';
+for my $one (0 .. 30) {
+  my $folder = "a";
+  for my $name ("", $one, 1 .. 8) { $folder .= "/$name"; mkdir $folder }
+  for (1 .. 200) { open(my $file, '>', "$folder/$_") or die }
+}
+unless (fork) {
+  while (1) { for (0 .. 30) { rename("a/$_/1/2/3", "b/$_"); rename("b/$_", "a/$_/1/2/3") } }
+}
+`;
+
+/** What plain `find` counts there, 40 times. */
+const COUNT = `for (1 .. 40) {
+  my $bytes = 0;
+  $bytes += $_ * 512 for qx(find /workspace -printf '%b\\n' 2>&-);
+  print "disk $bytes\n";
+}`;
+
+Deno.test({
+  name: "what is measured while folders are moved is all there is, or nothing",
+  ignore: !runtimes.includes("runc"),
+  async fn(): Promise<void> {
+    const { agent: image } = await builtImages();
+    await using bench = await Workbench.create();
+    const measured = async (program: readonly string[]): Promise<readonly number[]> => {
+      const name = `${bench.agent}-moving`;
+      const place = ["--network", "none", "--tmpfs", "/workspace:size=200m", "--entrypoint", "sh"];
+      const script = `perl -e "$0"; sleep 1; (sleep 12) | perl -e "$1" $2`;
+      const said = await docker(
+        ...["run", "--rm", "--name", name, "--label", `${LABEL.agent}=${bench.agent}`, ...place, image],
+        ...["-c", script, MOVING, ...program],
+      );
+      return said.split("\n").map((line) => Number(/^disk (\d+)$/.exec(line)?.[1] ?? NaN));
+    };
+    const least = 100 * 1024 ** 2;
+    const whole = await measured([diskWatch, "volume"]);
+    assert.ok(whole.length > 0 && whole.every((bytes) => bytes >= least), whole.join());
+    const plain = await measured([COUNT]);
+    assert.ok(plain.length === 40 && plain.some((bytes) => bytes < least), plain.join());
   },
 });

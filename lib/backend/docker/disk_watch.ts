@@ -1,6 +1,6 @@
-import { diskFailure, DiskMeter } from "../../bottle/disk_limit.ts";
+import { diskFailure, DiskMeter, isMeasurement, unwatchedFailure } from "../../bottle/disk_limit.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
-import { oneLine } from "../../errors.ts";
+import { type Failure, oneLine } from "../../errors.ts";
 import type { CommandPlace, CommandPorts } from "./command.ts";
 import { engineFailure, saidBy } from "./failures.ts";
 import { REF } from "./refs.ts";
@@ -19,6 +19,14 @@ export interface DiskWatch {
 const FIRST_MS = 1500;
 /** How long a program that ended too early is left alone: the bottle may be about to end as well. */
 const AGAIN_MS = 5000;
+/**
+ * How long a bottle may go unmeasured, and how often that is looked at. An agent can make measuring slow, or fail, and
+ * would write what it likes meanwhile. The longest pause between two measurements is a fraction of this.
+ */
+const UNWATCHED_MS = 120_000;
+const LOOK_MS = 10_000;
+/** What tells that nothing can be measured there, whatever the agent does: the program's own word, or it is missing. */
+const UNFIT: readonly number[] = [3, 127];
 /** How long a program is given to end by itself once it is told to. */
 const PATIENCE_MS = 10_000;
 /** Milliseconds of a call that ends the agent. */
@@ -29,7 +37,8 @@ const KILLED = 137;
 /**
  * Runs something in a bottle while its disk is watched; `run` gets the ports that it is interrupted through.
  *
- * @throws Failure `disk-limit` once the bottle takes too much; then the agent's processes are gone
+ * @throws Failure `disk-limit` once the bottle takes too much, `disk-unwatched` when that cannot be told for minutes;
+ * then the agent's processes are gone
  */
 export async function watchingDisk<T>(
   place: CommandPlace & { readonly watch: DiskWatch },
@@ -63,23 +72,50 @@ async function watch(place: CommandPlace & { readonly watch: DiskWatch }, ports:
   if (!await slept(FIRST_MS, ports)) return;
   const stop = AbortSignal.any([ports.done, ports.over.signal]);
   const meter = new DiskMeter({ parts: steps.length, limit });
-  let ending: Promise<void> | undefined;
   let isTold = false;
+  let ending: Promise<void> | undefined;
+  const end = (why: Failure): void => {
+    if (stop.aborted) return;
+    ports.over.abort(why);
+    ending = endAgent(place, ports);
+  };
   await Promise.all(steps.map(async (step, part) => {
+    const latest = { isMeasured: false, said: "" };
     const onLine = (line: string): void => {
+      latest.isMeasured ||= isMeasurement(line);
       const taken = meter.read(part, line);
-      if (taken === undefined || stop.aborted) return;
-      ports.over.abort(diskFailure({ taken, limit, stays }));
-      ending = endAgent(place, ports);
+      if (taken !== undefined) end(diskFailure({ taken, limit, stays }));
     };
-    while (!stop.aborted) {
-      const said = await measuring(step, { place, ports, stop, onLine });
-      if (stop.aborted || !await slept(AGAIN_MS, ports)) return;
+    const unfit = new AbortController();
+    const silent = endSilence(latest, {
+      ...ports,
+      done: AbortSignal.any([stop, unfit.signal]),
+      end: (said) => end(unwatchedFailure({ minutes: UNWATCHED_MS / 60_000, said, stays })),
+    });
+    while (!stop.aborted && !unfit.signal.aborted) {
+      const { code, said } = await measuring(step, { place, ports, stop, onLine });
+      latest.said = said;
+      if (UNFIT.includes(code)) unfit.abort();
+      if (stop.aborted || !await slept(AGAIN_MS, ports)) break;
       if (!isTold) ports.onEvent({ kind: "notice", text: `the bottle's disk is not watched now: ${said}` });
       isTold = true;
     }
+    await silent;
   }));
   await ending;
+}
+
+/** Calls `end` when nothing is measured for too long. */
+async function endSilence(
+  latest: { isMeasured: boolean; readonly said: string },
+  ports: WatchPorts & { readonly end: (said: string) => void },
+): Promise<void> {
+  for (let silence = 0; silence < UNWATCHED_MS; silence += LOOK_MS) {
+    if (!await slept(LOOK_MS, ports)) return;
+    if (latest.isMeasured) silence = -LOOK_MS;
+    latest.isMeasured = false;
+  }
+  ports.end(latest.said);
 }
 
 /** Whether it slept to the end. */
@@ -92,7 +128,7 @@ async function slept(ms: number, { host, done }: WatchPorts): Promise<boolean> {
   }
 }
 
-/** Runs the program of a step until `stop` or its own end; what it said last. Never throws. */
+/** Runs the program of a step until `stop` or its own end; how it ended and what it said last. Never throws. */
 async function measuring(
   { invocation }: Step,
   { place, ports, stop, onLine }: {
@@ -101,23 +137,23 @@ async function measuring(
     readonly stop: AbortSignal;
     readonly onLine: (line: string) => void;
   },
-): Promise<string> {
+): Promise<{ readonly code: number; readonly said: string }> {
   const { client } = ports;
   const late = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const hurry = (): void => void (timer = setTimeout(() => late.abort(), PATIENCE_MS));
   stop.addEventListener("abort", hurry, { once: true });
   try {
-    const { stderr } = await client.outcome({
+    const { code, stderr } = await client.outcome({
       what: invocation.why,
       args: executedArguments(invocation, place.ids).slice(client.globalArguments.length),
       input: openStream(invocation.input?.kind === "program" ? invocation.input.text : "", stop),
       signal: late.signal,
       onLine,
     });
-    return oneLine(saidBy(stderr));
+    return { code, said: oneLine(saidBy(stderr)) };
   } catch (error) {
-    return oneLine(error instanceof Error ? error.message : String(error));
+    return { code: NaN, said: oneLine(error instanceof Error ? error.message : String(error)) };
   } finally {
     stop.removeEventListener("abort", hurry);
     clearTimeout(timer);

@@ -2,13 +2,11 @@ import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { EgressTally } from "../../egress/tally.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
+import { FOLLOWED_KEPT, LogOrder, stamped } from "./log_order.ts";
 
 /** How long the last lines are awaited, and how often they are looked for meanwhile. */
 const PATIENCE_MS = 2000;
 const LOOK_MS = 20;
-
-/** Enough of what the client says to tell why it failed. */
-const KEPT = 65_536;
 
 /** What following needs. */
 export interface FollowerPorts {
@@ -28,8 +26,7 @@ export class EgressFollower {
   readonly #id: string;
   readonly #ended: Promise<boolean>;
   #isOver = false;
-  /** When the engine took the last line of each stream, as it writes it: such times sort as text. */
-  readonly #last = { stdout: "", stderr: "" };
+  readonly #order = new LogOrder();
 
   /** `tail` is the number of older lines to begin with, all of them unless told; `after` leaves out events until that time. */
   constructor(
@@ -56,13 +53,10 @@ export class EgressFollower {
         what: "reading the sidecar's log",
         args: ["container", "logs", "--follow", "--timestamps", ...lines, id],
         signal: AbortSignal.any([signal, this.#stop.signal]),
-        kept: KEPT,
+        kept: FOLLOWED_KEPT,
         onLine: (line, stream) => {
-          const { at, text } = stamped(line);
-          // Engines begin a piece of the log again when they start its next file.
-          if (at !== "" && at <= this.#last[stream]) return;
-          this.#last[stream] = at;
-          const event = proxy.readEvent(text);
+          const text = this.#order.next(line, stream);
+          const event = text === undefined ? undefined : proxy.readEvent(text);
           if (event !== undefined && event.time > after) this.#tally.add(event);
         },
       });
@@ -96,16 +90,10 @@ export class EgressFollower {
       const stream = stdout === "" ? "stderr" : "stdout";
       const { at } = stamped(stream === "stdout" ? stdout : stderr);
       const end = host.now() + PATIENCE_MS;
-      while (this.#last[stream] < at && !this.#isOver && host.now() < end) await host.sleep(LOOK_MS);
-      return this.#last[stream] >= at;
+      while (this.#order.last[stream] < at && !this.#isOver && host.now() < end) await host.sleep(LOOK_MS);
+      return this.#order.last[stream] >= at;
     } catch {
       return false;
     }
   }
-}
-
-/** A line and when the engine took it; empty where it does not say. */
-function stamped(line: string): { readonly at: string; readonly text: string } {
-  const [, at = "", text = line] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$/s.exec(line) ?? [];
-  return { at, text };
 }

@@ -6,6 +6,7 @@ import { squid } from "../../egress/squid/squid.ts";
 import { EXIT, Failure, oneLine, printable } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure } from "./failures.ts";
+import { FOLLOWED_KEPT, LogOrder } from "./log_order.ts";
 
 /** Whose logs can be read. */
 const PROXIES: readonly EgressProxy[] = [squid, pipelock];
@@ -73,12 +74,15 @@ export async function readEgressLog(
   }
   const what = "reading the sidecar's log";
   const read: EgressEvent[] = [];
+  const order = new LogOrder();
   const outcome = await client.outcome({
     what,
-    args: ["container", "logs", ...(options.follow ? ["--follow"] : []), id],
+    args: ["container", "logs", ...(options.follow ? ["--follow", "--timestamps"] : []), id],
     signal,
-    onLine(line): void {
-      const event = proxy.readEvent(line);
+    kept: FOLLOWED_KEPT,
+    onLine(line, stream): void {
+      const text = options.follow ? order.next(line, stream) : line;
+      const event = text === undefined ? undefined : proxy.readEvent(text);
       if (event === undefined) return;
       if (options.follow) options.onEgress(event);
       else read.push(event);

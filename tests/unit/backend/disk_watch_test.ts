@@ -204,3 +204,56 @@ Deno.test("watchingDisk() adds up all its programs", async () => {
     message: "The bottle was stopped at its disk limit: it takes 120 MiB, and may take 100 MiB",
   });
 });
+
+Deno.test("watchingDisk() ends an agent that cannot be measured for minutes, and not one that is slow to measure", async () => {
+  const silent = watched({ stays: "claude-bottle-dev" });
+  silent.scripted.on(/ kill 9/, {});
+  await assert.rejects(silent.watching(untilInterrupted), {
+    code: "disk-unwatched",
+    message: "The bottle was stopped: for 2 minutes nobody could tell what disk it takes",
+  });
+  assert.deepEqual(silent.scripted.lines, [END]);
+  assert.equal(silent.slept.filter((ms) => ms === 10_000).length, 12);
+
+  const failing = watched();
+  failing.scripted.on(/ kill 9/, {});
+  const over = failing.watching(untilInterrupted);
+  void (async () => {
+    for (let count = 1;; count++) {
+      const said = "claude-bottle: its processes have too many";
+      (await failing.live.running(count)).end({ code: 1, stderr: `${said}\n` });
+    }
+  })();
+  await assert.rejects(over, {
+    code: "disk-unwatched",
+    message: /takes \(claude-bottle: its processes have too many\)$/,
+  });
+  assert.equal(failing.notices.length, 1);
+
+  const slow = watched();
+  const done = Promise.withResolvers<number>();
+  const run = slow.watching(() => done.promise);
+  const process = await slow.live.running(1);
+  for (let looks = 0; looks < 40; looks = slow.slept.length) {
+    await new Promise((resolve) => setTimeout(resolve));
+    if (slow.slept.length % 11 === 0) process.say("disk 4096");
+  }
+  done.resolve(7);
+  assert.equal(await run, 7);
+});
+
+Deno.test("watchingDisk() lets be what cannot be measured at all, and says so once", async () => {
+  for (const code of [3, 127]) {
+    const now = watched();
+    const done = Promise.withResolvers<number>();
+    const run = now.watching(() => done.promise);
+    (await now.live.running(1)).end({ code, stderr: "claude-bottle: cannot run /usr/bin/find\n" });
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setTimeout(resolve));
+    assert.deepEqual(now.notices, [
+      "the bottle's disk is not watched now: claude-bottle: cannot run /usr/bin/find",
+    ]);
+    assert.equal(now.live.started.length, 1);
+    done.resolve(7);
+    assert.equal(await run, 7);
+  }
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { binaryText, diskFailure, DiskMeter } from "../../../lib/bottle/disk_limit.ts";
+import { binaryText, diskFailure, DiskMeter, unwatchedFailure } from "../../../lib/bottle/disk_limit.ts";
 
 /** What a meter answers to lines of parts. */
 function answers(
@@ -20,6 +20,8 @@ Deno.test("DiskMeter says when there is too much, from the second measurement on
       expected: [undefined, undefined, undefined, 300],
     },
     { lines: ["disk 500", "disk 90", "disk 101"], expected: [undefined, undefined, 101] },
+    // Who is over the limit does not stay there by freeing a little now and then.
+    { lines: ["disk 10100", "disk 10089", "disk 10081"], expected: [undefined, undefined, 10081] },
   ];
   for (const { lines, expected } of rows) {
     assert.deepEqual(answers({ parts: 1, limit: 100 }, lines.map((line) => [0, line])), expected);
@@ -103,4 +105,21 @@ Deno.test("binaryText() is in the units of a manifest", () => {
     [25_276_510_208, "23.5 GiB"],
   ] as const;
   for (const [bytes, text] of rows) assert.equal(binaryText(bytes), text);
+});
+
+Deno.test("unwatchedFailure() tells how long and what was said last, and that what lives on is all there", () => {
+  const failure = unwatchedFailure({
+    minutes: 2,
+    said: "its processes have too many",
+    stays: "claude-bottle-dev",
+  });
+  assert.equal(failure.code, "disk-unwatched");
+  assert.equal(
+    failure.message,
+    "The bottle was stopped: for 2 minutes nobody could tell what disk it takes (its processes have too many)",
+  );
+  assert.equal(failure.hints.length, 2);
+  const silent = unwatchedFailure({ minutes: 2, said: "", stays: undefined });
+  assert.match(silent.message, /what disk it takes$/);
+  assert.equal(silent.hints.length, 1);
 });

@@ -792,7 +792,7 @@ export const MALFORMED: readonly {
       'm.yaml:3:35: bottles.dev.resources.memory: "1m" must be at least 64m',
       "        resources: { cpus: 0, memory: 1m, pids: 31, disk: 20 }",
       "                                      ^~",
-      "m.yaml:3:45: bottles.dev.resources.pids: 31 must be from 32 to 4194304",
+      "m.yaml:3:45: bottles.dev.resources.pids: 31 must be from 64 to 4194304",
       "        resources: { cpus: 0, memory: 1m, pids: 31, disk: 20 }",
       "                                                ^~",
       "m.yaml:3:55: bottles.dev.resources.disk: must be text, found 20",
@@ -825,6 +825,23 @@ export const MALFORMED: readonly {
       'm.yaml:3:61: bottles.dev.resources.disk: "0g" must be more than nothing',
       "        resources: { cpus: 2000, memory: 4gb, pids: 32.5, disk: 0g }",
       "                                                                ^~",
+    ],
+  },
+  {
+    title: "a disk that is full before anything happens",
+    file: "m.yaml",
+    text: [
+      "bottles:",
+      "  least: { resources: { disk: 16m, pids: 64 } }",
+      "  dev:",
+      "    resources: { disk: 1b }",
+      "agents:",
+      "  a: { bottle: dev }",
+    ].join("\n"),
+    problems: [
+      'm.yaml:4:24: bottles.dev.resources.disk: "1b" must be at least 16m',
+      "        resources: { disk: 1b }",
+      "                           ^~",
     ],
   },
   {
