@@ -14,6 +14,8 @@ type Leg =
     readonly folder: string;
     readonly permissions: string;
     readonly deadline: number;
+    /** How many files run at once; one unless told. */
+    readonly jobs?: number;
     /** Those of the folder that run again, on the second engine. */
     readonly second?: readonly string[];
   };
@@ -59,6 +61,9 @@ interface LegResult extends TestCounts {
   readonly output: string;
 }
 
+/** Bottles are mostly waited for: more than there are cores, and each test owns what it labels. */
+const ENGINE_JOBS = 3;
+
 const LEGS: readonly Leg[] = [
   { kind: "check", name: "fmt", run: (root) => deno(["fmt", "--check"], checking(root)) },
   { kind: "check", name: "lint", run: (root) => deno(["lint"], checking(root)) },
@@ -67,13 +72,21 @@ const LEGS: readonly Leg[] = [
   { kind: "tests", name: "unit", folder: "tests/unit", permissions: "unit", deadline: 10 * MINUTES },
   { kind: "tests", name: "cli", folder: "tests/cli", permissions: "unit", deadline: 10 * MINUTES },
   { kind: "tests", name: "e2e", folder: "tests/e2e", permissions: "project", deadline: 15 * MINUTES },
-  { kind: "tests", name: "engine", folder: "tests/engine", permissions: "project", deadline: 45 * MINUTES },
+  {
+    kind: "tests",
+    name: "engine",
+    folder: "tests/engine",
+    permissions: "project",
+    deadline: 60 * MINUTES,
+    jobs: ENGINE_JOBS,
+  },
   {
     kind: "tests",
     name: "second",
     folder: "tests/engine",
     permissions: "project",
-    deadline: 20 * MINUTES,
+    deadline: 30 * MINUTES,
+    jobs: ENGINE_JOBS,
     second: SECOND_ENGINE_TESTS.map((name) => `tests/engine/${name}_test.ts`),
   },
 ];
@@ -156,7 +169,7 @@ async function runTests(
   if (!(await hasTests(join(root, leg.folder)))) {
     return { passed: 0, failed: 0, skipped: 0, note: "no tests yet", output: "" };
   }
-  const env: Record<string, string> = {};
+  const env: Record<string, string> = leg.jobs === undefined ? {} : { DENO_JOBS: String(leg.jobs) };
   if (leg.second !== undefined) {
     const engine = await secondEngine(root);
     if (engine.kind === "absent") return absent(leg.second, engine.reason);
@@ -176,6 +189,7 @@ async function runTests(
       `-P=${leg.permissions}`,
       "--no-prompt",
       ...check,
+      ...(leg.jobs === undefined ? [] : ["--parallel"]),
       `--junit-path=${report}`,
       ...leg.second ?? [leg.folder],
     ];
