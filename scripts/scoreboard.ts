@@ -12,7 +12,8 @@ import { fromFileUrl } from "./lint_paths.ts";
 const USAGE = `usage: deno run -P=project scripts/scoreboard.ts [--engine DOCKER_HOST]… [--output FILE]
 
 Attacks bottles on each engine, with each of its runtimes and proxies, and writes the figures to docs/scoreboard.md.
-Without --engine: on the engine that docker talks to.`;
+Without --engine: on the engine that docker talks to. When an engine fails, what the others came to is written to
+FILE.partial. Exit code 1: an engine failed, something got through that should not, or a control did not.`;
 
 /** Where bottles are attacked. */
 interface Place {
@@ -22,20 +23,20 @@ interface Place {
   readonly proxy: ProxyName;
 }
 
-interface Row {
+export interface Row {
   readonly place: Place;
   readonly outcome: SuiteOutcome;
 }
 
 /** What the command line asks for; `undefined` when it cannot be understood. */
-function options(
+export function options(
   args: readonly string[],
 ): { readonly engines: readonly (string | undefined)[]; readonly output: string } | undefined {
   const engines: string[] = [];
   let output = fromFileUrl(new URL("../docs/scoreboard.md", import.meta.url));
   for (let index = 0; index < args.length; index += 2) {
     const value = args[index + 1];
-    if (value === undefined) return undefined;
+    if (!value) return undefined;
     if (args[index] === "--engine") engines.push(value);
     else if (args[index] === "--output") output = value;
     else return undefined;
@@ -43,21 +44,22 @@ function options(
   return { engines: engines.length === 0 ? [undefined] : engines, output };
 }
 
-async function attackOn(engine: string | undefined): Promise<readonly Row[]> {
+/** A row as soon as it is known. @throws Error when the engine fails or has nothing that bottles run on */
+async function* attackOn(engine: string | undefined): AsyncGenerator<Row> {
   if (engine !== undefined) Deno.env.set("DOCKER_HOST", engine);
-  const { agent: image } = await builtImages();
   const version = await docker("version", "--format", "{{.Server.Version}}");
-  const rows: Row[] = [];
-  for (const runtime of ["runc", "runsc"] as const) {
-    if (!(await engineRuntimes()).includes(runtime)) continue;
+  const { agent: image } = await builtImages();
+  const there = await engineRuntimes();
+  const runtimes = (["runc", "runsc"] as const).filter((runtime) => there.includes(runtime));
+  if (runtimes.length === 0) throw new Error("It has neither runc nor runsc");
+  for (const runtime of runtimes) {
     const runtimeVersion = await versionOf(runtime);
     for (const proxy of await engineProxies() as readonly ProxyName[]) {
       const outcome = await runSuite({ image, proxy, runtime });
       say(`engine ${version}: ${summary(outcome, { proxy, runtime })}`);
-      rows.push({ place: { engine: version, runtime, runtimeVersion, proxy }, outcome });
+      yield { place: { engine: version, runtime, runtimeVersion, proxy }, outcome };
     }
   }
-  return rows;
 }
 
 /** Name and version of a runtime, as the engine knows them. */
@@ -71,14 +73,14 @@ async function versionOf(runtime: Place["runtime"]): Promise<string> {
   return `runc ${parts.find(({ Name }) => Name === "runc")?.Version ?? "of an unknown version"}`;
 }
 
-function scoreboard(rows: readonly Row[]): string {
+export function scoreboard(rows: readonly Row[]): string {
   return [
     "# Scoreboard",
     "",
     `What ${ATTEMPTS.length} attempts to get out of a bottle came to, on real engines. Each is made from inside a bottle as its agent,`,
     "and a recording canary says whether it got through: a host outside, the engine's host, a name server, another bottle.",
-    "*Live* are those that do get through once the protections that stop them are taken off, so that the attempt is known",
-    `to be one. *Controls* are ${CONTROLS.length} uses that are granted, which must get through in the same run.`,
+    "*Live* are those that get through only once the protections that stop them are taken off, so that the attempt is",
+    `known to be one. *Controls* are ${CONTROLS.length} uses that are granted, which must get through in the same run.`,
     "",
     `Version ${VERSION}, ${
       new Date().toISOString().slice(0, 10)
@@ -93,7 +95,7 @@ function scoreboard(rows: readonly Row[]): string {
     ...named(rows),
     "## Attempts",
     "",
-    "Numbers are those of the columns above. **x** got through.",
+    "Numbers are those of the rows above. **x** got through; what was not made proves nothing.",
     "",
     ...(Object.keys(GROUPS) as Group[]).flatMap((group) => groupTable(group, rows)),
   ].join("\n");
@@ -136,10 +138,12 @@ function groupTable(group: Group, rows: readonly Row[]): readonly string[] {
       attempts.map(({ id, title, stoppedBy }) => [
         title,
         stoppedBy.map((protection) => PROTECTIONS[protection].title).join("; "),
-        rows.flatMap(({ outcome }, index) => isThrough(outcome.live, id) ? [String(index + 1)] : []).join(
+        rows.flatMap(({ outcome }, index) =>
+          verdictOf(outcome.live, id) === "through" ? [String(index + 1)] : []
+        ).join(
           " ",
         ),
-        ...rows.map(({ outcome }) => isThrough(outcome.held, id) ? "**x**" : "stopped"),
+        ...rows.map(({ outcome }) => SHOWN[verdictOf(outcome.held, id)]),
       ]),
     ),
     "",
@@ -152,34 +156,74 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): r
 }
 
 type Results = SuiteOutcome["held"];
+type Verdict = Results[number]["verdict"];
 
-function counted(results: Results, verdict: Results[number]["verdict"]): number {
+/** How what became of an attempt is shown. */
+const SHOWN: Readonly<Record<Verdict, string>> = {
+  through: "**x**",
+  stopped: "stopped",
+  untried: "not made",
+  unknown: "not known",
+};
+
+function counted(results: Results, verdict: Verdict): number {
   return results.filter((result) => result.verdict === verdict).length;
 }
 
-function isThrough(results: Results, id: string): boolean {
-  return results.some((result) => result.id === id && result.verdict === "through");
+function verdictOf(results: Results, id: string): Verdict {
+  return results.find((result) => result.id === id)?.verdict ?? "untried";
 }
 
 function say(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
+/** Whether all was stopped but what the proxy is known to let through, and all that is granted was not. */
+export function isRight({ place, outcome: { held, controls } }: Row): boolean {
+  const lets = place.proxy === "pipelock" ? exceptions(held) : [];
+  return held.every(({ id, verdict }) => verdict === "stopped" || lets.includes(id)) &&
+    controls.every(({ verdict }) => verdict === "through");
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const chosen = options(args);
   if (chosen === undefined) {
     say(USAGE);
+    return args.includes("--help") ? 0 : 2;
+  }
+  // Known before minutes are spent.
+  if (!await isWritable(chosen.output)) {
+    say(`error: ${chosen.output} cannot be written`);
     return 2;
   }
   const rows: Row[] = [];
-  for (const engine of chosen.engines) rows.push(...await attackOn(engine));
-  await Deno.writeTextFile(chosen.output, scoreboard(rows));
-  say(`written: ${chosen.output}`);
-  const broken = rows.flatMap(({ place, outcome }) => {
-    const lets = place.proxy === "pipelock" ? exceptions(outcome.held) : [];
-    return outcome.held.filter(({ id, verdict }) => verdict !== "stopped" && !lets.includes(id));
-  });
-  return broken.length === 0 ? 0 : 1;
+  let output = chosen.output;
+  for (const engine of chosen.engines) {
+    try {
+      for await (const row of attackOn(engine)) rows.push(row);
+    } catch (error) {
+      output = `${chosen.output}.partial`;
+      say(
+        `error: ${engine ?? "the engine"} failed: ${error instanceof Error ? error.message.trim() : error}`,
+      );
+    }
+  }
+  if (rows.length === 0) return 1;
+  await Deno.writeTextFile(output, scoreboard(rows));
+  say(`written: ${output}`);
+  return output === chosen.output && rows.every(isRight) ? 0 : 1;
+}
+
+/** Whether a file can be written; one that is there stays as it is. */
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    const isThere = await Deno.stat(path).then(() => true, () => false);
+    await Deno.writeTextFile(path, "", { append: true });
+    if (!isThere) await Deno.remove(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -13,9 +13,7 @@ export interface CanaryOptions {
 
 /** A host that records everything that arrives at it, also on port 53. Disposing removes it and its networks. */
 export interface Canary extends AsyncDisposable {
-  /** Names of what the engine has of it. */
-  readonly objects: readonly string[];
-  /** The networks that it alone is in. */
+  /** The networks that it alone is in; its container has the name of the first. */
   readonly networks: readonly string[];
   /** One that counts as public and that nothing routes to. */
   readonly address: string;

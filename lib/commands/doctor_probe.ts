@@ -4,7 +4,7 @@ import type { BottlePlan } from "../bottle/plan.ts";
 import { EXIT } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type ProtectionFinding, protectionFindings } from "../isolation/findings.ts";
-import { type Result, UNTOLD } from "../isolation/judge.ts";
+import type { Result } from "../isolation/judge.ts";
 import { PROBED, PROBED_CLOSED, PROBED_CONTROLS, PROBED_OUTSIDE } from "../isolation/probed.ts";
 import { tryAll } from "../isolation/trials.ts";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
@@ -165,6 +165,6 @@ function controlOf(
 /** Nothing when all that is granted got through, and all that was tried is known of. */
 function doubtOf(controls: readonly Control[], results: readonly Result[]): string | undefined {
   if (controls.some(({ passed }) => !passed)) return "what is granted did not get through either";
-  const untold = results.filter(({ verdict, said }) => verdict === "untried" && said === UNTOLD);
-  return untold.length === 0 ? undefined : `nothing is known of ${untold.length} of the attempts`;
+  const unknown = results.filter(({ verdict }) => verdict === "unknown").length;
+  return unknown === 0 ? undefined : `nothing is known of ${unknown} of the attempts`;
 }

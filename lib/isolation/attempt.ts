@@ -56,13 +56,14 @@ export type Sent = string | { readonly hello: string | undefined };
 export type Witness =
   /** One of the recording canaries has the attempt's mark in what arrived there. */
   | { readonly kind: "canary" }
-  /** What came back matches: for what only answers and has no canary behind it. */
-  | { readonly kind: "answer"; readonly pattern: RegExp }
-  /** How its acts ended matches: for what has nobody of ours at its other end. */
+  /**
+   * What came back matches, for what only answers and has no canary behind it; or how its acts ended does, for what
+   * has nobody of ours at its other end.
+   */
   | {
-    readonly kind: "outcome";
+    readonly kind: "answer" | "outcome";
     readonly pattern: RegExp;
-    /** How they must have ended to be stopped, where they may also end in a way that proves nothing. */
+    /** What is seen of an attempt that was stopped, where something else may be seen that proves nothing. */
     readonly stopped?: RegExp;
   };
 

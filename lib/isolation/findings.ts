@@ -69,7 +69,7 @@ function madeOf({ attempts, results, proxy }: Probed): readonly Made[] {
   const byId = new Map(results.map((result) => [result.id, result]));
   return attempts.flatMap((attempt) => {
     const result = byId.get(attempt.id);
-    if (result === undefined || result.verdict === "untried") return [];
+    if (result?.verdict !== "through" && result?.verdict !== "stopped") return [];
     const { id, title, pipelockLets } = attempt;
     const lets = proxy === "pipelock" ? pipelockLets : undefined;
     const excepted = result.verdict === "through" && lets !== undefined;

@@ -4,14 +4,17 @@ import { missingIn, type Observation } from "./probe.ts";
 /** What became of one attempt. */
 export interface Result {
   readonly id: string;
-  /** `untried` where the world lacks what it names, or nothing is known of it. */
-  readonly verdict: "through" | "stopped" | "untried";
+  /**
+   * `untried` where the world lacks what it names, or how it ended proves nothing; `unknown` where it should have been
+   * made and nobody can say that it was.
+   */
+  readonly verdict: "through" | "stopped" | "untried" | "unknown";
   /** What its own process saw, for people: foreign text. */
   readonly said: string;
 }
 
-/** What is said of an attempt that the probe made, or should have made, and said nothing of. */
-export const UNTOLD = "not told of";
+/** How an attempt ends that was not made to its end: its process failed, ran out of time, or had no program to run. */
+const UNMADE = /^(failed: |took too long$)|\bended with 12[67]\b/;
 
 /** How much of what came back is told. */
 const TOLD = 120;
@@ -30,7 +33,9 @@ export function resultOf(
   const { id, witness } = trial;
   if (said === undefined) {
     const missing = missingIn(trial, world);
-    return { id, verdict: "untried", said: missing.length > 0 ? `no ${missing.join(", ")}` : UNTOLD };
+    return missing.length > 0
+      ? { id, verdict: "untried", said: `no ${missing.join(", ")}` }
+      : { id, verdict: "unknown", said: "not told of" };
   }
   // A mark that arrived is beyond doubt, whoever else may tell.
   const verdict = arrived.has(id) ? "through" : verdictBy(witness, said);
@@ -39,14 +44,9 @@ export function resultOf(
 }
 
 function verdictBy(witness: Witness, { outcome, answer }: Observation): Result["verdict"] {
-  switch (witness.kind) {
-    case "canary":
-      return "stopped";
-    case "answer":
-      return witness.pattern.test(answer) ? "through" : "stopped";
-    case "outcome": {
-      if (witness.pattern.test(outcome)) return "through";
-      return witness.stopped === undefined || witness.stopped.test(outcome) ? "stopped" : "untried";
-    }
-  }
+  if (UNMADE.test(outcome)) return "unknown";
+  if (witness.kind === "canary") return "stopped";
+  const seen = witness.kind === "answer" ? answer : outcome;
+  if (witness.pattern.test(seen)) return "through";
+  return witness.stopped === undefined || witness.stopped.test(seen) ? "stopped" : "untried";
 }

@@ -21,8 +21,15 @@ const NAME_ANSWERED: Witness = {
 /** A refused connection is an answer too: whoever sent it was reached. */
 const HOST_ANSWERED: Witness = { kind: "outcome", pattern: /^(connected|refused)$/ };
 
-/** Anything but a refusal: the sidecar tried. That it would have looked for TLS next is not seen. */
-const SIDECAR_TRIED: Witness = { kind: "answer", pattern: /^HTTP\/1\.[01] (?!403)/ };
+/**
+ * Anything but a refusal: the sidecar tried. That it would have looked for TLS next is not seen. Silence may be a
+ * firewall's that it waits for.
+ */
+const SIDECAR_TRIED: Witness = {
+  kind: "answer",
+  pattern: /^HTTP\/1\.[01] (?!403)/,
+  stopped: /^HTTP\/1\.[01] 403/,
+};
 
 /** What must not even be sent. */
 const SENT: Witness = { kind: "outcome", pattern: /^sent/ };

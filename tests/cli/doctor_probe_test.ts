@@ -8,14 +8,22 @@ const STOPPED: Readonly<Record<string, string>> = {
   "control-loopback": "ended with 0",
 };
 
+/** What comes back from it, where it is told by that. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  "host-by-sidecar": "HTTP/1.1%20403",
+  "proxy-loopback-address": "HTTP/1.1%20403",
+};
+
 /** A bottle that lets nothing through but what is granted, and what `through` names. */
 function backend(
-  { through = [], silent = [], failing = [] }: {
+  { through = [], silent = [], failing = [], ends = {} }: {
     readonly through?: readonly string[];
     /** What the probe does not tell of. */
     readonly silent?: readonly string[];
     /** Controls that do not get through. */
     readonly failing?: readonly string[];
+    /** How some attempts end instead. */
+    readonly ends?: Readonly<Record<string, string>>;
   } = {},
 ): FakeBackend {
   const fake = new FakeBackend();
@@ -25,7 +33,7 @@ function backend(
       const [id = ""] = attempt.split(" ");
       if (silent.includes(id)) return "";
       if (passing.includes(id)) fake.arrived += `${attempt}\n`;
-      return `${id}\t${STOPPED[id] ?? "silence"}\t%\n`;
+      return `${id}\t${ends[id] ?? STOPPED[id] ?? "silence"}\t${ANSWERS[id] ?? "%"}\n`;
     }).join("");
   return fake;
 }
@@ -202,6 +210,16 @@ Deno.test("doctor --probe holds nothing when the probe does not tell of an attem
   const json = await report(backend({ silent: ["direct-tcp"] }), 1);
   assert.deepEqual(ids(json, "held"), []);
   assert.equal(json.protections[0]?.grounds, "nothing is known of 1 of the attempts");
+});
+
+Deno.test("doctor --probe holds nothing when an attempt was not made to its end", async () => {
+  for (const end of ["failed:%20no%20module", "took%20too%20long", "ended%20with%20127"]) {
+    const json = await report(backend({ ends: { "direct-tcp": end } }), 1);
+    assert.deepEqual(ids(json, "held"), [], end);
+    assert.equal(json.protections[0]?.grounds, "nothing is known of 1 of the attempts");
+    const seen = await report(backend({ ends: { "direct-tcp": end }, through: ["direct-tcp"] }), 1);
+    assert.deepEqual(ids(seen, "not held"), ["one-network"], end);
+  }
 });
 
 Deno.test("doctor --probe prints what pipelock lets through as what it is, and counts it as nothing else", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { addressIn } from "../../lib/backend/docker/addresses.ts";
+import { DockerBottleBackend } from "../../lib/backend/docker/backend.ts";
 import { runApp } from "../../lib/cli/app.ts";
 import { denoHost } from "../../lib/host/deno.ts";
 import { type ProtectionId, PROTECTIONS } from "../../lib/isolation/protections.ts";
@@ -251,5 +252,29 @@ Deno.test({
     assert.deepEqual({ signal, stdout }, { signal: "SIGINT", stdout: "" });
     const left = await objects();
     assert.deepEqual(made.filter((id) => left.includes(id)), []);
+  },
+});
+
+Deno.test({
+  name: "a canary tells all that arrived, and one that is gone is no witness that nothing did",
+  ignore: !RUNTIMES.includes("runc"),
+  async fn(): Promise<void> {
+    await builtImages();
+    const host = denoHost();
+    try {
+      const onEvent = (): void => {};
+      const { signal } = host.interrupts;
+      const asked = { names: [], privateNames: [], tcpPorts: [443], udpPorts: [443], signal, onEvent };
+      await using canary = await new DockerBottleBackend({ host, context: undefined, onEvent }).openCanary(
+        asked,
+      );
+      assert.doesNotMatch(await canary.records(), /straight/);
+      await canary.probe([`one udp ${canary.privateAddress} 443 straight`]);
+      assert.match(await canary.records(), /^udp 443 \S+ straight$/m);
+      await docker("kill", canary.networks[0] ?? "");
+      await assert.rejects(canary.records(), /is not running/);
+    } finally {
+      host.interrupts.release();
+    }
   },
 });

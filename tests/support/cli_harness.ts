@@ -158,7 +158,6 @@ export class FakeBackend implements BottleBackend {
     await Promise.resolve();
     this.#enter("openCanary");
     return {
-      objects: ["container claude-bottle-canary-x", "network claude-bottle-canary-x"],
       networks: ["claude-bottle-canary-x", "claude-bottle-canary-x-private"],
       address: "203.0.113.18",
       privateAddress: "10.213.0.18",

@@ -8,10 +8,13 @@ import type { DockerClient } from "./client.ts";
 import { createDemoNetwork, type DemoPorts, demoRun } from "./demo_network.ts";
 import { AGENT_UID, imageRecipes } from "./images.ts";
 import { DEMO_ROLE, type RunLabels } from "./labels.ts";
-import { NAME_PREFIX } from "./names.ts";
+import { NAME_PREFIX, RUN_ID_BYTES, runIdFrom } from "./names.ts";
 import { removeRun } from "./teardown.ts";
 
 const READY_DEADLINE_MS = 15_000;
+const RECORDED_DEADLINE_MS = 15_000;
+/** Where it hears its own mark. */
+const OWN_PORT = 9;
 
 /**
  * Starts a canary in a container without capabilities, on two networks that lead nowhere and have no address of the
@@ -36,15 +39,11 @@ export async function openCanary(ports: DemoPorts, options: CanaryOptions): Prom
     await ready(ports, { id, signal });
     const networks = [places.outside, places.inner].map(({ network }) => network);
     return {
-      objects: [`container ${name}`, ...networks.map((network) => `network ${network}`)],
       networks,
       address: places.outside.address,
       privateAddress: places.inner.address,
       hostAddress,
-      async records(): Promise<string> {
-        const what = "reading what arrived at the canary";
-        return await client.run({ what, args: ["container", "logs", id], signal });
-      },
+      records: () => wholeRecords(ports, { id, signal }),
       probe: (attempts) => attackProbe(client, { container: id, user: USER, attempts, signal }),
       async [Symbol.asyncDispose](): Promise<void> {
         const leftover = await remove();
@@ -86,11 +85,21 @@ async function createPlaces(
     const subnet = await createDemoNetwork(ports, draw === undefined ? asked : { ...asked, draw });
     return { network, address: addressIn(subnet, 2) };
   };
-  const [outside, inner] = await Promise.all([
-    place(name, () => publicSubnet(ports.host.random(2))),
-    place(`${name}-private`),
-  ]);
-  return { outside, inner };
+  // One after the other: when one fails, nothing is made any more behind whoever removes the rest.
+  const outside = await place(name, () => publicSubnet(ports.host.random(2))).catch((error) => {
+    throw withoutRoom(error);
+  });
+  return { outside, inner: await place(`${name}-private`) };
+}
+
+/** What the engine says of a taken subnet names neither the ranges nor a way out: no setting changes these. */
+function withoutRoom(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.code !== "subnet-taken") return error;
+  const ranges = PUBLIC_RANGES.join(" and ");
+  return new Failure("subnet-taken", `Other networks leave the canary no room in ${ranges}`, {
+    hints: ["`docker network ls` lists them; remove what is not needed there, and run it again"],
+    exit: EXIT.beforeAgent,
+  });
 }
 
 /** One of the /28 of the documentation's ranges. */
@@ -123,17 +132,8 @@ async function startContainer(
   const created = await client.run({
     what,
     args: [
-      ...[
-        "container",
-        "create",
-        "--init",
-        "--name",
-        name,
-        "--network",
-        outside.network,
-        "--ip",
-        outside.address,
-      ],
+      ...["container", "create", "--init", "--name", name],
+      ...["--network", outside.network, "--ip", outside.address],
       ...aliases("--network-alias", options.names),
       ...["--user", `${USER.uid}:${USER.gid}`, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
       // Its ports are those of real servers.
@@ -146,6 +146,7 @@ async function startContainer(
       ...["--entrypoint", "/usr/bin/perl", image, "-e", canaryProgram],
       ...options.tcpPorts.map((port) => `tcp:${port}`),
       ...options.udpPorts.map((port) => `udp:${port}`),
+      `tcp:${OWN_PORT}`,
       `dns:${outside.address}`,
     ],
     signal,
@@ -161,6 +162,37 @@ function aliases(flag: string, names: readonly string[]): readonly string[] {
   return names.flatMap((name) => [flag, name]);
 }
 
+/**
+ * Everything that arrived up to now. The engine's log comes later than what it tells of: a mark of the canary's own is
+ * behind all the rest. A log without its beginning was rotated, and a canary that is gone recorded nothing at all.
+ *
+ * @throws Failure `canary-failed` also when some of it is lost
+ */
+async function wholeRecords(
+  { host, client }: DemoPorts,
+  { id, signal }: { readonly id: string; readonly signal: AbortSignal },
+): Promise<string> {
+  const mark = `own-${runIdFrom(host.random(RUN_ID_BYTES))}`;
+  const attempts = [`own tcp % 127.0.0.1 ${OWN_PORT} ${mark}`];
+  await attackProbe(client, { container: id, user: USER, attempts, signal });
+  const what = "reading what arrived at the canary";
+  const end = host.now() + RECORDED_DEADLINE_MS;
+  for (;;) {
+    const records = await client.run({ what, args: ["container", "logs", id], signal });
+    if (records.startsWith(READY) && records.includes(mark)) return records;
+    if (host.now() > end) {
+      throw new Failure("canary-failed", "The canary's record of what got out is not complete", {
+        hints: ["Run it again on a quiet machine"],
+        exit: EXIT.failed,
+      });
+    }
+    await host.sleep(100, signal);
+  }
+}
+
+/** How its first line begins. */
+const READY = "ready ";
+
 /** Waits until it listens. @throws Failure `canary-failed` with its last words */
 async function ready(
   { host, client }: DemoPorts,
@@ -170,7 +202,7 @@ async function ready(
   const end = host.now() + READY_DEADLINE_MS;
   for (;;) {
     const { stdout, stderr } = await client.outcome({ what, args: ["container", "logs", id], signal });
-    if (stdout.startsWith("ready ")) return;
+    if (stdout.startsWith(READY)) return;
     if (host.now() > end || stderr.includes("cannot listen")) {
       throw new Failure("canary-failed", "The canary that records what gets out did not start", {
         problems: stderr.split("\n").filter((line) => line !== "").slice(-10)

@@ -186,7 +186,6 @@ const REQUESTS: readonly Attempt[] = [
         "0\r\n\r\nGET http://{other}/{mark} HTTP/1.1\r\nHost: {other}\r\n\r\n",
     ),
     ["proxy-methods", "proxy-hosts"],
-    { pipelockLets: PIPELOCK_LETS.http },
   ),
   tried(
     "fetch",

@@ -16,13 +16,14 @@ export function summary(
   { proxy, runtime }: Pick<SuiteOptions, "proxy" | "runtime">,
 ): string {
   const lets = proxy === "pipelock" ? exceptions(held) : [];
+  const hosts = ATTEMPTS.filter(({ group }) => group === "host").length;
   return [
     `attacks on a bottle (${proxy}, ${runtime}): ${count(held, "stopped")} of ${held.length} stopped`,
     ...(lets.length === 0 ? [] : [`${lets.length} named exceptions (${lets.join(", ")})`]),
     `${count(live, "through")} live without what stops them`,
     `${count(controls, "through")} of ${controls.length} controls`,
     `name servers asked ${reached(held, "dns")} times`,
-    `host reached ${reached(held, "host")} of 9 times`,
+    `host reached ${reached(held, "host")} of ${hosts} times`,
     `${seconds.toFixed(0)} s`,
   ].join(", ");
 }

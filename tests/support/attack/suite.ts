@@ -42,7 +42,17 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteOutcome> {
     attackWhole({ ...parts, neighbour }, records),
     attackWeakened({ ...parts, neighbour }, records),
   ]);
-  return { held, controls, live, seconds: (Date.now() - began) / 1000 };
+  return { held, controls, live: proving(live, held), seconds: (Date.now() - began) / 1000 };
+}
+
+/** What gets through the whole bottle as well is nothing that was let through by what it lacks. */
+function proving(live: readonly Result[], held: readonly Result[]): readonly Result[] {
+  const anyway = new Set(held.filter(({ verdict }) => verdict === "through").map(({ id }) => id));
+  return live.map((result) =>
+    anyway.has(result.id)
+      ? { ...result, verdict: "untried", said: "gets through the whole bottle too" }
+      : result
+  );
 }
 
 type Parts = LaunchParts & { readonly neighbour: NeighbourBottle };

@@ -1,6 +1,5 @@
 import type { Trial } from "../../../lib/isolation/attempt.ts";
 import type { Result } from "../../../lib/isolation/judge.ts";
-import { missingIn } from "../../../lib/isolation/probe.ts";
 import * as trials from "../../../lib/isolation/trials.ts";
 import type { AttackedBottle } from "./bottles.ts";
 
@@ -25,11 +24,9 @@ export async function tryAll(
     probe: (words) => bottle.probe(words),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   });
-  const untold = attempts.filter((attempt, index) =>
-    results[index]?.verdict === "untried" && missingIn(attempt, world).length === 0
-  );
-  if (untold.length > 0) {
-    throw new Error(`The probe did not tell of ${untold.map(({ id }) => id).join(", ")}`);
+  const unknown = results.filter(({ verdict }) => verdict === "unknown");
+  if (unknown.length > 0) {
+    throw new Error(`Nothing is known of ${unknown.map(({ id, said }) => `${id} (${said})`).join(", ")}`);
   }
   return results;
 }

@@ -55,7 +55,8 @@ export async function openWorld(image: string): Promise<AttackWorld> {
     sockets,
     canaryId,
     host,
-    records: async () => (await Promise.all([canaryId, host.id].map((id) => docker("logs", id)))).join("\n"),
+    records: async () =>
+      (await Promise.all([wholeLog(canaryId, PORTS[0] ?? ""), wholeLog(host.id, host.port)])).join("\n"),
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
 }
@@ -107,6 +108,17 @@ async function startHost({ label, stack }: Owned, image: string): Promise<HostCa
   const own = (await docker("exec", id, "hostname", "-I")).split(/\s+/).find((one) => /^[\d.]+$/.test(one));
   // A host without a network of its own still has the engine's bridge.
   return { id, port: port("tcp"), udpPort: port("udp"), bridge, address: own ?? bridge };
+}
+
+/** Everything up to now: the engine's log comes later than what it tells of, so a mark of our own is awaited in it. */
+async function wholeLog(id: string, port: string): Promise<string> {
+  const mark = `own-${crypto.randomUUID()}`;
+  const script = "print { IO::Socket::INET->new($ARGV[0]) // die $@ } $ARGV[1]";
+  await docker("exec", id, "perl", "-MIO::Socket::INET", "-e", script, `127.0.0.1:${port}`, mark);
+  return await eventually("the canary's log is whole", async () => {
+    const log = await docker("logs", id);
+    return log.startsWith("ready ") && log.includes(mark) ? log : undefined;
+  });
 }
 
 async function remove(id: string): Promise<void> {

@@ -7,15 +7,28 @@ import { scriptedEngine } from "../../support/cli_harness.ts";
 import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
 
 /** An engine on which a canary can be started, and what that one says. */
-function machine(said: { readonly stdout?: string; readonly stderr?: string }): FakeHost {
+function machine(
+  said: { readonly stdout?: string; readonly stderr?: string },
+  { exec = { stdout: "a\tconnected\t%\n" }, hears = true }: {
+    /** How a process in it ends. */
+    readonly exec?: { readonly stdout?: string; readonly stderr?: string; readonly code?: number };
+    /** Whether it records what it says to itself. */
+    readonly hears?: boolean;
+  } = {},
+): FakeHost {
+  const marks: string[] = [];
   const processes = scriptedEngine()
     .on(/^docker network (create|connect|ls)/, { stdout: "" })
     .on(/^docker network inspect/, { stdout: "172.17.0.1 \n" })
     .on(/^docker container create/, { stdout: "c1\n" })
     .on(/^docker container start/, {})
     .on(/^docker volume ls/, {})
-    .on(/^docker container logs/, said)
-    .on(/^docker container exec/, { stdout: "a\tconnected\t%\n", code: 1 });
+    .on(/^docker container logs/, () => ({ ...said, stdout: (said.stdout ?? "") + marks.join("") }))
+    .on(/^docker container exec/, (call) => {
+      const mark = /own-\w+$/.exec(call.args.join(" "))?.[0];
+      if (mark !== undefined && hears) marks.push(`tcp 9 127.0.0.1 ${mark}\n`);
+      return exec;
+    });
   return fakeHost({ processes });
 }
 
@@ -66,14 +79,54 @@ Deno.test("openCanary() starts it without privileges, in networks that lead nowh
   ]);
 });
 
-Deno.test("a canary makes attempts as a user without rights, and gives what was said of them whatever the exit code", async () => {
+Deno.test("a canary makes attempts as a user without rights, and gives what was said of them", async () => {
   const host = machine({ stdout: "ready tcp:22\n" });
   await using canary = await open(host);
   assert.equal(await canary.probe(["a tcp"]), "a\tconnected\t%\n");
   const [exec = ""] = calls(host, "container exec");
   assert.match(exec, /^docker container exec --user 47291:47291 c1 \/usr\/bin\/perl -e /);
   assert.ok(exec.endsWith("a tcp"));
-  assert.equal(await canary.records(), "ready tcp:22\n");
+});
+
+Deno.test("attempts whose program failed are an error, not attempts that were stopped", async () => {
+  const host = machine({ stdout: "ready tcp:22\n" }, { exec: { stderr: "cannot fork", code: 11 } });
+  await using canary = await open(host);
+  await assert.rejects(canary.probe(["a tcp"]), /making the attempts: cannot fork/);
+});
+
+Deno.test("a canary's records are read once they hold what it said to itself", async () => {
+  const host = machine({ stdout: "ready tcp:22\ntcp 443 10.0.0.3 hello\n" });
+  await using canary = await open(host);
+  assert.match(
+    await canary.records(),
+    /^ready tcp:22\ntcp 443 10\.0\.0\.3 hello\ntcp 9 127\.0\.0\.1 own-\w+\n$/,
+  );
+});
+
+Deno.test("records that end too early, or whose beginning is lost, are an error and no proof", async () => {
+  for (const isRotated of [false, true]) {
+    const said = { stdout: "ready tcp:22\n" };
+    await using canary = await open(machine(said, { hears: isRotated }));
+    if (isRotated) said.stdout = "";
+    await assert.rejects(canary.records(), {
+      code: "canary-failed",
+      message: "The canary's record of what got out is not complete",
+    });
+  }
+});
+
+Deno.test("openCanary() says which ranges it needs when other networks have them", async () => {
+  const processes = scriptedEngine()
+    .on(/^docker network create/, { stderr: "Pool overlaps with other one on this address space", code: 1 })
+    .on(/^docker network inspect/, {})
+    .on(/^docker (container|network|volume) ls/, {});
+  const host = fakeHost({ processes });
+  await assert.rejects(open(host), {
+    code: "subnet-taken",
+    message: "Other networks leave the canary no room in 198.51.100.0/24 and 203.0.113.0/24",
+  });
+  const names = calls(host, "network create").map((line) => line.split(" ").at(-1) ?? "");
+  assert.deepEqual(names.filter((name) => name.endsWith("-private")), []);
 });
 
 Deno.test("openCanary() gives up on one that cannot listen, in its own words, and removes it", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Trial, Witness } from "../../../lib/isolation/attempt.ts";
+import { CANARY, type Trial, type Witness } from "../../../lib/isolation/attempt.ts";
 import { resultOf } from "../../../lib/isolation/judge.ts";
 import type { Observation } from "../../../lib/isolation/probe.ts";
 import { PROBED } from "../../../lib/isolation/probed.ts";
@@ -33,6 +33,24 @@ Deno.test("resultOf() judges by what came back, or how it ended, where there is 
   assert.equal(verdict(either, SAID), "through");
   assert.equal(verdict(either, { outcome: "refused", answer: "" }), "stopped");
   assert.equal(verdict(either, { outcome: "silence", answer: "" }), "untried");
+});
+
+Deno.test("resultOf() does not take for stopped what was not made to its end", () => {
+  const ends = [
+    "failed: Can't locate object method",
+    "took too long",
+    "ended with 127",
+    "silence, ended with 126",
+  ];
+  for (const outcome of ends) {
+    for (
+      const witness of [CANARY, { kind: "answer", pattern: /x/ }, { kind: "outcome", pattern: /x/ }] as const
+    ) {
+      assert.equal(verdict(witness, { outcome, answer: "" }), "unknown", outcome);
+      assert.equal(verdict(witness, { outcome, answer: "" }, ["t"]), "through", outcome);
+    }
+  }
+  assert.equal(verdict(CANARY, { outcome: "ended with 1", answer: "" }), "stopped");
 });
 
 Deno.test("resultOf() knows nothing of what was not told, and says what it would take", () => {
@@ -111,7 +129,7 @@ Deno.test("the rest that no canary sees is judged by what it takes", () => {
     [
       "proxy-loopback-address",
       { outcome: "connected", answer: "HTTP/1.0 200 Connection established\r\n" },
-      { outcome: "connected", answer: "" },
+      { outcome: "connected", answer: "HTTP/1.1 403 Forbidden\r\n" },
     ],
     [
       "direct-ipv6-address",
@@ -126,5 +144,11 @@ Deno.test("the rest that no canary sees is judged by what it takes", () => {
   for (const [id, through, stopped] of rows) {
     assert.equal(probed(id, through), "through", id);
     assert.equal(probed(id, stopped), "stopped", id);
+  }
+});
+
+Deno.test("a sidecar that says nothing may be waiting for a firewall: that proves nothing", () => {
+  for (const id of ["host-by-sidecar", "proxy-loopback-address"]) {
+    assert.equal(probed(id, { outcome: "connected", answer: "" }), "untried", id);
   }
 });
