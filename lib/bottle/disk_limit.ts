@@ -65,15 +65,15 @@ export function diskFailure(
 ): Failure {
   return new Failure(
     "disk-limit",
-    `The bottle was stopped at its disk limit: it takes ${binaryText(taken)}, and may take ${
+    `What ran was ended at the bottle's disk limit: it takes ${binaryText(taken)}, and may take ${
       binaryText(limit)
     }`,
     {
       hints: [
         `Raise resources.disk in the manifest if it needs more, such as \`disk: ${raised(taken)}\``,
-        ...(stays === undefined
-          ? []
-          : [`Or free some: nothing in ${stays} is lost, and a command that removes files is let do so`]),
+        ...(stays === undefined ? [] : [
+          `Or free some: nothing in it is lost, and files can be removed: claude-bottle exec ${stays} -- rm FILE`,
+        ]),
       ],
     },
   );

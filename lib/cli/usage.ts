@@ -8,16 +8,24 @@ const WORDINGS: readonly (readonly [RegExp, string])[] = [
   [/^Expected input for flag (--\S+) but encountered (--\S+) instead$/, "$1 needs a value, found $2"],
   [/^Expected input for flag (--\S+)$/, "$1 needs a value"],
   [/^Expected argument for (\S+)$/, "Name the $1"],
+  [/^Failed to parse (".*") for what: it (is none of .*)$/, "$1 $2"],
   [/^Failed to parse (".*") for (\S+): Cannot convert .* to a boolean$/, "--$2 takes no value, found $1"],
   [/^Too many arguments, expected \d+ but encountered (".*")$/, "Too many arguments: $1"],
 ];
+
+/** Words that are taken for commands; what the parser would suggest leads elsewhere. */
+const MEANT: ReadonlyMap<string, string> = new Map([["demo", "start demo"], ["help", "--help"]]);
 
 /** What the parser said of the words before `--`, with the next step. */
 export function usageFailure(
   said: string,
   { program, own }: { readonly program: string; readonly own: readonly string[] },
 ): Failure {
-  const message = inOurWords(kebabSuggestions(said.trim()));
+  const [command = ""] = own;
+  const meant = MEANT.get(command);
+  const message = meant === undefined
+    ? inOurWords(kebabSuggestions(said.trim()))
+    : `There is no command \`${command}\`, did you mean \`${meant}\`?`;
   return new Failure("usage", message || "The command line cannot be read", {
     hints: hintsFor(message, { program, own }),
     exit: EXIT.usage,

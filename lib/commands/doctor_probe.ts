@@ -2,7 +2,6 @@ import type { Bottle } from "../bottle/backend.ts";
 import type { Canary } from "../bottle/canary.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import { EXIT } from "../errors.ts";
-import type { Host } from "../host/host.ts";
 import { type ProtectionFinding, protectionFindings } from "../isolation/findings.ts";
 import type { Result } from "../isolation/judge.ts";
 import { PROBED, PROBED_CLOSED, PROBED_CONTROLS, PROBED_OUTSIDE } from "../isolation/probed.ts";
@@ -37,7 +36,7 @@ export async function doctorProbe(options: DoctorOptions, ports: CommandPorts): 
   const { signal } = host.interrupts;
   const { onEvent } = reporter;
   const started = host.now();
-  const choice = await bottleChoice(options, host);
+  const choice = await bottleChoice(options, ports);
   const backend = await loadBackend(ports, options);
   const shown = waiting(reporter);
   const engine = await shown("asking the engine what it is", () => backend.identify({ signal }));
@@ -67,22 +66,31 @@ interface Probe {
 
 /** What `start` would take here: of the manifest's bottles where they agree. @throws Failure */
 async function bottleChoice(
-  { proxy, runtime, manifest: file }: DoctorOptions,
-  host: Host,
+  { proxy, runtime, manifest: file, json }: DoctorOptions,
+  { host, reporter }: Pick<CommandPorts, "host" | "reporter">,
 ): Promise<{ readonly proxy: ProxyName | undefined; readonly runtime: RuntimeChoice | undefined }> {
   if (proxy !== undefined && runtime !== undefined) return { proxy, runtime };
   const manifest = await chosenManifest(host, file);
   const bottles = [...manifest.agents.values()].map(({ bottle }) => manifest.bottles.get(bottle));
+  const usual = proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
+  const proxies = bottles.map((bottle) => bottle?.egress.proxy ?? usual ?? "pipelock");
+  const runtimes = bottles.map((bottle) => bottle?.runtime);
+  if (!json) {
+    if (proxy === undefined && !agree(proxies)) reporter.info(differing("proxy"));
+    if (runtime === undefined && !agree(runtimes)) reporter.info(differing("runtime"));
+  }
   return {
-    proxy: proxy ?? agreed(bottles.map((bottle) => bottle?.egress.proxy)) ??
-      proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY")),
-    runtime: runtime ?? agreed(bottles.map((bottle) => bottle?.runtime)),
+    proxy: proxy ?? (agree(proxies) ? proxies[0] : undefined) ?? usual,
+    runtime: runtime ?? (agree(runtimes) ? runtimes[0] : undefined),
   };
 }
 
-function agreed<T>(values: readonly T[]): T | undefined {
-  const [first] = values;
-  return values.every((value) => value === first) ? first : undefined;
+function agree(values: readonly unknown[]): boolean {
+  return values.every((value) => value === values[0]);
+}
+
+function differing(flag: "proxy" | "runtime"): string {
+  return `the manifest's bottles differ in their ${flag}: one is attacked, and --${flag} names it`;
 }
 
 interface Setting {

@@ -117,5 +117,5 @@ function summary({ findings, seconds }: ProbeOutcome): string {
     return count === 0 ? [] : [`${count} ${status}`];
   });
   const made = new Set(findings.flatMap(({ attempts }) => attempts.map(({ id }) => id))).size;
-  return `${made} attempts in ${seconds.toFixed(1)} s: ${parts.join(", ")}`;
+  return `${findings.length} protections, ${made} attempts, ${seconds.toFixed(1)} s: ${parts.join(", ")}`;
 }

@@ -30,6 +30,9 @@ export async function logs(options: LogsOptions, ports: CommandPorts): Promise<n
     await backend.egressLog(bottle, { follow, signal, onEgress: (event) => print.event(event) });
   });
   print.end();
+  if (!options.json && !print.hasPrinted()) {
+    reporter.info(options.blocked ? "nothing was refused" : "nothing was tried");
+  }
   return EXIT.done;
 }
 
@@ -40,10 +43,13 @@ export async function logs(options: LogsOptions, ports: CommandPorts): Promise<n
 function printer(
   { json, blocked, follow }: LogsOptions,
   out: (text: string) => void,
-): { event(event: EgressEvent): void; end(): void } {
+): { event(event: EgressEvent): void; end(): void; hasPrinted(): boolean } {
   let last: { event: EgressEvent; times: number } | undefined;
+  let printed = false;
   const flush = (): void => {
-    if (last !== undefined) out(json ? jsonLine(last.event, last.times) : textLine(last.event, last.times));
+    if (last === undefined) return;
+    out(json ? jsonLine(last.event, last.times) : textLine(last.event, last.times));
+    printed = true;
     last = undefined;
   };
   return {
@@ -58,6 +64,7 @@ function printer(
       if (follow) flush();
     },
     end: flush,
+    hasPrinted: () => printed,
   };
 }
 

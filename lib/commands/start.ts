@@ -139,7 +139,8 @@ async function chosenAgent(
 ): Promise<string> {
   const choices = [...manifest.agents.keys()];
   if (name === undefined && choices.length > 1) {
-    reporter.info("several agents are available:");
+    const { stdinIsTerminal, stderrIsTerminal } = host.terminal;
+    if (stdinIsTerminal && stderrIsTerminal) reporter.info("several agents are available:");
     const { signal } = host.interrupts;
     const choice = await choose(host.terminal, { question: "which one?", choices, signal });
     if (choice !== undefined) return choice;

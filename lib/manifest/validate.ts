@@ -113,7 +113,9 @@ function hostProblems(source: Source, bottle: Path): readonly Found[] {
         message: `${
           quoted(String(entry))
         } is neither in egress.allowlist nor an ssh entry's Host or Hostname`,
-        hint: "Allow it there as well, or remove it here",
+        hint: /^[\d.]+$|:/.test(String(entry))
+          ? "Write the name that leads to that address, and allow it there as well"
+          : "Allow it there as well, or remove it here",
       })]
     ),
   ];

@@ -79,7 +79,7 @@ Deno.test("doctor --probe attacks a bottle, kills its sidecar, attacks again, an
   const run = await probe(backend());
   assert.deepEqual(run.outcome, { kind: "exit", code: 0 }, run.stdout + run.stderr);
   assert.equal(run.stdout, await Deno.readTextFile(new URL("testdata/doctor_probe.txt", import.meta.url)));
-  assert.match(run.stderr, /^claude-bottle: 56 attempts in \d+\.\d s: 16 held\n$/);
+  assert.match(run.stderr, /^claude-bottle: 16 protections, 56 attempts, \d+\.\d s: 16 held\n$/);
   assert.deepEqual(run.backend.calls.map((call) => call.split(" ").slice(0, 2).join(" ")), [
     "identify",
     "build",
@@ -136,6 +136,13 @@ Deno.test("doctor --probe takes proxy and runtime from its flags, else what star
     const { backend: fake, stderr } = await probe(backend(), argv, options);
     const [spec] = fake.specs;
     assert.deepEqual([spec?.proxy.name, spec?.runtime], expected, stderr);
+    const mixed = options.manifest?.includes("two:") === true && options.manifest !== TWO_AGENTS;
+    assert.equal(
+      stderr.includes("differ in their proxy: one is attacked, and --proxy names it"),
+      mixed,
+      stderr,
+    );
+    assert.equal(stderr.includes("differ in their runtime"), false, stderr);
   }
 });
 

@@ -120,7 +120,7 @@ Deno.test("list and info refuse words they do not know, with code 2", async () =
   const rows = [
     {
       argv: ["list", "agent"],
-      message: 'Failed to parse "agent" for what: it is none of agents, bottles, active',
+      message: '"agent" is none of agents, bottles, active',
     },
     {
       argv: ["list", "agents", "bottles"],

@@ -120,3 +120,21 @@ Deno.test("logs of a bottle that is not there names those that are, with code 1"
   assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
   assert.match(run.stderr, /There is no bottle "writer"\n\nhint: Bottles: claude-bottle-reviewer\n/);
 });
+
+Deno.test("logs says so when there is nothing to show, and nothing with --json", async () => {
+  const rows = [
+    { argv: [], stderr: "claude-bottle: nothing was tried\n" },
+    { argv: ["--blocked"], stderr: "claude-bottle: nothing was refused\n" },
+    { argv: ["--json"], stderr: "" },
+  ];
+  for (const { argv, stderr } of rows) {
+    const fake = backend();
+    fake.events = argv.includes("--blocked") ? [ALLOWED] : [];
+    const run = await runCli(["logs", "reviewer", ...argv], { backend: fake });
+    assert.deepEqual({ code: run.outcome, out: run.stdout, err: run.stderr }, {
+      code: { kind: "exit", code: 0 },
+      out: "",
+      err: stderr,
+    });
+  }
+});

@@ -22,7 +22,7 @@ Deno.test("start stops a bottle at its disk limit, says both figures, and leaves
   const { error } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "");
   assert.deepEqual([error.code, error.message], [
     "disk-limit",
-    "The bottle was stopped at its disk limit: it takes 101 MiB, and may take 100 MiB",
+    "What ran was ended at the bottle's disk limit: it takes 101 MiB, and may take 100 MiB",
   ]);
   const kinds = await sandbox.docker.kinds();
   assert.ok(kinds.includes("end-all"), kinds.join());

@@ -61,7 +61,7 @@ for (const runtime of ["runc", "runsc"]) {
       assert.equal(stdout, "written\n");
       assert.match(
         stderr,
-        /^error: The bottle was stopped at its disk limit: it takes 2\d\d(\.\d)? MiB, and may take 250 MiB$/m,
+        /^error: What ran was ended at the bottle's disk limit: it takes 2\d\d(\.\d)? MiB, and may take 250 MiB$/m,
       );
       assert.match(
         stderr,
@@ -121,8 +121,11 @@ for (const runtime of ["runc", "runsc"]) {
         "cd; head -c 70M /dev/zero > one; head -c 70M /dev/zero > two; sleep 30; echo end",
       );
       assert.deepEqual([much.code, much.stdout], [1, ""], much.stderr);
-      assert.match(much.stderr, /^error: The bottle was stopped at its disk limit/m);
-      assert.match(much.stderr, /^hint: Or free some: nothing in claude-bottle-test-\S+ is lost, /m);
+      assert.match(much.stderr, /^error: What ran was ended at the bottle's disk limit/m);
+      assert.match(
+        much.stderr,
+        /^hint: Or free some: nothing in it is lost, .* exec claude-bottle-test-\S+ -- rm FILE$/m,
+      );
 
       const freed = await run("cd; stat -c %s one two; rm one; sleep 6; echo end");
       assert.deepEqual([freed.code, freed.stdout], [0, "73400320\n73400320\nend\n"], freed.stderr);

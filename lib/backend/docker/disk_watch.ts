@@ -54,6 +54,9 @@ export async function watchingDisk<T>(
   } finally {
     done.abort();
     await watching;
+    // Whatever ran may have left the cursor behind a prompt of its own.
+    const { terminal } = ports.host;
+    if (over.signal.aborted && terminal.stdinIsTerminal && terminal.stderrIsTerminal) terminal.err("\n");
   }
   over.signal.throwIfAborted();
   return result;

@@ -174,7 +174,11 @@ function boundsOf({ resources: { cpus, disk } }: BottleSpec, { memory, pids }: E
 
 function limitsText({ memory, pids, cpus, disk }: Bounds): string {
   const gib = Number((memory / 1024 ** 3).toFixed(2));
-  const most = [`${gib} GiB memory`, `${pids} processes`, ...(cpus === null ? [] : [`${cpus} cpus`])];
+  const most = [
+    `${gib} GiB memory`,
+    `${pids} processes`,
+    ...(cpus === null ? [] : [`${cpus} ${cpus === 1 ? "cpu" : "cpus"}`]),
+  ];
   return [...most, `${binaryText(disk)} disk`].join(", ");
 }
 

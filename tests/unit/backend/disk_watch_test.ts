@@ -4,6 +4,7 @@ import type { CommandPorts } from "../../../lib/backend/docker/command.ts";
 import { watchingDisk } from "../../../lib/backend/docker/disk_watch.ts";
 import type { Step } from "../../../lib/bottle/invocation.ts";
 import { fakeHost } from "../../support/fake_host.ts";
+import { MemoryTerminal, PERSON } from "../../support/memory_terminal.ts";
 import { LiveProcesses } from "../../support/live_processes.ts";
 import { ScriptedProcesses } from "../../support/scripted_processes.ts";
 
@@ -28,11 +29,15 @@ interface Watched {
 }
 
 function watched(
-  { steps = [step("one")], stays }: { steps?: readonly Step[]; stays?: string } = {},
+  { steps = [step("one")], stays, terminal = new MemoryTerminal() }: {
+    steps?: readonly Step[];
+    stays?: string;
+    terminal?: MemoryTerminal;
+  } = {},
 ): Watched {
   const scripted = new ScriptedProcesses();
   const live = new LiveProcesses(scripted, /^docker watch /);
-  const host = fakeHost({ processes: scripted });
+  const host = fakeHost({ processes: scripted, terminal });
   const notices: string[] = [];
   const client = new DockerClient({
     processes: live,
@@ -86,10 +91,10 @@ Deno.test("watchingDisk() interrupts what runs once there is too much, and ends 
     process.say(`disk ${200 * MIB}`);
     await assert.rejects(run, {
       code: "disk-limit",
-      message: "The bottle was stopped at its disk limit: it takes 101 MiB, and may take 100 MiB",
+      message: "What ran was ended at the bottle's disk limit: it takes 101 MiB, and may take 100 MiB",
       hints: [
         "Raise resources.disk in the manifest if it needs more, such as `disk: 1g`",
-        "Or free some: nothing in claude-bottle-dev is lost, and a command that removes files is let do so",
+        "Or free some: nothing in it is lost, and files can be removed: claude-bottle exec claude-bottle-dev -- rm FILE",
       ],
     });
     assert.deepEqual(now.scripted.lines, [END]);
@@ -201,7 +206,7 @@ Deno.test("watchingDisk() adds up all its programs", async () => {
     two?.say(`disk ${60 * MIB}`);
   }
   await assert.rejects(run, {
-    message: "The bottle was stopped at its disk limit: it takes 120 MiB, and may take 100 MiB",
+    message: "What ran was ended at the bottle's disk limit: it takes 120 MiB, and may take 100 MiB",
   });
 });
 
@@ -255,5 +260,25 @@ Deno.test("watchingDisk() lets be what cannot be measured at all, and says so on
     assert.equal(now.live.started.length, 1);
     done.resolve(7);
     assert.equal(await run, 7);
+  }
+});
+
+Deno.test("watchingDisk() begins a new line on a terminal whose command it ended, and nowhere else", async () => {
+  for (
+    const { terminals, taken, stderr } of [
+      { terminals: PERSON, taken: 101, stderr: "\n" },
+      { terminals: [], taken: 101, stderr: "" },
+      { terminals: PERSON, taken: 99, stderr: "" },
+    ]
+  ) {
+    const terminal = new MemoryTerminal({ terminals });
+    const now = watched({ terminal });
+    now.scripted.on(/ kill 9/, {});
+    const run = now.watching(untilInterrupted);
+    const process = await now.live.running(1);
+    for (const mib of [99, taken, taken]) process.say(`disk ${mib * MIB}`);
+    if (taken < 100) now.interrupt();
+    await assert.rejects(run);
+    assert.equal(terminal.stderr, stderr);
   }
 });

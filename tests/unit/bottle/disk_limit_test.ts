@@ -78,7 +78,7 @@ Deno.test("diskFailure() tells both numbers and what to write, and that what liv
   assert.deepEqual([failure.code, failure.exit], ["disk-limit", 1]);
   assert.equal(
     failure.message,
-    "The bottle was stopped at its disk limit: it takes 412 MiB, and may take 200 MiB",
+    "What ran was ended at the bottle's disk limit: it takes 412 MiB, and may take 200 MiB",
   );
   const raise = "Raise resources.disk in the manifest if it needs more, such as `disk: 1g`";
   assert.deepEqual(failure.hints, [raise]);
@@ -86,7 +86,7 @@ Deno.test("diskFailure() tells both numbers and what to write, and that what liv
     diskFailure({ taken: 22 * 1024 ** 3, limit: 20 * 1024 ** 3, stays: "claude-bottle-dev" }).hints,
     [
       raise.replace("1g", "44g"),
-      "Or free some: nothing in claude-bottle-dev is lost, and a command that removes files is let do so",
+      "Or free some: nothing in it is lost, and files can be removed: claude-bottle exec claude-bottle-dev -- rm FILE",
     ],
   );
 });

@@ -597,6 +597,23 @@ export const MALFORMED: readonly {
     ],
   },
   {
+    title: "a private address instead of a name",
+    file: "m.yaml",
+    text: [
+      "bottles:",
+      "  dev:",
+      "    egress: { allowlist: [a.lan], private: [10.0.0.1] }",
+      "agents:",
+      "  a: { bottle: dev }",
+    ].join("\n"),
+    problems: [
+      'm.yaml:3:45: bottles.dev.egress.private[0]: "10.0.0.1" is neither in egress.allowlist nor an ssh entry\'s Host or Hostname',
+      "        egress: { allowlist: [a.lan], private: [10.0.0.1] }",
+      "                                                ^~~~~~~~",
+      "hint: Write the name that leads to that address, and allow it there as well",
+    ],
+  },
+  {
     title: "a private host that is not allowed",
     file: "m.yaml",
     text: [
