@@ -61,8 +61,8 @@ interface LegResult extends TestCounts {
   readonly output: string;
 }
 
-/** Bottles are mostly waited for: more than there are cores, and each test owns what it labels. */
-const ENGINE_JOBS = 3;
+/** Bottles are mostly waited for, and each test owns what it labels. */
+const ENGINE_JOBS = 2;
 
 const LEGS: readonly Leg[] = [
   { kind: "check", name: "fmt", run: (root) => deno(["fmt", "--check"], checking(root)) },
