@@ -1,6 +1,6 @@
 import type { Attempt } from "../../../lib/isolation/attempt.ts";
 import type { ConfigFile } from "../../../lib/egress/proxy.ts";
-import { docker, eventually } from "../engine.ts";
+import { docker } from "../engine.ts";
 import type { AttackedBottle } from "./bottles.ts";
 import { type Result, type Scene, tryAll } from "./try.ts";
 
@@ -73,18 +73,21 @@ async function configure(
   }
 }
 
-/** Begins again with less memory than it needs, is asked for all that it has, and is ended by the kernel. */
+/**
+ * Begins again with less memory than it needs, and is asked for all that it has, until the kernel ends it. One that
+ * only crawls after that is ended as the kernel would have done it.
+ */
 async function exhaust({ ids, plan }: AttackedBottle): Promise<void> {
   await docker("stop", "--time", "1", ids.sidecar);
   await docker("update", "--memory", "6m", "--memory-swap", "6m", ids.sidecar);
   await docker("start", ids.sidecar).catch(() => "");
   const flood = FLOOD.replace("SIDECAR", plan.expected.sidecarAddress);
-  await eventually("the sidecar ran out of memory", async () => {
-    // Which of its processes the kernel ended, and whether the engine noticed why, differs; nothing else ends it here.
-    if (await docker("inspect", "--format", "{{.State.Running}}", ids.sidecar) === "false") return true;
+  for (let floods = 0; floods < 3; floods++) {
+    // Which of its processes the kernel ended, and whether the engine noticed why, differs.
+    if (await docker("inspect", "--format", "{{.State.Running}}", ids.sidecar) === "false") return;
     await docker("exec", ids.agent, "perl", "-MIO::Socket::INET", "-e", flood).catch(() => "");
-    return undefined;
-  }, 60_000);
+  }
+  await docker("kill", ids.sidecar).catch(() => "");
 }
 
 /** Beginnings of requests that never end, each of which has to be kept. */
