@@ -90,8 +90,9 @@ async function exhaust({ ids, plan }: AttackedBottle): Promise<void> {
   await docker("kill", ids.sidecar).catch(() => "");
 }
 
-/** Beginnings of requests that never end, each of which has to be kept. */
+/** Beginnings of requests that never end, each of which has to be kept. A sidecar that is gone answers none of them. */
 const FLOOD = `
+  alarm 8;
   my @open = map { IO::Socket::INET->new(PeerAddr => "SIDECAR:8888", Timeout => 1) // () } 1 .. 200;
   for my $socket (@open) { $socket->blocking(0); syswrite $socket, "GET / HTTP/1.1\\r\\nX: " . "x" x 30000 }
   sleep 2`;
