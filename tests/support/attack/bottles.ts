@@ -77,6 +77,8 @@ export async function launchBottle(parts: LaunchParts): Promise<AttackedBottle> 
   const { signal } = host.interrupts;
   const dispose = async (): Promise<void> => {
     host.interrupts.release();
+    // A launch that failed could not remove a network with the canary in it; the bench does.
+    await letGo(bench.agent, world);
     await bench[Symbol.asyncDispose]();
   };
   try {
@@ -96,6 +98,15 @@ export async function launchBottle(parts: LaunchParts): Promise<AttackedBottle> 
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** Takes the canary out of the internal networks of a bench's bottles. */
+async function letGo(agent: string, { canaryId }: AttackWorld): Promise<void> {
+  const labels = [`label=claude-bottle.agent=${agent}`, "label=claude-bottle.role=internal"];
+  const networks = await docker("network", "ls", "--quiet", ...labels.flatMap((one) => ["--filter", one]));
+  for (const id of networks.split("\n").filter((line) => line !== "")) {
+    await docker("network", "disconnect", "--force", id, canaryId).catch(() => "");
   }
 }
 
