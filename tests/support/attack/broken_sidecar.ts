@@ -1,6 +1,6 @@
 import type { Attempt } from "../../../lib/isolation/attempt.ts";
 import type { ConfigFile } from "../../../lib/egress/proxy.ts";
-import { docker } from "../engine.ts";
+import { docker, eventually } from "../engine.ts";
 import type { AttackedBottle } from "./bottles.ts";
 import { type Result, type Scene, tryAll } from "./try.ts";
 
@@ -73,21 +73,18 @@ async function configure(
   }
 }
 
-/**
- * Begins again with less memory than it needs, and is asked for all that it has, until the kernel ends it. One that
- * only crawls after that is ended as the kernel would have done it.
- */
+/** Begins again with less memory than it needs, and is asked for all that it has, until the kernel ends it. */
 async function exhaust({ ids, plan }: AttackedBottle): Promise<void> {
   await docker("stop", "--time", "1", ids.sidecar);
   await docker("update", "--memory", "6m", "--memory-swap", "6m", ids.sidecar);
   await docker("start", ids.sidecar).catch(() => "");
   const flood = FLOOD.replace("SIDECAR", plan.expected.sidecarAddress);
-  for (let floods = 0; floods < 3; floods++) {
-    // Which of its processes the kernel ended, and whether the engine noticed why, differs.
-    if (await docker("inspect", "--format", "{{.State.Running}}", ids.sidecar) === "false") return;
+  await eventually("the sidecar ran out of memory", async () => {
+    const state = await docker("inspect", "--format", "{{.State.OOMKilled}} {{.State.Running}}", ids.sidecar);
+    if (state === "true false") return state;
     await docker("exec", ids.agent, "perl", "-MIO::Socket::INET", "-e", flood).catch(() => "");
-  }
-  await docker("kill", ids.sidecar).catch(() => "");
+    return undefined;
+  }, 60_000);
 }
 
 /** Beginnings of requests that never end, each of which has to be kept. A sidecar that is gone answers none of them. */
