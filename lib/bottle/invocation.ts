@@ -80,6 +80,8 @@ export interface Step {
   readonly creates?: string;
   /** Its output is shown as progress: it may take minutes. */
   readonly slow?: true;
+  /** It goes on beside us, with its stdin held open; done once it says its first line. */
+  readonly held?: true;
   /** What its failure is called where the engine's words are not known; what was being done unless told. */
   readonly failure?: string;
   /** What to do when it fails, besides what the engine's words suggest. */

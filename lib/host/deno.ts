@@ -4,7 +4,7 @@ import type { DirectoryEntry, Files, FileStatus, OpenFile } from "./files.ts";
 import type { Host } from "./host.ts";
 import { Interrupted, type Interrupts, type InterruptSignal } from "./interrupts.ts";
 import { collect } from "./output.ts";
-import type { AttachOptions, Outcome, ProcessCall, Processes, RunOptions } from "./processes.ts";
+import type { AttachOptions, HeldProcess, Outcome, ProcessCall, Processes, RunOptions } from "./processes.ts";
 import { LineEditor } from "./line_editor.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -72,9 +72,11 @@ function denoInterrupts(): Interrupts {
 
 /** How long a child's output is awaited after its own end. */
 const STREAM_PATIENCE_MS = 1000;
+/** Bytes that are kept of what a held process says: an error's last words. */
+const HELD_OUTPUT = 65_536;
 
 function denoProcesses(): Processes {
-  return { run: runProcess, attach: attachProcess };
+  return { run: runProcess, attach: attachProcess, hold: holdProcess };
 }
 
 type SpawnOptions = Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr" | "detached">;
@@ -122,8 +124,7 @@ async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<
   const [stdout, stderr] = await output;
   clearTimeout(patience);
   if (deadline?.aborted && options.signal?.aborted !== true) {
-    const words = [call.program, ...call.args].slice(0, 4).join(" ");
-    throw new Failure("timed-out", `\`${words} …\` did not end within ${(options.deadlineMs ?? 0) / 1000} s`);
+    throw timedOut(call, options.deadlineMs ?? 0);
   }
   options.signal?.throwIfAborted();
   if (flood.signal.aborted) {
@@ -144,19 +145,57 @@ async function attachProcess(call: ProcessCall, options: AttachOptions = {}): Pr
   return { code: status.code, signal: status.signal, stdout: "", stderr: "" };
 }
 
+/** It lasts as long as we do: nothing but the end of this process closes its stdin. */
+function holdProcess(call: ProcessCall, { deadlineMs }: { readonly deadlineMs: number }): HeldProcess {
+  const child = spawn(call, { stdin: "piped", stdout: "piped", stderr: "piped", detached: true });
+  const input = child.stdin.getWriter();
+  const first = Promise.withResolvers<string | undefined>();
+  first.promise.catch(() => {});
+  const late = setTimeout(() => {
+    end(child, "SIGKILL");
+    first.reject(timedOut(call, deadlineMs));
+  }, deadlineMs);
+  const ended = heldToItsEnd(child, (line) => {
+    clearTimeout(late);
+    first.resolve(line);
+  });
+  return {
+    firstLine: first.promise,
+    ended,
+    say: (text) => input.write(new TextEncoder().encode(text)).catch(() => {}),
+    kill: () => end(child, "SIGKILL"),
+  };
+}
+
+function timedOut({ program, args }: ProcessCall, deadlineMs: number): Failure {
+  const words = [program, ...args].slice(0, 4).join(" ");
+  return new Failure("timed-out", `\`${words} …\` did not end within ${deadlineMs / 1000} s`);
+}
+
+async function heldToItsEnd(
+  child: Deno.ChildProcess,
+  onLine: (line: string | undefined) => void,
+): Promise<Outcome> {
+  const given = new AbortController();
+  const collecting = { signal: given.signal, kept: HELD_OUTPUT, onFlood: () => {} };
+  const output = Promise.all([
+    collect(child.stdout, { ...collecting, onLine }),
+    collect(child.stderr, { ...collecting, onLine: () => {} }),
+  ]);
+  const status = await child.status;
+  const patience = setTimeout(() => given.abort(), STREAM_PATIENCE_MS);
+  const [stdout, stderr] = await output;
+  clearTimeout(patience);
+  onLine(undefined);
+  return { code: status.code, signal: status.signal, stdout, stderr };
+}
+
 /** A child that asks to be ended gently first: SIGTERM on abort, SIGKILL two seconds later. */
 function endOnAbort(child: Deno.ChildProcess, signals: readonly (AbortSignal | undefined)[]): Disposable {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  function end(by: Deno.Signal): void {
-    try {
-      child.kill(by);
-    } catch {
-      // It has ended already.
-    }
-  }
   function stop(): void {
-    end("SIGTERM");
-    timer ??= setTimeout(() => end("SIGKILL"), 2000);
+    end(child, "SIGTERM");
+    timer ??= setTimeout(() => end(child, "SIGKILL"), 2000);
   }
   for (const signal of signals) signal?.addEventListener("abort", stop);
   return {
@@ -165,6 +204,14 @@ function endOnAbort(child: Deno.ChildProcess, signals: readonly (AbortSignal | u
       for (const signal of signals) signal?.removeEventListener("abort", stop);
     },
   };
+}
+
+function end(child: Deno.ChildProcess, by: Deno.Signal): void {
+  try {
+    child.kill(by);
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** Nobody waits for input that the child left unread: what it started may hold that pipe open too. */

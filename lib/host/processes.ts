@@ -43,10 +43,23 @@ export interface AttachOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A process beside us whose stdin we hold open: it learns from that stream's end that we are gone, however we ended. */
+export interface HeldProcess {
+  /** The first line of its stdout; `undefined` when it ended without one. Rejects with Failure `timed-out`, and then it is ended. */
+  readonly firstLine: Promise<string | undefined>;
+  readonly ended: Promise<Outcome>;
+  /** Writes to its stdin. Never throws: what has ended reads nothing. */
+  say(text: string): Promise<void>;
+  /** Ends it with SIGKILL, if it has not ended. */
+  kill(): void;
+}
+
 /** The only way this program starts other programs. */
 export interface Processes {
   /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past its deadline, `output-too-long`. */
   run(call: ProcessCall, options?: RunOptions): Promise<Outcome>;
   /** Runs with stdout and stderr (and stdin, without `input`) inherited; `stdout` and `stderr` of the outcome are empty. */
   attach(call: ProcessCall, options?: AttachOptions): Promise<Outcome>;
+  /** Starts what goes on beside us, in a session of its own; its first line has a deadline. @throws Failure `program-missing` */
+  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess;
 }

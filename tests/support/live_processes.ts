@@ -1,4 +1,11 @@
-import type { AttachOptions, Outcome, ProcessCall, Processes, RunOptions } from "../../lib/host/processes.ts";
+import type {
+  AttachOptions,
+  HeldProcess,
+  Outcome,
+  ProcessCall,
+  Processes,
+  RunOptions,
+} from "../../lib/host/processes.ts";
 
 /** A process that goes on until its stdin ends, its signal is raised, or a test ends it. */
 export class LiveProcess {
@@ -58,6 +65,10 @@ export class LiveProcesses implements Processes {
 
   attach(call: ProcessCall, options?: AttachOptions): Promise<Outcome> {
     return this.#inner.attach(call, options);
+  }
+
+  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess {
+    return this.#inner.hold(call, options);
   }
 
   /** Waits until so many were started; the last of them. */

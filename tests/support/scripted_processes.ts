@@ -1,9 +1,16 @@
 import { Failure } from "../../lib/errors.ts";
-import type { AttachOptions, Outcome, ProcessCall, Processes, RunOptions } from "../../lib/host/processes.ts";
+import type {
+  AttachOptions,
+  HeldProcess,
+  Outcome,
+  ProcessCall,
+  Processes,
+  RunOptions,
+} from "../../lib/host/processes.ts";
 
 /** One process that was started. */
 export interface RecordedCall {
-  readonly kind: "run" | "attach";
+  readonly kind: "run" | "attach" | "hold";
   readonly program: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -31,6 +38,8 @@ interface Rule {
 /** Processes that end as a test says; every start is recorded, and one that no rule expects fails. */
 export class ScriptedProcesses implements Processes {
   readonly calls: RecordedCall[] = [];
+  /** What was held, and what each was told. */
+  readonly held: { readonly line: string; readonly said: readonly string[] }[] = [];
   readonly #rules: Rule[] = [];
 
   /** Answers each call whose line matches; the rule added last is asked first. */
@@ -67,7 +76,34 @@ export class ScriptedProcesses implements Processes {
     return { ...await this.#perform("attach", call, options), stdout: "", stderr: "" };
   }
 
-  async #perform(kind: "run" | "attach", call: ProcessCall, options: RunOptions): Promise<Outcome> {
+  /**
+   * Scripted like any other, but for shells, which are held and forgotten: of one that succeeds the first line is its
+   * stdout's, or `up`, and it lasts until it is told `done` or killed.
+   */
+  hold(call: ProcessCall): HeldProcess {
+    const said: string[] = [];
+    this.held.push({ line: [call.program, ...call.args].join(" "), said });
+    const over = Promise.withResolvers<Outcome>();
+    const begun: Promise<Outcome> = call.program === "sh"
+      ? Promise.resolve({ code: 0, signal: null, stdout: "ready\n", stderr: "" })
+      : this.#perform("hold", call, {});
+    const outcome = begun.then((outcome) => {
+      if (outcome.code !== 0) over.resolve(outcome);
+      return outcome;
+    });
+    return {
+      firstLine: outcome.then(({ code, stdout }) => code === 0 ? stdout.split("\n")[0] || "up" : undefined),
+      ended: over.promise,
+      say(text): Promise<void> {
+        said.push(text);
+        if (text === "done\n") over.resolve({ code: 0, signal: null, stdout: "", stderr: "" });
+        return Promise.resolve();
+      },
+      kill: () => over.resolve({ code: 137, signal: "SIGKILL", stdout: "", stderr: "" }),
+    };
+  }
+
+  async #perform(kind: RecordedCall["kind"], call: ProcessCall, options: RunOptions): Promise<Outcome> {
     const { signal, deadlineMs } = options;
     const input = options.input instanceof ReadableStream
       ? new Uint8Array(await new Response(options.input).arrayBuffer())

@@ -94,7 +94,7 @@ async function bothContainers(run: EndedRun, client: DockerClient): Promise<read
 /** The failure of an agent's container that could not stay: what its image lacks is not the engine's doing. */
 export function agentEnded(): Failure {
   return new Failure("agent-ended", "The agent's container ended as soon as it started", {
-    hints: ["The agent image needs `/bin/sleep`, which every Debian image has"],
+    hints: ["The agent image needs `/bin/sh`, `/bin/cat` and `/bin/sleep`, which every Debian image has"],
     exit: EXIT.beforeAgent,
   });
 }

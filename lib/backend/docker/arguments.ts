@@ -197,6 +197,8 @@ export function agentContainerArguments(
     readonly image: Argument;
     /** The volume of the workspace and where it stands. */
     readonly workspace: { readonly volume: string; readonly directory: string } | undefined;
+    /** Whether it ends with the client that holds its stdin. */
+    readonly held: boolean;
   },
 ): readonly Argument[] {
   return [
@@ -220,13 +222,17 @@ export function agentContainerArguments(
     ...(options.workspace === undefined ? [] : ["--mount", workspaceMount(options.workspace)]),
     "--workdir",
     options.home,
-    // By its path: the image's PATH may begin where files of the user's or the agent's stand.
+    ...(options.held ? ["--interactive"] : []),
+    // By their paths: the image's PATH may begin where files of the user's or the agent's stand.
     "--entrypoint",
-    "/bin/sleep",
-    options.image,
-    "infinity",
+    ...(options.held
+      ? ["/bin/sh", options.image, "-c", HELD_PROGRAM]
+      : ["/bin/sleep", options.image, "infinity"]),
   ];
 }
+
+/** Says that it is up, and ends with its stdin: so with us, even where nothing else outlives us to remove it. */
+const HELD_PROGRAM = "echo up; exec /bin/cat >/dev/null";
 
 /** What the image has at that place does not mix with the user's files. */
 function workspaceMount(

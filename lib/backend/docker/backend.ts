@@ -19,6 +19,7 @@ import type { BottleSpec } from "../../bottle/spec.ts";
 import type { KeptWorkspace } from "../../bottle/workspace.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { HeldProcess } from "../../host/processes.ts";
 import { listActive, stopBottle } from "./active.ts";
 import { DockerBottle } from "./bottle.ts";
 import { buildImages } from "./build.ts";
@@ -36,6 +37,7 @@ import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
 import { secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
+import { openReaper } from "./reaper.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { SshLaunch } from "./ssh_launch.ts";
@@ -103,6 +105,8 @@ export class DockerBottleBackend implements BottleBackend {
     },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
+    const reaper = await openReaper({ host: this.#host, client: this.#client }, plan.runId);
+    const held: HeldProcess[] = [];
     const ssh = new SshLaunch(plan.inputs, { ...options, onSecret: (secret) => redactor.add([secret]) });
     try {
       await executeSteps(plan.steps, {
@@ -115,6 +119,7 @@ export class DockerBottleBackend implements BottleBackend {
           const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
           verifyBottle(plan, objects, ids);
         },
+        onHeld: (process) => held.push(process),
         again: ({ id }, outcome) => id === LOAD_KEYS && ssh.isTriedAgain(outcome),
         stdin: launchStdin(plan.inputs, {
           host: this.#host,
@@ -122,7 +127,8 @@ export class DockerBottleBackend implements BottleBackend {
           keys: () => ssh.keyFrames(),
         }),
       });
-      return new DockerBottle({ plan, ids, host: this.#host, client: this.#client, options, redactor });
+      const made = { plan, ids, reaper, held };
+      return new DockerBottle({ ...made, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
       const leftover = await removeRun(
@@ -130,7 +136,8 @@ export class DockerBottleBackend implements BottleBackend {
         // The agent did not run: nothing in its workspace is new.
         { run: plan.runId, keepWorkspace: false },
       );
-      if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
+      if (leftover === "") await reaper.dismiss();
+      else options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }
   }

@@ -12,6 +12,7 @@ import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.t
 import type { Redactor } from "../../bottle/redactor.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import type { Host } from "../../host/host.ts";
+import type { HeldProcess } from "../../host/processes.ts";
 import { addressIn } from "./addresses.ts";
 import { attackProbe } from "./attack_probe.ts";
 import type { DockerClient } from "./client.ts";
@@ -27,6 +28,7 @@ import {
 import { EgressFollower } from "./egress_follower.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { agentEnvironment, environmentAtLaunch, environmentNames, withoutSecrets } from "./provision/env.ts";
+import type { Reaper } from "./reaper.ts";
 import { REF, refsOf } from "./refs.ts";
 import { sidecarLog } from "./sidecar_log.ts";
 import { commandSteps, stepMaker } from "./steps.ts";
@@ -42,6 +44,8 @@ export class DockerBottle implements Bottle {
   readonly #client: DockerClient;
   readonly #options: LaunchOptions;
   readonly #redactor: Redactor;
+  readonly #reaper: Reaper;
+  readonly #held: readonly HeldProcess[];
   #disposed: Promise<void> | undefined;
   #follower: EgressFollower | undefined;
   #agentRan = false;
@@ -55,6 +59,9 @@ export class DockerBottle implements Bottle {
     readonly client: DockerClient;
     readonly options: LaunchOptions;
     readonly redactor: Redactor;
+    readonly reaper: Reaper;
+    /** What goes on beside us until the bottle is removed. */
+    readonly held: readonly HeldProcess[];
   }) {
     this.#plan = parts.plan;
     this.#ids = parts.ids;
@@ -62,6 +69,8 @@ export class DockerBottle implements Bottle {
     this.#client = parts.client;
     this.#options = parts.options;
     this.#redactor = parts.redactor;
+    this.#reaper = parts.reaper;
+    this.#held = parts.held;
   }
 
   get name(): string {
@@ -74,7 +83,7 @@ export class DockerBottle implements Bottle {
 
   async attach(): Promise<AgentOutcome> {
     const command = this.#planned();
-    this.#mayHaveRun = true;
+    await this.#letRun();
     const sidecar = { id: this.#id(REF.sidecar), proxy: this.#plan.spec.proxy };
     this.#follower = new EgressFollower(sidecar, { ...this.#ports, host: this.#host });
     try {
@@ -93,10 +102,19 @@ export class DockerBottle implements Bottle {
 
   async ready(): Promise<void> {
     await this.#redactor.guard(() => captureCommand(this.#place, this.#planned(), this.#ports));
+    // From here on no process owns it.
+    await this.#reaper.dismiss();
+  }
+
+  /** Before anything runs in it that may make what is nowhere else. */
+  async #letRun(): Promise<void> {
+    this.#mayHaveRun = true;
+    if (this.#plan.spec.lifetime === "detached") await this.#reaper.dismiss();
+    else await this.#reaper.keepWorkspace();
   }
 
   async capture(command: readonly string[]): Promise<CapturedOutcome> {
-    this.#mayHaveRun = true;
+    await this.#letRun();
     const { environment } = this.#host;
     const { inputs, expected } = this.#plan;
     const spec = { ...withoutSecrets(this.#plan.spec), mode: "headless" } as const;
@@ -198,10 +216,18 @@ export class DockerBottle implements Bottle {
       keepWorkspace: kept !== undefined,
     });
     onEvent({ kind: "finished", id: "teardown" });
-    if (leftover !== "") onEvent({ kind: "notice", text: leftover });
+    // What could not be removed the reaper tries again, once we are gone.
+    if (leftover === "") await this.#letGo();
+    else onEvent({ kind: "notice", text: leftover });
     // `stop` in another window has told of it, or removed it.
     if (kept === undefined || !await isStillKept(kept, ports)) return;
     for (const text of keptWorkspaceLines(kept)) onEvent({ kind: "notice", text });
+  }
+
+  /** The clients of removed containers end by themselves, but when the engine says so. */
+  async #letGo(): Promise<void> {
+    for (const process of this.#held) process.kill();
+    await Promise.all([this.#reaper.dismiss(), ...this.#held.map(({ ended }) => ended)]);
   }
 
   /** The workspace when something in it is new, or nobody can tell. */

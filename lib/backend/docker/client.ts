@@ -1,6 +1,6 @@
 import { EXIT, Failure } from "../../errors.ts";
 import type { Environment } from "../../host/environment.ts";
-import type { Outcome, ProcessCall, Processes } from "../../host/processes.ts";
+import type { HeldProcess, Outcome, ProcessCall, Processes } from "../../host/processes.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { shellQuoted } from "../../bottle/invocation.ts";
 import { engineFailure } from "./failures.ts";
@@ -114,6 +114,26 @@ export class DockerClient {
     } catch (error) {
       throw withClientHints(error);
     }
+  }
+
+  /**
+   * One call that goes on beside us, once it has said its first line or ended.
+   *
+   * @throws Failure `docker-missing`, `engine-slow`
+   */
+  async hold(args: readonly string[]): Promise<HeldProcess> {
+    try {
+      const held = this.#processes.hold(this.#call(args), { deadlineMs: CALL_DEADLINE_MS });
+      await held.firstLine;
+      return held;
+    } catch (error) {
+      throw withClientHints(error);
+    }
+  }
+
+  /** What the docker CLI is run with, for who runs it when we are gone. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#environment;
   }
 
   #call(args: readonly string[]): ProcessCall {

@@ -1,7 +1,8 @@
 import { Failure } from "../../errors.ts";
 import { executedArguments, type Input, type Step } from "../../bottle/invocation.ts";
 import type { OnEvent } from "../../bottle/events.ts";
-import type { Outcome } from "../../host/processes.ts";
+import type { HeldProcess, Outcome } from "../../host/processes.ts";
+import { agentEnded } from "./agent_end.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
 import type { StdinContent } from "./stdin.ts";
@@ -43,6 +44,8 @@ export interface ExecuteOptions {
   readonly stdin: (input: Input) => StdinContent | Promise<StdinContent>;
   /** Judges what a step answered, before anything that comes after it begins; what it throws is the step's failure. */
   readonly judge?: (step: Step, stdout: string) => void | Promise<void>;
+  /** Told of what goes on beside us from now on. */
+  readonly onHeld?: (held: HeldProcess) => void;
   /** Whether a step that failed is executed once more; what it throws is the step's failure. */
   readonly again?: (step: Step, outcome: Outcome) => boolean;
 }
@@ -95,9 +98,10 @@ async function executeStep(
   // Before anything is drawn: a person may be asked for it.
   const content = input === undefined ? undefined : await stdin(input);
   onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
-  const outcome = await client.outcome({
+  const args = executedArguments(step.invocation, ids).slice(client.globalArguments.length);
+  const outcome = step.held === true ? await heldOutcome(args, options) : await client.outcome({
     what: title,
-    args: executedArguments(step.invocation, ids).slice(client.globalArguments.length),
+    args,
     ...(content === undefined ? {} : { input: content }),
     // Only what is slow is cut short: a short call's outcome decides what there is to remove.
     ...(step.slow === true
@@ -112,6 +116,16 @@ async function executeStep(
   if (step.creates !== undefined) ids.set(step.creates, createdId(title, stdout));
   onEvent({ kind: "finished", id: step.id });
   return stdout;
+}
+
+/** The outcome of a call that goes on beside us: a success once it says that it is up. @throws Failure `agent-ended` */
+async function heldOutcome(args: readonly string[], { client, onHeld }: ExecuteOptions): Promise<Outcome> {
+  const held = await client.hold(args);
+  onHeld?.(held);
+  if (await held.firstLine !== undefined) return { code: 0, signal: null, stdout: "", stderr: "" };
+  const outcome = await held.ended;
+  if (outcome.code === 0) throw agentEnded();
+  return outcome;
 }
 
 function withRemedy(failure: Failure, remedy: string | undefined): Failure {

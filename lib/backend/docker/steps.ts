@@ -27,6 +27,7 @@ export interface StepParts {
   readonly input?: Invocation["input"];
   readonly creates?: string;
   readonly failure?: string;
+  readonly held?: true;
   readonly why: string;
 }
 
@@ -35,11 +36,12 @@ export type StepMaker = (id: string, parts: StepParts) => Step;
 
 /** Steps that all talk to the same engine. */
 export function stepMaker(globalArguments: readonly string[]): StepMaker {
-  return (id, { after = [], args, input, creates, failure, why }) => ({
+  return (id, { after = [], args, input, creates, failure, held, why }) => ({
     id,
     after,
     ...(creates === undefined ? {} : { creates }),
     ...(failure === undefined ? {} : { failure }),
+    ...(held === undefined ? {} : { held }),
     invocation: {
       program: "docker",
       args: [...globalArguments, ...args],
@@ -90,6 +92,8 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
   // In the seed's words.
   const failure = `docker run failed for container '${names.agent.name}'`;
   const workspace = workspaceSteps(inputs, names, step);
+  // One that no process owns has nobody to hold it.
+  const held = spec.lifetime === "session";
   return [
     ...workspace.beforeCreate,
     step("agent-create", {
@@ -112,6 +116,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
         home: spec.home,
         image: names.agentImage,
         workspace: inputs.workspace && { volume: names.workspace, directory: spec.workdir },
+        held,
         run: inputs.run,
       }),
       creates: REF.agent,
@@ -138,9 +143,10 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
     ...workspace.beforeStart,
     step("agent-start", {
       after: ["agent-files", ...workspace.beforeStart.map(({ id }) => id)],
-      args: ["container", "start", names.agent],
+      args: ["container", "start", ...(held ? ["--attach", "--interactive"] : []), names.agent],
+      ...(held ? { held: true } : {}),
       failure,
-      why: "PID 1 sleeps",
+      why: held ? "its stdin is held open: the bottle ends with us" : "PID 1 sleeps",
     }),
     ...workspace.afterStart,
   ];

@@ -35,12 +35,13 @@ event("start $number");
 my $stdin = read_stdin();
 spew("$folder/stdin", $stdin);
 my $out = '';
+our $told = 0;
 my $code = perform();
 spew("$folder/stdout", $out);
 print STDOUT $out;
 close STDOUT;
 spew("$folder/code", $code);
-event("end $number");
+event("end $number") unless $told;
 exit $code;
 
 # ---------------------------------------------------------------- the call
@@ -92,7 +93,7 @@ sub role_of {
 
 sub read_stdin {
     return '' if $command eq 'container exec' && grep { $_ eq '--tty' } @words;
-    return '' if $kind eq 'watch-disk';
+    return '' if $kind eq 'watch-disk' || $kind eq 'agent-start';
     return '' unless grep { $_ eq '-' || $_ eq '--interactive' } @words;
     local $/;
     return <STDIN> // '';
@@ -232,9 +233,29 @@ sub answer_container {
     @found = grep { /^[0-9a-f]{64}$/ } @found;
     my ($gone) = grep { !exists_now($_) } @found;
     return refuse(1, 'Error: No such object: ' . ($gone // $words[-1])) if $gone || !@found;
-    if ($command eq 'container start') { spew("$state/objects/$found[0]/running", ''); $out = "$found[0]\n" }
+    if ($command eq 'container start') {
+        spew("$state/objects/$found[0]/running", '');
+        return held_open($found[0]) if grep { $_ eq '--attach' } @words;
+        $out = "$found[0]\n";
+    }
     if ($command =~ /inspect$/) { $out = json([map { inspection($_) } @found]) . "\n" }
     return 0;
+}
+
+# A started container that ends with our stdin, or with its removal.
+sub held_open {
+    my ($id) = @_;
+    local $| = 1;
+    print STDOUT "up\n";
+    # Whoever waits for it goes on from here.
+    event("end $number");
+    $told = 1;
+    while (exists_now($id)) {
+        vec(my $readable = '', fileno(STDIN), 1) = 1;
+        last if select($readable, undef, undef, 0.05) && !sysread(STDIN, my $bytes, 4096);
+    }
+    unlink "$state/objects/$id/running";
+    return exists_now($id) ? 0 : 137;
 }
 
 # Tells what the test says that the bottle takes, until its stdin ends.

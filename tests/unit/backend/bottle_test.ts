@@ -67,7 +67,7 @@ Deno.test("attach() gives a headless agent its environment over stdin, and nothi
   const now = await running({ forwardOauthToken: true });
   ends(now, 0);
   assert.deepEqual(await now.bottle.attach(), { code: 0 });
-  const [call, ...more] = now.host.processes.calls.filter(({ line }) => / exec /.test(line));
+  const [call, ...more] = now.host.processes.calls.filter(({ line }) => / container exec /.test(line));
   assert.deepEqual(more, []);
   assert.equal(call?.kind, "attach");
   assert.deepEqual(call.args, [
@@ -105,7 +105,7 @@ Deno.test("attach() puts the environment first and then hands over the terminal,
     return {};
   });
   await now.bottle.attach();
-  const [put, agent, ...more] = now.host.processes.calls.filter(({ line }) => / exec /.test(line));
+  const [put, agent, ...more] = now.host.processes.calls.filter(({ line }) => / container exec /.test(line));
   assert.deepEqual(more, []);
   assert.equal(put?.kind, "run");
   assert.deepEqual(put.args.slice(-2), ["put", "nopqrstuvwxyz"]);
@@ -344,7 +344,7 @@ Deno.test("ready() runs /bin/true headless without any secret, and shows nothing
   });
   ends(now, 0);
   await now.bottle.ready();
-  const [call, ...more] = now.host.processes.calls.filter(({ line }) => / exec /.test(line));
+  const [call, ...more] = now.host.processes.calls.filter(({ line }) => / container exec /.test(line));
   assert.deepEqual(more, []);
   assert.equal(call?.kind, "run");
   assert.ok(call.line.endsWith(" headless nopqrstuvwxyz 10.213.0.2 8888 /home/node /bin/true"), call.line);

@@ -173,7 +173,7 @@ for (
     /container cp - \S*:\/$/,
     /container cp - \S*:\/config$/,
     /network connect /,
-    /container start a{60}\d+$/,
+    /container start .*a{60}\d+$/,
     /container start c{60}\d+$/,
     /^docker inspect /,
   ]
@@ -187,7 +187,7 @@ for (
   });
 }
 
-for (const step of [/container create .*role=agent/, /container start a{60}\d+$/]) {
+for (const step of [/container create .*role=agent/, /container start .*a{60}\d+$/]) {
   Deno.test(`launch() says in the seed's words that the agent container failed at ${step.source}`, async () => {
     const launched = launcher();
     launched.engine.processes.on(step, BROKEN);
@@ -246,7 +246,7 @@ Deno.test("launch() leaves nothing when it is interrupted", async () => {
 
 Deno.test("launch() looks by label until the engine lists nothing twice: a late create is removed too", async () => {
   const launched = launcher();
-  launched.engine.processes.on(/container start a{60}\d+$/, BROKEN);
+  launched.engine.processes.on(/container start .*a{60}\d+$/, BROKEN);
   launched.engine.processes.once(/^docker network ls/, { stdout: "" });
   await assert.rejects(launched.launch(), { message: /: something broke$/ });
   assert.equal(launched.engine.objects.size, 0);
@@ -259,7 +259,7 @@ Deno.test("launch() looks by label until the engine lists nothing twice: a late 
 Deno.test("launch() names the command that finishes the removal when the engine will not", async () => {
   const launched = launcher();
   launched.engine.processes
-    .on(/container start a{60}\d+$/, BROKEN)
+    .on(/container start .*a{60}\d+$/, BROKEN)
     .on(/^docker container rm /, { code: 1, stderr: "Error response from daemon: device is busy\n" });
   await assert.rejects(launched.launch(), { message: /: something broke$/ });
   assert.deepEqual(launched.notices, [

@@ -31,6 +31,7 @@ export const BEGAN = /^docker container exec --user \S+ \S+ test -h \S+$/;
 /** Options without a value. */
 const SWITCHES: ReadonlySet<string> = new Set([
   "--init",
+  "--interactive",
   "--read-only",
   "--no-healthcheck",
   "--internal",

@@ -8,6 +8,7 @@ import { planJson } from "../../../lib/bottle/render.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import type {
   AttachOptions,
+  HeldProcess,
   Outcome,
   ProcessCall,
   Processes,
@@ -29,7 +30,7 @@ import { LINUX, MemoryEngine } from "./memory_engine.ts";
 
 /** One call of the docker CLI, with the places of its beginning and end in the one order of all. */
 interface Recorded {
-  readonly kind: "run" | "attach";
+  readonly kind: "run" | "attach" | "hold";
   readonly args: readonly string[];
   input: Uint8Array;
   readonly began: number;
@@ -60,6 +61,23 @@ class RecordingProcesses implements Processes {
   attach(call: ProcessCall, options: AttachOptions = {}): Promise<Outcome> {
     const { input } = options;
     return this.#record({ kind: "attach", call, input }, (inner) => this.#inner.attach(inner, options));
+  }
+
+  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess {
+    if (call.program !== "docker") return this.#inner.hold(call, options);
+    const held = Promise.withResolvers<HeldProcess>();
+    const up = this.#record({ kind: "hold", call, input: undefined }, async (inner) => {
+      const process = this.#inner.hold(inner, options);
+      held.resolve(process);
+      await process.firstLine;
+      return { code: 0, signal: null, stdout: "", stderr: "" };
+    });
+    return {
+      firstLine: up.then(() => "up"),
+      ended: held.promise.then(({ ended }) => ended),
+      say: async (text) => (await held.promise).say(text),
+      kill: () => void held.promise.then((process) => process.kill()),
+    };
   }
 
   async #record(
@@ -228,7 +246,8 @@ function assertSame({ plan, calls, names }: Both): void {
     for (const earlier of step.after) {
       assert.ok(callOf(earlier).ended < call.began, `${step.id} began before ${earlier} had ended`);
     }
-    assert.equal(call.kind, step.id === "agent" ? "attach" : "run");
+    const kind = step.id === "agent" ? "attach" : step.argv.includes("--attach") ? "hold" : "run";
+    assert.equal(call.kind, kind);
     assertSameInput(step, call);
   }
   const last = (group: readonly PrintedStep[]): number =>
