@@ -37,13 +37,12 @@ import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
 import { secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
-import { openReaper } from "./reaper.ts";
+import { openReaper, removeReaped } from "./reaper.ts";
 import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { SshLaunch } from "./ssh_launch.ts";
 import { HOST_KEYS, LOAD_KEYS } from "./ssh_steps.ts";
 import { launchStdin } from "./stdin.ts";
-import { removeRun } from "./teardown.ts";
 import type { InspectedObject } from "./inspected.ts";
 import { verifyBottle } from "./verify.ts";
 
@@ -131,13 +130,12 @@ export class DockerBottleBackend implements BottleBackend {
       return new DockerBottle({ ...made, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
-      const leftover = await removeRun(
-        { ...this.#host, client: this.#client },
-        // The agent did not run: nothing in its workspace is new.
-        { run: plan.runId, keepWorkspace: false },
-      );
-      if (leftover === "") await reaper.dismiss();
-      else options.onEvent({ kind: "notice", text: leftover });
+      // The agent did not run: nothing in its workspace is new.
+      const leftover = await removeReaped({ ...this.#host, client: this.#client }, {
+        run: plan.runId,
+        reaper,
+      });
+      if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }
   }

@@ -86,16 +86,19 @@ export class DockerBottle implements Bottle {
     await this.#letRun();
     const sidecar = { id: this.#id(REF.sidecar), proxy: this.#plan.spec.proxy };
     this.#follower = new EgressFollower(sidecar, { ...this.#ports, host: this.#host });
+    let ended: Promise<boolean> | undefined;
+    const end = (): Promise<boolean> => ended ??= endCommand(this.#place, command.envToken, this.#ports);
+    // Otherwise the teardown ends it.
+    const endAll = this.#plan.spec.lifetime === "detached" ? end : undefined;
     try {
-      const { code, began } = await this.#redactor.guard(() => runCommand(this.#place, command, this.#ports));
+      const { code, began } = await this.#redactor.guard(() =>
+        runCommand(this.#place, command, this.#ports, endAll)
+      );
       this.#agentRan = began;
       return { code };
     } catch (error) {
       this.#follower.giveUp();
-      // Otherwise the teardown ends it.
-      if (this.#plan.spec.lifetime === "detached") {
-        this.#agentRan = await endCommand(this.#place, command.envToken, this.#ports);
-      }
+      if (endAll !== undefined) this.#agentRan = await endAll();
       throw error;
     }
   }

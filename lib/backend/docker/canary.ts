@@ -9,7 +9,7 @@ import { createDemoNetwork, type DemoPorts, demoRun } from "./demo_network.ts";
 import { AGENT_UID, imageRecipes } from "./images.ts";
 import { DEMO_ROLE, type RunLabels } from "./labels.ts";
 import { NAME_PREFIX, RUN_ID_BYTES, runIdFrom } from "./names.ts";
-import { removeRun } from "./teardown.ts";
+import { openReaper, removeReaped } from "./reaper.ts";
 
 const READY_DEADLINE_MS = 15_000;
 const RECORDED_DEADLINE_MS = 15_000;
@@ -27,8 +27,8 @@ export async function openCanary(ports: DemoPorts, options: CanaryOptions): Prom
   const { signal } = options;
   const run = await demoRun(ports, { agent: "probe", signal });
   const name = `${NAME_PREFIX}canary-${run.run}`;
-  const remove = (): Promise<string> =>
-    removeRun({ client, sleep: host.sleep, now: host.now }, { run: run.run, keepWorkspace: false });
+  const reaper = await openReaper(ports, run.run);
+  const remove = (): Promise<string> => removeReaped({ ...host, client }, { run: run.run, reaper });
   try {
     const [places, hostAddress] = await Promise.all([
       createPlaces(ports, { name, run, signal }),

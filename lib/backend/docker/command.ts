@@ -52,7 +52,8 @@ export function newEnvToken({ random }: Pick<Host, "random">): string {
 }
 
 /**
- * Runs a command with the user's own streams, and watches the bottle's disk meanwhile.
+ * Runs a command with the user's own streams, and watches the bottle's disk meanwhile. Once it is interrupted
+ * `endAll` is called, before the watcher's end is awaited: what the command left may go on until then.
  *
  * @throws Failure as {@link explainEnd} and {@link watchingDisk}, Interrupted
  */
@@ -60,8 +61,16 @@ export async function runCommand(
   place: CommandPlace,
   command: PlacedCommand,
   ports: CommandPorts,
+  endAll?: () => Promise<unknown>,
 ): Promise<CommandEnd> {
-  return await watchingDisk(place, ports, (watched) => runUnwatched(place, command, watched));
+  return await watchingDisk(place, ports, async (watched) => {
+    try {
+      return await runUnwatched(place, command, watched);
+    } catch (error) {
+      if (ports.signal.aborted) await endAll?.();
+      throw error;
+    }
+  });
 }
 
 async function runUnwatched(

@@ -18,7 +18,7 @@ import { DEMO_ROLE, type RunLabels } from "./labels.ts";
 import { NAME_PREFIX } from "./names.ts";
 import { stdinOf } from "./stdin.ts";
 import { tarOf } from "./tar.ts";
-import { removeRun } from "./teardown.ts";
+import { openReaper, removeReaped } from "./reaper.ts";
 
 /** The agent's user of our image: the only one that the ssh server can log in without privileges. */
 const USER = "node";
@@ -36,8 +36,8 @@ export async function openDemoHosts(ports: DemoPorts, options: DemoHostsOptions)
   const image = await demoImage(ports, options);
   const run = await demoRun(ports, { agent: "demo", signal });
   const name = `${NAME_PREFIX}demo-${run.run}`;
-  const remove = (): Promise<string> =>
-    removeRun({ client, sleep: host.sleep, now: host.now }, { run: run.run, keepWorkspace: false });
+  const reaper = await openReaper(ports, run.run);
+  const remove = (): Promise<string> => removeReaped({ ...host, client }, { run: run.run, reaper });
   try {
     const subnet = await createDemoNetwork(ports, { name, run, signal });
     const address = addressIn(subnet, 2);

@@ -133,18 +133,21 @@ class DockerOpenBottle implements OpenBottle {
       { agent, user, sidecarAddress, workdir, command, mode, envNames, envToken },
       stepMaker(ports.client.globalArguments),
     );
+    const place = this.#place(envToken);
+    let ended: Promise<boolean> | undefined;
+    const end = (): Promise<boolean> => ended ??= endCommand(place, envToken, this.#ports);
     const redactor = new Redactor(handedOver({ resolved, forwardOauthToken }, environment));
     try {
       const { code } = await redactor.guard(() =>
-        runCommand(this.#place(envToken), { steps, env, envToken }, {
+        runCommand(place, { steps, env, envToken }, {
           ...ports,
           onEvent: redactor.listener(ports.onEvent),
-        })
+        }, end)
       );
       return { code };
     } catch (error) {
       this.#follower?.giveUp();
-      await endCommand(this.#place(envToken), envToken, this.#ports);
+      await end();
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import reaperScript from "../../assets/reaper.sh" with { type: "text" };
 import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
+import { type Leftover, removeRun, type TeardownPorts } from "./teardown.ts";
 
 /** What a process list shows it as, before the run's id. */
 const REAPER_NAME = "claude-bottle-reaper";
@@ -47,4 +48,14 @@ export async function openReaper(
       await held.ended;
     },
   };
+}
+
+/** Removes a run whose workspace nobody needs; what cannot be removed its reaper tries again once we are gone. Never throws. */
+export async function removeReaped(
+  ports: TeardownPorts,
+  { run, reaper }: { readonly run: string; readonly reaper: Reaper },
+): Promise<Leftover> {
+  const leftover = await removeRun(ports, { run, keepWorkspace: false });
+  if (leftover === "") await reaper.dismiss();
+  return leftover;
 }
