@@ -1,12 +1,13 @@
-# Removes what one run made, once whoever holds our stdin is gone. Arguments: the run's id, then the words that the
-# docker CLI is told before every subcommand. On stdin, a line each:
+# Removes what one run made, once whoever holds our stdin is gone. Arguments: the run's id, how many seconds that may
+# take, then the words that the docker CLI is told before every subcommand. On stdin, a line each:
 #   keep  the agent may have run: a workspace stays
 #   done  there is nothing to remove
 # Says `ready` before anything of the run exists. It leads a process group of its own.
 trap '' HUP INT QUIT TERM
 set -f
 run=$1
-shift
+seconds=$2
+shift 2
 filter=label=claude-bottle.run=$run
 workspaces=label=claude-bottle.role=workspace
 template='{{.Id}} {{index .Config.Labels "claude-bottle.role"}} {{json .HostConfig}}'
@@ -23,7 +24,7 @@ done
 
 # An engine that is gone or hangs must not keep us: everything of this group ends then, calls under way too.
 (
-    sleep 120
+    sleep "$seconds"
     kill -9 0
 ) &
 

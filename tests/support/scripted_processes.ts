@@ -38,8 +38,9 @@ interface Rule {
 /** Processes that end as a test says; every start is recorded, and one that no rule expects fails. */
 export class ScriptedProcesses implements Processes {
   readonly calls: RecordedCall[] = [];
-  /** What was held, and what each was told. */
-  readonly held: { readonly line: string; readonly said: readonly string[] }[] = [];
+  /** What was held, what each was told, and how many calls came before it. */
+  readonly held: { readonly line: string; readonly said: readonly string[]; readonly callsBefore: number }[] =
+    [];
   readonly #rules: Rule[] = [];
 
   /** Answers each call whose line matches; the rule added last is asked first. */
@@ -82,7 +83,7 @@ export class ScriptedProcesses implements Processes {
    */
   hold(call: ProcessCall): HeldProcess {
     const said: string[] = [];
-    this.held.push({ line: [call.program, ...call.args].join(" "), said });
+    this.held.push({ line: [call.program, ...call.args].join(" "), said, callsBefore: this.calls.length });
     const over = Promise.withResolvers<Outcome>();
     const begun: Promise<Outcome> = call.program === "sh"
       ? Promise.resolve({ code: 0, signal: null, stdout: "ready\n", stderr: "" })

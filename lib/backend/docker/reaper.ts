@@ -8,6 +8,8 @@ import { type Leftover, removeRun, type TeardownPorts } from "./teardown.ts";
 const REAPER_NAME = "claude-bottle-reaper";
 /** What it says once it listens, and nothing can stop it but SIGKILL. */
 const READY = "ready";
+/** Seconds that it tries for: an engine that restarts is back by then. */
+const DEADLINE_S = 120;
 /** A shell that does not come up by then never will. */
 const READY_DEADLINE_MS = 10_000;
 
@@ -31,7 +33,7 @@ export async function openReaper(
 ): Promise<Reaper> {
   const held = host.processes.hold({
     program: "sh",
-    args: ["-c", reaperScript, REAPER_NAME, run, ...client.globalArguments],
+    args: ["-c", reaperScript, REAPER_NAME, run, String(DEADLINE_S), ...client.globalArguments],
     env: client.environment,
   }, { deadlineMs: READY_DEADLINE_MS });
   if (await held.firstLine.catch(() => undefined) !== READY) {

@@ -238,6 +238,13 @@ sub answer_container {
         return held_open($found[0]) if grep { $_ eq '--attach' } @words;
         $out = "$found[0]\n";
     }
+    # The reaper's template.
+    if ($command eq 'container inspect' && option('--format')) {
+        for my $found (map { inspection($_) } @found) {
+            $out .= join(' ', $found->{Id}, $found->{Config}{Labels}{'claude-bottle.role'}, json($found->{HostConfig})) . "\n";
+        }
+        return 0;
+    }
     if ($command =~ /inspect$/) { $out = json([map { inspection($_) } @found]) . "\n" }
     return 0;
 }
