@@ -18,6 +18,8 @@ type Leg =
     readonly jobs?: number;
     /** Those of the folder that run again, on the second engine. */
     readonly second?: readonly string[];
+    /** Set for its tests. */
+    readonly env?: Readonly<Record<string, string>>;
   };
 
 /** What a child left behind. */
@@ -88,6 +90,17 @@ const LEGS: readonly Leg[] = [
     deadline: 30 * MINUTES,
     jobs: ENGINE_JOBS,
     second: SECOND_ENGINE_TESTS.map((name) => `tests/engine/${name}_test.ts`),
+  },
+  // Alone: what it launches keeps a machine busy.
+  { kind: "tests", name: "crowd", folder: "tests/crowd", permissions: "project", deadline: 15 * MINUTES },
+  {
+    kind: "tests",
+    name: "pools",
+    folder: "tests/crowd",
+    permissions: "project",
+    deadline: 15 * MINUTES,
+    second: ["tests/crowd/parallel_test.ts"],
+    env: { CLAUDE_BOTTLE_TEST_FULL_POOLS: "1" },
   },
 ];
 
@@ -169,7 +182,10 @@ async function runTests(
   if (!(await hasTests(join(root, leg.folder)))) {
     return { passed: 0, failed: 0, skipped: 0, note: "no tests yet", output: "" };
   }
-  const env: Record<string, string> = leg.jobs === undefined ? {} : { DENO_JOBS: String(leg.jobs) };
+  const env: Record<string, string> = {
+    ...leg.env,
+    ...(leg.jobs === undefined ? {} : { DENO_JOBS: String(leg.jobs) }),
+  };
   if (leg.second !== undefined) {
     const engine = await secondEngine(root);
     if (engine.kind === "absent") return absent(leg.second, engine.reason);
@@ -193,7 +209,12 @@ async function runTests(
       `--junit-path=${report}`,
       ...leg.second ?? [leg.folder],
     ];
-    const options = { cwd: root, deadline: leg.deadline, env, live: leg.folder === "tests/engine" };
+    const options = {
+      cwd: root,
+      deadline: leg.deadline,
+      env,
+      live: /^tests\/(engine|crowd)$/.test(leg.folder),
+    };
     const { code, output } = await deno(args, options);
     const counts = countTests(await Deno.readTextFile(report));
     // A module that does not load or a deadline is in no report.

@@ -8,7 +8,10 @@ const USAGE = { kind: "exit", code: 2 };
 
 const NO_PROXY = "bottles: { dev: {} }\nagents: { reviewer: { bottle: dev } }\n";
 
-const PROBES = ["image inspect", "image inspect", "image inspect", "info --format", "ps --all"];
+const PROBES = [
+  ...["image inspect", "image inspect", "image inspect"],
+  ...["info --format", "network ls", "ps --all"],
+];
 
 Deno.test("CLAUDE_BOTTLE_DRY_RUN is a dry run when it is 1, and only then", async () => {
   for (const [value, dry] of [["1", true], ["0", false], ["true", false], ["", false]] as const) {
@@ -321,7 +324,7 @@ Deno.test("start makes no docker call but the probes for a dry run and for a no"
 Deno.test("-v shows each docker call, and nothing does without it", async () => {
   const loud = await runCli(["start", "--dry-run", "-v"], { over: "docker" });
   assert.match(loud.stderr, /^\+ docker info --format '\{\{json \.\}\}'$/m);
-  assert.equal(loud.stderr.match(/^\+ docker /mg)?.length, 5);
+  assert.equal(loud.stderr.match(/^\+ docker /mg)?.length, PROBES.length);
   const quiet = await runCli(["start", "--dry-run"], { over: "docker" });
   assert.doesNotMatch(quiet.stderr, /^\+/m);
 });

@@ -25,6 +25,7 @@ class Wrapper implements AsyncDisposable {
       ["'/usr/local/share/claude-bottle/ca.pem'", `'${folder}/extra.pem'`],
       ["'/etc/ssl/certs/ca-certificates.crt'", `'${folder}/system.pem'`],
       ["$SIDECAR_DEADLINE = 10;", "$SIDECAR_DEADLINE = 1;"],
+      ["$STARTING_DEADLINE = 45;", "$STARTING_DEADLINE = 5;"],
       ["'/proc/self/status'", `'${folder}/status'`],
       ["'/proc/version'", `'${folder}/version'`],
     ].reduce((script, [from = "", to = ""]) => {
@@ -437,15 +438,23 @@ Deno.test("PATH of the environment brought in decides what is run", async () => 
   assert.equal(out, "mine\n");
 });
 
-Deno.test("a sidecar that never answers keeps the command from running: 125, in words", async () => {
-  await using wrapper = await Wrapper.made();
-  const port = await wrapper.deadPort();
-  const run = ["headless", "token", "127.0.0.1", port, wrapper.folder, "echo", "ran"];
-  const { code, out, err } = await wrapper.run(run, frames("A=1"));
-  assert.deepEqual([code, out], [125, ""]);
-  assert.equal(err, `claude-bottle: the sidecar did not answer at 127.0.0.1:${port} within 1 s\n`);
-  assert.deepEqual(await wrapper.entries(), []);
-});
+for (
+  const { name, address, seconds } of [
+    { name: "that never answers", address: "224.0.0.1", seconds: "[1-3]" },
+    { name: "that is there and never listens", address: "127.0.0.1", seconds: "[5-7]" },
+  ]
+) {
+  Deno.test(`a sidecar ${name} keeps the command from running: 125, in words`, async () => {
+    await using wrapper = await Wrapper.made();
+    const port = await wrapper.deadPort();
+    const run = ["headless", "token", address, port, wrapper.folder, "echo", "ran"];
+    const { code, out, err } = await wrapper.run(run, frames("A=1"));
+    assert.deepEqual([code, out], [125, ""]);
+    const said = `claude-bottle: the sidecar did not answer at ${address}:${port} within ${seconds} s\n`;
+    assert.match(err, new RegExp(`^${said}$`));
+    assert.deepEqual(await wrapper.entries(), []);
+  });
+}
 
 Deno.test("a sidecar that starts later is waited for", async () => {
   await using wrapper = await Wrapper.made();

@@ -21,7 +21,7 @@ function numbered(count: number): readonly string[] {
   );
 }
 
-Deno.test("start takes the next name when another was faster, as another run that begins anew", async () => {
+Deno.test("start takes the next name when another was faster, and keeps the rest of what it began", async () => {
   await using sandbox = await Sandbox.create({
     agentSays: ["hello"],
     faults: [{ kind: "agent-create", nth: 1, fault: "conflict" }],
@@ -34,17 +34,14 @@ Deno.test("start takes the next name when another was faster, as another run tha
     "claude-bottle-claude",
     "claude-bottle-claude-2",
   ]);
-  const [first, second] = values(calls, { kind: "internal-network", option: "claude-bottle.run" });
-  assert.ok(first !== undefined && second !== undefined && first !== second);
-  const listings = calls.filter(({ kind }) => kind === "list-containers");
-  assert.ok(listings.length > 0);
-  assert.ok(listings.every(({ args }) => args.includes(`label=claude-bottle.run=${first}`)));
-  const lastRemoval = calls.filter(({ kind }) => kind === "list-networks").at(-1);
-  const again = calls.filter(({ kind }) => kind === "internal-network").at(-1);
-  assert.ok(
-    (lastRemoval?.ended ?? Infinity) < (again?.began ?? -1),
-    "the first attempt went before the second",
-  );
+  const runs = values(calls, { kind: "agent-create", option: "claude-bottle.run" });
+  assert.equal(new Set(runs).size, 1);
+  const kinds = calls.map(({ kind }) => kind);
+  for (
+    const once of ["internal-network", "egress-network", "sidecar-create", "sidecar-start", "agent-start"]
+  ) {
+    assert.equal(kinds.filter((kind) => kind === once).length, 1, once);
+  }
   assert.equal(calls.filter(({ kind }) => kind === "agent").length, 1);
   assert.deepEqual(await sandbox.docker.objects(), []);
 });
@@ -114,6 +111,17 @@ Deno.test("start takes other subnets when the engine says that they overlap", as
     assert.deepEqual([code, stdout], [0, "hello\n"], stderr);
     assert.match(stderr, /^claude-bottle: subnet conflict; retrying with another one$/m);
     const calls = await sandbox.docker.calls();
+    const [first, second] = values(calls, { kind: "internal-network", option: "claude-bottle.run" });
+    assert.ok(first !== undefined && second !== undefined && first !== second);
+    const listings = calls.filter(({ kind: of }) => of === "list-containers");
+    assert.ok(listings.length > 0);
+    assert.ok(listings.every(({ args }) => args.includes(`label=claude-bottle.run=${first}`)));
+    const lastRemoval = calls.filter(({ kind: of }) => of === "list-networks").at(-1);
+    const again = calls.filter(({ kind: of }) => of === "internal-network").at(-1);
+    assert.ok(
+      (lastRemoval?.ended ?? Infinity) < (again?.began ?? -1),
+      "the first attempt went before the second",
+    );
     const subnets = values(calls, { kind, option: "--subnet" });
     assert.equal(subnets.length, 2);
     assert.notEqual(subnets[0], subnets[1]);

@@ -95,7 +95,7 @@ Deno.test("doctor without a docker CLI says so once, and looks at what needs non
 });
 
 Deno.test("doctor without an engine tells its client and what to do, and looks at what needs none", async () => {
-  const all = ["info", "ps", "list-containers", "list-networks", "list-volumes"];
+  const all = ["info", "ps", "list-containers", "list-networks", "list-volumes", "find-networks"];
   const images = ["agent", "sidecar", "other"].map((role) => `find-${role}-image`);
   await using sandbox = await Sandbox.create({
     faults: [...all, ...images].map((kind) => ({ kind, nth: "*", fault: "gone" })),
@@ -118,7 +118,7 @@ Deno.test("doctor without an engine tells its client and what to do, and looks a
 });
 
 Deno.test("doctor gives an engine that hangs ten seconds, and waits for nothing else", async () => {
-  await using sandbox = await Sandbox.create({ hold: ["info", "find-agent-image", "list-networks"] });
+  await using sandbox = await Sandbox.create({ hold: ["info", "find-agent-image", "find-networks"] });
   const began = performance.now();
   const findings = findingsOf(await sandbox.run(["doctor", "--json"]), 1);
   const seconds = (performance.now() - began) / 1000;
@@ -182,6 +182,8 @@ Deno.test("doctor makes a finding of every answer that cannot be read", async ()
       "find-agent-image",
       "client-version",
       "context",
+      "find-networks",
+      "find-subnets",
       "list-networks",
       "list-containers",
     ]

@@ -9,6 +9,8 @@ const PROBES: Readonly<Record<string, string>> = {
   "find-sidecar-image": "looking for the images",
   "find-other-image": "looking for the images",
   "ps": "listing the containers",
+  "find-networks": "listing the networks",
+  "find-subnets": "listing the networks",
 };
 
 /** Steps of the launch, which the message names. */
@@ -59,8 +61,9 @@ const ANSWER_FAULTS: readonly Fault[] = ["empty", "bad-json", "truncated"];
 
 for (const [kind, words] of Object.entries(PROBES)) {
   Deno.test(`start ends with a sentence when ${kind} fails, having created nothing`, async () => {
-    // No container is an answer as well.
-    const faults = ANSWER_FAULTS.filter((fault) => kind !== "ps" || fault !== "empty");
+    // No container and no network is an answer as well.
+    const isList = kind === "ps" || kind === "find-networks";
+    const faults = ANSWER_FAULTS.filter((fault) => !isList || fault !== "empty");
     await Promise.all((["exit1", "exit125", ...faults] as const).map(async (fault) => {
       const { message, kinds } = await failedLaunch(kind, fault);
       assert.ok(message.includes(words), message);

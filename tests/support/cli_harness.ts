@@ -346,6 +346,7 @@ export function scriptedEngine(): ScriptedProcesses {
     .on(/^sh -c /, { stdout: MACHINE })
     .on(/^docker info /, { stdout: JSON.stringify(info) })
     .on(/^docker ps /, { stdout: "" })
+    .on(/^docker network ls /, { stdout: "" })
     .on(/^docker image inspect /, { code: 1, stderr: "Error: No such image: debian" })
     .on(/^docker image inspect claude-bottle:/, { stdout: image("a".repeat(64)) })
     .on(/^docker image inspect claude-bottle-squid:/, { stdout: image("b".repeat(64)) });

@@ -120,7 +120,7 @@ export function testInputs(changes: Partial<PlanInputs> = {}): PlanInputs {
       owner: "0123456789abcdef/boot-1/pid:4026531836/1000/42/777",
     },
     pool: { first: 0x0ad50000, prefix: 16 },
-    routes: [],
+    taken: [],
     owner: "0123456789abcdef/boot-1/pid:4026531836/1000/42/777",
     ...changes,
   };

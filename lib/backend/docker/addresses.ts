@@ -51,6 +51,14 @@ export function parseRange(text: string): Range | undefined {
   return first % 2 ** (32 - prefix) === 0 ? { first, prefix } : undefined;
 }
 
+/** The range around an address: `a.b.c.d/n` whatever its host bits, as an engine repeats what it was given. */
+export function rangeAround(text: string): Range | undefined {
+  const [address = "", prefix = "", ...more] = text.split("/");
+  const host = parseRange(`${address}/32`);
+  if (host === undefined || more.length > 0 || !/^(\d|[12]\d|3[0-2])$/.test(prefix)) return undefined;
+  return { first: host.first - host.first % 2 ** (32 - Number(prefix)), prefix: Number(prefix) };
+}
+
 /** The range that subnets are taken from. @throws Failure `subnets-invalid` */
 export function subnetPool(setting: string | undefined): Range {
   const pool = parseRange(setting ?? DEFAULT_SUBNETS);
@@ -72,32 +80,68 @@ export function overlaps(a: Range, b: Range): boolean {
   return a.first < b.first + size(b) && b.first < a.first + size(a);
 }
 
+/** Subnets that are drawn at once. */
+export interface SubnetsWanted {
+  readonly count: number;
+  /** How many must be free for it to make sense; what is drawn later counts as well. */
+  readonly room: number;
+  /** Who takes them and how, for messages: `a bottle takes 2`. */
+  readonly why: string;
+}
+
 /**
- * Two random free subnets of the pool. Random, because parallel launches must not all try the same one; the
- * engine has the last word and a launch tries again when it says "overlaps".
+ * Random free subnets of the pool, each as likely as the others. Random, because parallel launches must not all try the
+ * same one; the engine has the last word and a launch tries again when it says "overlaps".
  *
- * @throws Failure `subnets-exhausted` when nothing free was met in 64 draws.
+ * @throws Failure `subnets-exhausted` when fewer than `room` are free
  */
+export function drawSubnets(
+  pool: Range,
+  { taken, wanted, random }: {
+    readonly taken: readonly Range[];
+    readonly wanted: SubnetsWanted;
+    readonly random: (bytes: number) => Uint8Array;
+  },
+): readonly Range[] {
+  if (freeSubnets(pool, taken).free < wanted.room) throw exhausted(pool, taken, wanted);
+  const drawn: Range[] = [];
+  while (drawn.length < wanted.count) {
+    const spans = takenSpans(pool, [...taken, ...drawn]);
+    const [a = 0, b = 0, c = 0, d = 0] = random(4);
+    const choice = (((a * 256 + b) * 256 + c) * 256 + d) % (slotsOf(pool) - sizeOf(spans));
+    drawn.push({ first: pool.first + freeSlot(spans, choice) * BOTTLE_SIZE, prefix: BOTTLE_PREFIX });
+  }
+  return drawn;
+}
+
+/** The two subnets of a bottle, as {@link drawSubnets} draws them. @throws Failure `subnets-exhausted` */
 export function pickSubnets(
   pool: Range,
   taken: readonly Range[],
   random: (bytes: number) => Uint8Array,
 ): Subnets {
-  const picked: Range[] = [];
-  for (let draw = 0; draw < 64 && picked.length < 2; draw++) {
-    const [a = 0, b = 0, c = 0, d = 0] = random(4);
-    const slots = size(pool) / BOTTLE_SIZE;
-    const slot = (((a * 256 + b) * 256 + c) * 256 + d) % slots;
-    const candidate = { first: pool.first + slot * BOTTLE_SIZE, prefix: BOTTLE_PREFIX };
-    if (![...taken, ...picked].some((range) => overlaps(range, candidate))) picked.push(candidate);
-  }
-  const [internal, egress] = picked;
-  if (internal === undefined || egress === undefined) {
-    throw new Failure("subnets-exhausted", `No free subnet was found in ${rangeText(pool)}`, {
-      hints: ["Name another range with CLAUDE_BOTTLE_SUBNETS, e.g. CLAUDE_BOTTLE_SUBNETS=10.99.0.0/16"],
-    });
-  }
+  const wanted = { count: 2, room: 2, why: "a bottle takes 2" };
+  const [internal, egress] = drawSubnets(pool, { taken, wanted, random });
+  if (internal === undefined || egress === undefined) throw exhausted(pool, taken, wanted);
   return { internal, egress };
+}
+
+function exhausted(pool: Range, taken: readonly Range[], { room, why }: SubnetsWanted): Failure {
+  const { all } = freeSubnets(pool, taken);
+  const other = "Name a larger range that nothing else uses, e.g. CLAUDE_BOTTLE_SUBNETS=10.99.0.0/16";
+  return new Failure("subnets-exhausted", `${freeText(pool, taken)}; ${why}`, {
+    hints: all < room ? [other] : [
+      "`claude-bottle cleanup` removes what bottles left that are over; `docker network ls` and this machine's routes show what else takes them",
+      other,
+    ],
+    exit: EXIT.beforeAgent,
+  });
+}
+
+/** How much of the pool is free, in words. */
+export function freeText(pool: Range, taken: readonly Range[]): string {
+  const { free, all } = freeSubnets(pool, taken);
+  return `${free} of ${all} subnets of ${rangeText(pool)} are free`;
 }
 
 /** How many subnets of a bottle's size the pool has, and how many of them share no address with a taken range. */
@@ -105,19 +149,42 @@ export function freeSubnets(
   pool: Range,
   taken: readonly Range[],
 ): { readonly all: number; readonly free: number } {
-  const all = 2 ** (BOTTLE_PREFIX - pool.prefix);
+  const all = slotsOf(pool);
+  return { all, free: all - sizeOf(takenSpans(pool, taken)) };
+}
+
+/** Subnets of a pool that follow each other, counted from its first: `from` and up to `to`, without it. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+function slotsOf(pool: Range): number {
+  return size(pool) / BOTTLE_SIZE;
+}
+
+function sizeOf(spans: readonly Span[]): number {
+  return spans.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/** The subnets of the pool that share an address with a taken range: in order, none of them twice. */
+function takenSpans(pool: Range, taken: readonly Range[]): readonly Span[] {
   const place = (address: number): number => Math.floor((address - pool.first) / BOTTLE_SIZE);
   const spans = taken.filter((range) => overlaps(pool, range)).map((range) => ({
     from: Math.max(0, place(range.first)),
-    to: Math.min(all, place(range.first + size(range) - 1) + 1),
+    to: Math.min(slotsOf(pool), place(range.first + size(range) - 1) + 1),
   })).sort((one, other) => one.from - other.from);
-  let used = 0;
   let end = 0;
-  for (const { from, to } of spans) {
-    used += Math.max(0, to - Math.max(from, end));
+  return spans.flatMap(({ from, to }) => {
+    const rest = { from: Math.max(from, end), to };
     end = Math.max(end, to);
-  }
-  return { all, free: all - used };
+    return rest.from < to ? [rest] : [];
+  });
+}
+
+/** The place in the pool of the free subnet that has `choice` free ones before it. */
+function freeSlot(spans: readonly Span[], choice: number): number {
+  return spans.reduce((slot, { from, to }) => from <= slot ? slot + to - from : slot, choice);
 }
 
 /**

@@ -31,23 +31,20 @@ import { openDemoHosts } from "./demo_hosts.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
 import { engineIdentity } from "./diagnosis/identity.ts";
 import { inspected } from "./engine.ts";
-import { executeSteps } from "./execute.ts";
-import { LAST_SUFFIX } from "./names.ts";
+import { type ExecuteOptions, executeSteps } from "./execute.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
 import { secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
 import { openReaper, removeReaped } from "./reaper.ts";
-import { namesLost, newRun, pinnedNameTaken, preparePlan } from "./prepare.ts";
+import { preparePlan } from "./prepare.ts";
+import { Races } from "./races.ts";
 import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { SshLaunch } from "./ssh_launch.ts";
 import { HOST_KEYS, LOAD_KEYS } from "./ssh_steps.ts";
 import { launchStdin } from "./stdin.ts";
 import type { InspectedObject } from "./inspected.ts";
 import { verifyBottle } from "./verify.ts";
-
-/** How often new subnets are picked when the engine says that they overlap with another network's. */
-const SUBNET_ATTEMPTS = 16;
 
 /** Bottles on a docker engine, through its CLI. */
 export class DockerBottleBackend implements BottleBackend {
@@ -79,17 +76,13 @@ export class DockerBottleBackend implements BottleBackend {
     plan: DockerBottlePlan,
     { options, redactor }: { readonly options: LaunchOptions; readonly redactor: Redactor },
   ): Promise<Bottle> {
-    let subnetAttempts = 0;
+    const races = new Races({ host: this.#host, client: this.#client, ...options });
     for (let current = plan;;) {
       const ids = knownIds(current.inputs);
       try {
-        return await this.#launchOnce(current, { options, ids, redactor });
+        return await this.#launchOnce(current, { options, ids, redactor, races });
       } catch (error) {
-        if (error instanceof Failure && error.code === "subnet-taken") subnetAttempts++;
-        const next = this.#decideAgain(withImages(current.inputs, ids), error, subnetAttempts);
-        if (next === undefined) throw worded(error, current.inputs);
-        current = composePlan(next);
-        options.onEvent({ kind: "notice", text: retryNotice(error, current) });
+        current = composePlan(await races.elsewhere(withImages(current.inputs, ids), error));
       }
     }
   }
@@ -97,10 +90,11 @@ export class DockerBottleBackend implements BottleBackend {
   /** One attempt; whatever it created is gone when it throws. */
   async #launchOnce(
     plan: DockerBottlePlan,
-    { options, ids, redactor }: {
+    { options, ids, redactor, races }: {
       readonly options: LaunchOptions;
       readonly ids: Map<string, string>;
       readonly redactor: Redactor;
+      readonly races: Races;
     },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
@@ -108,10 +102,11 @@ export class DockerBottleBackend implements BottleBackend {
     const held: HeldProcess[] = [];
     const ssh = new SshLaunch(plan.inputs, { ...options, onSecret: (secret) => redactor.add([secret]) });
     try {
-      await executeSteps(plan.steps, {
+      const how: ExecuteOptions = {
         ...options,
         client: this.#client,
         ids,
+        done: new Set(),
         judge: async ({ id }, stdout) => {
           if (id === HOST_KEYS) await ssh.learn(stdout);
           if (id !== "verify") return;
@@ -125,8 +120,9 @@ export class DockerBottleBackend implements BottleBackend {
           onEvent: options.onEvent,
           keys: () => ssh.keyFrames(),
         }),
-      });
-      const made = { plan, ids, reaper, held };
+      };
+      const named = await races.underFreeName(plan, ({ steps }) => executeSteps(steps, how));
+      const made = { plan: named, ids, reaper, held };
       return new DockerBottle({ ...made, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });
@@ -150,19 +146,6 @@ export class DockerBottleBackend implements BottleBackend {
       id: ids.get(REF.sidecar) ?? "",
       proxy: plan.spec.proxy.name,
     });
-  }
-
-  /** The decisions of the next attempt, when the engine only said that somebody else was faster. */
-  #decideAgain(inputs: PlanInputs, error: unknown, attempts: number): PlanInputs | undefined {
-    if (!(error instanceof Failure)) return undefined;
-    if (error.code === "name-taken" && inputs.pinnedName === undefined) {
-      if (inputs.attempt >= LAST_SUFFIX) return undefined;
-      return { ...inputs, ...newRun(inputs, this.#host), attempt: inputs.attempt + 1 };
-    }
-    if (error.code === "subnet-taken" && attempts < SUBNET_ATTEMPTS) {
-      return { ...inputs, ...newRun(inputs, this.#host) };
-    }
-    return undefined;
   }
 
   open(
@@ -218,12 +201,6 @@ export class DockerBottleBackend implements BottleBackend {
   }
 }
 
-/** A name that was taken since the plan was made. */
-function worded(error: unknown, { pinnedName, slug }: PlanInputs): unknown {
-  if (!(error instanceof Failure) || error.code !== "name-taken") return error;
-  return pinnedName === undefined ? namesLost(slug) : pinnedNameTaken(pinnedName);
-}
-
 function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {
   return "inputs" in plan && "expected" in plan;
 }
@@ -248,10 +225,4 @@ function withImages(inputs: PlanInputs, ids: ReadonlyMap<string, string>): PlanI
       sidecar: { ...sidecar, id: ids.get(REF.sidecarImage) ?? sidecar.id },
     },
   };
-}
-
-function retryNotice(error: unknown, next: DockerBottlePlan): string {
-  return error instanceof Failure && error.code === "name-taken"
-    ? `name conflict; retrying as ${next.containerName}`
-    : "subnet conflict; retrying with another one";
 }

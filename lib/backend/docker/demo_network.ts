@@ -1,12 +1,13 @@
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { VERSION } from "../../version.ts";
-import { pickSubnets, type Range, rangeText, subnetPool } from "./addresses.ts";
+import { drawSubnets, type Range, rangeText, subnetPool } from "./addresses.ts";
 import { labelArguments } from "./arguments.ts";
 import type { DockerClient } from "./client.ts";
 import { DEMO_ROLE, ownerLabel, type RunLabels } from "./labels.ts";
 import { machineFacts } from "./machine.ts";
 import { RUN_ID_BYTES, runIdFrom } from "./names.ts";
+import { takenRanges } from "./taken_subnets.ts";
 
 const SUBNET_ATTEMPTS = 16;
 
@@ -46,9 +47,8 @@ export async function createDemoNetwork(
   },
 ): Promise<Range> {
   const pool = subnetPool(host.environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
-  const { routes } = await machineFacts(host, signal);
   for (let attempt = 1;; attempt++) {
-    const subnet = draw?.() ?? pickSubnets(pool, routes, host.random).internal;
+    const subnet = draw?.() ?? await beside({ host, client }, { pool, who: run.agent, signal });
     try {
       await client.run({
         what: `creating the ${run.agent}'s network`,
@@ -66,4 +66,16 @@ export async function createDemoNetwork(
       if (!taken || attempt === SUBNET_ATTEMPTS) throw error;
     }
   }
+}
+
+/** A subnet that leaves two others for the bottle. @throws Failure `subnets-exhausted` */
+async function beside(
+  { host, client }: DemoPorts,
+  { pool, who, signal }: { readonly pool: Range; readonly who: string; readonly signal: AbortSignal },
+): Promise<Range> {
+  const taken = await takenRanges({ host, client }, signal);
+  const wanted = { count: 1, room: 3, why: `the ${who} and its bottle take 3` };
+  const [subnet] = drawSubnets(pool, { taken, wanted, random: host.random });
+  if (subnet === undefined) throw new RangeError("No subnet was drawn");
+  return subnet;
 }

@@ -46,6 +46,8 @@ export interface ExecuteOptions {
   readonly judge?: (step: Step, stdout: string) => void | Promise<void>;
   /** Told of what goes on beside us from now on. */
   readonly onHeld?: (held: HeldProcess) => void;
+  /** Ids of steps that are done and not executed again; those that are done now are added. */
+  readonly done?: Set<string>;
   /** Whether a step that failed is executed once more; what it throws is the step's failure. */
   readonly again?: (step: Step, outcome: Outcome) => boolean;
 }
@@ -67,6 +69,7 @@ export async function executeSteps(
   const failures: unknown[] = [];
 
   async function perform(step: Step): Promise<void> {
+    if (options.done?.has(step.id)) return;
     await Promise.all(step.after.map((id) => begun.get(id)));
     if (stop.signal.aborted || options.signal.aborted) return;
     try {
@@ -75,6 +78,7 @@ export async function executeSteps(
       const stdout = await executeStep(step, { ...options, signal });
       await options.judge?.(step, stdout);
       outputs.set(step.id, stdout);
+      options.done?.add(step.id);
     } catch (error) {
       failures.push(error);
       stop.abort();

@@ -75,6 +75,15 @@ const KNOWN: readonly Known[] = [
     hints: ["Name a free range with CLAUDE_BOTTLE_SUBNETS"],
   },
   {
+    // Ours have explicit subnets and never come from these.
+    pattern: /non-overlapping ipv4 address pool|predefined address pools have been fully subnetted/i,
+    code: "pools-exhausted",
+    message: (said) => `The engine's own address pools are used up: ${said}`,
+    hints: [
+      "`docker network prune` removes networks that no container uses; `default-address-pools` in the engine's configuration makes more",
+    ],
+  },
+  {
     pattern: /unknown or invalid runtime name|unknown runtime specified/i,
     code: "runtime-missing",
     message: (said) => `The engine does not have the runtime: ${said}`,

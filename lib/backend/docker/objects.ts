@@ -42,7 +42,7 @@ interface Inspected {
 type Kind = CleanupItem["kind"];
 
 /** How each kind is listed. A volume has no id but its name. */
-const LISTS: Readonly<Record<Kind, readonly string[]>> = {
+export const LISTS: Readonly<Record<Kind, readonly string[]>> = {
   container: ["container", "ls", "--all", "--no-trunc", "--format", "{{json .ID}}"],
   network: ["network", "ls", "--no-trunc", "--format", "{{json .ID}}"],
   volume: ["volume", "ls", "--format", "{{json .Name}}"],
@@ -85,7 +85,7 @@ export function onlyGone(stderr: string): boolean {
 }
 
 /** An id that begins with a dash would be an option. */
-function idIn(what: string, line: string): string {
+export function idIn(what: string, line: string): string {
   let id: unknown;
   try {
     id = JSON.parse(line);

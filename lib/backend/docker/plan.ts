@@ -69,7 +69,7 @@ export interface PlanInputs {
   readonly run: RunLabels;
   /** What another attempt draws its subnets and labels from. */
   readonly pool: Range;
-  readonly routes: readonly Range[];
+  readonly taken: readonly Range[];
   readonly owner: string;
 }
 

@@ -32,6 +32,7 @@ import { containerName, LAST_SUFFIX, NAME_PREFIX, RUN_ID_BYTES, runIdFrom, slugi
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { environmentAtLaunch, environmentNames } from "./provision/env.ts";
 import { readSkills } from "./provision/skills.ts";
+import { networkRanges } from "./taken_subnets.ts";
 
 interface Ports {
   readonly host: Host;
@@ -57,12 +58,13 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const wanted = agentImageName(environment, recipes.agent);
   const sidecar = spec.proxy.name === "squid" ? recipes.sidecar.name : pipelockImageName(environment);
   // Asked at the same time: each call of the client costs as much as all our own work.
-  const [engine, images, taken, machine, joined] = await Promise.all([
+  const [engine, images, names, machine, joined, networks] = await Promise.all([
     engineFacts(client, { signal, judge: (info) => requireBounds(spec, info) }),
     findImages(client, { names: [wanted, sidecar, recipes.agent.base], signal }),
     containerNames(client, { prefix: pinnedName ?? `${NAME_PREFIX}${slug}`, signal }),
     machineFacts(host, signal),
     networkIds(client, { names: spec.networks, signal }),
+    networkRanges(client, signal),
   ]);
   if (sshKeys.length > 0) refuseSteering(wanted, images.get(wanted));
   for (const name of [wanted, sidecar]) refuseVolumes(name, images.get(name));
@@ -77,7 +79,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
         : { name: sidecar, id: images.get(sidecar)?.id, build: undefined },
     },
     user: userOf(wanted, images.get(wanted)),
-    attempt: freeName(slug, { taken, pinnedName }),
+    attempt: freeName(slug, { taken: names, pinnedName }),
     pinnedName,
     slug,
     joined,
@@ -89,7 +91,7 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
     envNames: environmentNames(environmentAtLaunch(spec), environment),
     globalArguments: client.globalArguments,
     pool,
-    routes: machine.routes,
+    taken: [...machine.routes, ...networks],
     owner: ownerLabel(machine.owner),
   };
   return composePlan({ ...inputs, ...newRun(inputs, host) });
@@ -109,7 +111,7 @@ async function foundWorkspace(
 
 /** What is drawn anew for each attempt of a launch. */
 export function newRun(
-  from: Pick<PlanInputs, "spec" | "owner" | "pool" | "routes">,
+  from: Pick<PlanInputs, "spec" | "owner" | "pool" | "taken">,
   host: Pick<Host, "random">,
 ): { readonly run: RunLabels; readonly subnets: Subnets; readonly envToken: string } {
   return {
@@ -121,7 +123,7 @@ export function newRun(
       version: VERSION,
       owner: from.spec.lifetime === "detached" ? DETACHED : from.owner,
     },
-    subnets: pickSubnets(from.pool, from.routes, host.random),
+    subnets: pickSubnets(from.pool, from.taken, host.random),
     envToken: runIdFrom(host.random(RUN_ID_BYTES)),
   };
 }

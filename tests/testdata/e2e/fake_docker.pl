@@ -59,7 +59,7 @@ sub kind_of {
     }
     return (option('--tag') =~ /squid/ ? 'sidecar' : 'agent') . '-build' if $command eq 'image build';
     return 'base-image' if $command eq 'image pull';
-    return 'find-network' if $command eq 'network inspect';
+    return $last eq id_of('bridge') ? 'find-subnets' : 'find-network' if $command eq 'network inspect';
     return $last =~ /-internal$/ ? 'internal-network' : 'egress-network' if $command eq 'network create';
     return role_of(@words) . '-create' if $command eq 'container create';
     return $last =~ m{:/config$} ? 'sidecar-config' : 'agent-files' if $command eq 'container cp';
@@ -75,6 +75,7 @@ sub kind_of {
     return 'explain' if $command eq 'container inspect';
     return 'logs' if $command eq 'container logs';
     return "remove-$1s" if $command =~ /^(container|network|volume) rm$/;
+    return 'find-networks' if $command eq 'network ls' && !option('--filter');
     return "list-$1s" if $command =~ /^(container|network|volume) ls$/;
     return 'unknown';
 }
@@ -192,6 +193,11 @@ sub answer_network {
         return refuse(1, "Error response from daemon: network with name $words[-1] already exists")
             unless mkdir "$state/names/network-$words[-1]";
         $out = create('network', $words[-1]) . "\n";
+        return 0;
+    }
+    if ($kind eq 'find-networks') { $out = json(id_of('bridge')) . "\n"; return 0 }
+    if ($kind eq 'find-subnets') {
+        $out = json([{ Name => 'bridge', IPAM => { Config => [{ Subnet => '172.17.0.0/16' }] } }]) . "\n";
         return 0;
     }
     if ($command eq 'network inspect') {

@@ -3,10 +3,13 @@ import fc from "fast-check";
 import {
   addressIn,
   addressText,
+  drawSubnets,
+  freeSubnets,
   overlaps,
   parseRange,
   pickSubnets,
   type Range,
+  rangeAround,
   rangeText,
   routesOf,
   subnetPool,
@@ -74,19 +77,72 @@ Deno.test("subnetPool() refuses anything else as a usage error that says what to
   }
 });
 
-Deno.test("pickSubnets() draws two different /28s of the pool", () => {
-  // The first two draws are 0x00010203 and 0x04050607: slots 0x203 and 0x607 of 4,096.
+Deno.test("pickSubnets() draws two different /28s of the pool, of the free ones only", () => {
+  // The first two draws are 0x00010203 and 0x04050607: places 0x203 of 4,096 and 0x40506070 % 4,095 of the rest.
   const { internal, egress } = pickSubnets(range("10.213.0.0/16"), [], countingBytes());
   assert.equal(rangeText(internal), "10.213.32.48/28");
-  assert.equal(rangeText(egress), "10.213.96.112/28");
+  assert.equal(rangeText(egress), "10.213.101.192/28");
 });
 
-Deno.test("pickSubnets() passes over what is taken and over its own first draw", () => {
-  const draws = [0, 0, 1, 2];
+Deno.test("pickSubnets() counts over what is taken and over its own first draw", () => {
+  const draws = [0, 0];
   const random = (): Uint8Array => Uint8Array.of(0, 0, 0, draws.shift() ?? 3);
   const { internal, egress } = pickSubnets(range("10.0.0.0/24"), [range("10.0.0.16/28")], random);
   assert.equal(rangeText(internal), "10.0.0.0/28");
   assert.equal(rangeText(egress), "10.0.0.32/28");
+});
+
+Deno.test("pickSubnets() takes the last two of a million, whatever is drawn", () => {
+  const pool = range("10.0.0.0/8");
+  const free = [range("10.77.12.48/28"), range("10.200.255.240/28")];
+  // Everything but the two: what is below, between and above them, in pieces that overlap.
+  const between = (from: number, to: number): Range[] =>
+    Array.from({ length: 65 }, (_, index) => 2 ** (32 - index % 33)).flatMap((size, index) => {
+      const prefix = index % 33;
+      const first = Math.ceil(from / size) * size;
+      return first + size <= to
+        ? [{ first, prefix }, { first: Math.floor(to / size - 1) * size, prefix }]
+        : [];
+    });
+  const covered = (from: number, to: number): Range[] => {
+    if (from >= to) return [];
+    const [largest] = between(from, to).sort((one, other) => one.prefix - other.prefix);
+    if (largest === undefined) return [];
+    const end = largest.first + 2 ** (32 - largest.prefix);
+    return [...covered(from, largest.first), largest, ...covered(end, to)];
+  };
+  const [one, two] = free.map(({ first }) => first);
+  assert.ok(one !== undefined && two !== undefined);
+  const taken = [
+    ...covered(pool.first, one),
+    ...covered(one + 16, two),
+    ...covered(two + 16, pool.first + 2 ** 24),
+    range("10.77.0.0/21"),
+  ];
+  assert.deepEqual(freeSubnets(pool, taken), { all: 2 ** 20, free: 2 });
+  fc.assert(fc.property(fc.infiniteStream(fc.nat({ max: 255 })), (stream) => {
+    const random = (bytes: number): Uint8Array =>
+      Uint8Array.from({ length: bytes }, () => stream.next().value);
+    const { internal, egress } = pickSubnets(pool, taken, random);
+    assert.deepEqual(new Set([internal, egress].map(rangeText)), new Set(free.map(rangeText)));
+  }));
+});
+
+Deno.test("pickSubnets() draws each pair of a small pool about as often as the others", () => {
+  const counts = new Map<string, number>();
+  let state = 1;
+  const random = (bytes: number): Uint8Array =>
+    Uint8Array.from({ length: bytes }, () => {
+      state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+      return state >>> 24;
+    });
+  for (let index = 0; index < 6_000; index++) {
+    const { internal, egress } = pickSubnets(range("10.0.0.0/26"), [range("10.0.0.16/30")], random);
+    const pair = `${rangeText(internal)} ${rangeText(egress)}`;
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+  }
+  assert.equal(counts.size, 6);
+  for (const [pair, count] of counts) assert.ok(count > 850 && count < 1_150, `${pair}: ${count} of 1,000`);
 });
 
 Deno.test("pickSubnets() never gives what overlaps with a taken range, whatever is drawn", () => {
@@ -122,22 +178,53 @@ Deno.test("pickSubnets() never gives what overlaps with a taken range, whatever 
   }));
 });
 
-Deno.test("pickSubnets() fails when 64 draws meet nothing free, and says what helps", () => {
-  let draws = 0;
-  const random = (): Uint8Array => {
-    draws++;
-    return Uint8Array.of(1, 2, 3, 4);
-  };
-  assert.throws(() => pickSubnets(range("10.0.0.0/16"), [range("10.0.0.0/8")], random), (error: unknown) => {
+/** What a draw that must fail says. */
+function refusal(draw: () => unknown): Failure {
+  try {
+    draw();
+  } catch (error) {
     assert.ok(error instanceof Failure);
     assert.equal(error.code, "subnets-exhausted");
-    assert.equal(error.message, "No free subnet was found in 10.0.0.0/16");
-    assert.deepEqual(error.hints, [
-      "Name another range with CLAUDE_BOTTLE_SUBNETS, e.g. CLAUDE_BOTTLE_SUBNETS=10.99.0.0/16",
-    ]);
-    return true;
-  });
-  assert.equal(draws, 64);
+    assert.equal(error.exit, 125);
+    return error;
+  }
+  throw new Error("nothing was refused");
+}
+
+const OTHER_RANGE = "Name a larger range that nothing else uses, e.g. CLAUDE_BOTTLE_SUBNETS=10.99.0.0/16";
+
+Deno.test("pickSubnets() fails when fewer than two are free, and says how many and what helps", () => {
+  const full = refusal(() =>
+    pickSubnets(range("10.0.0.0/16"), [range("10.0.0.0/8")], () => Uint8Array.of(1, 2, 3, 4))
+  );
+  assert.equal(full.message, "0 of 4096 subnets of 10.0.0.0/16 are free; a bottle takes 2");
+  assert.deepEqual(full.hints, [
+    "`claude-bottle cleanup` removes what bottles left that are over; `docker network ls` and this machine's routes show what else takes them",
+    OTHER_RANGE,
+  ]);
+  const nearly = refusal(() => pickSubnets(range("10.0.0.0/27"), [range("10.0.0.8/30")], countingBytes()));
+  assert.equal(nearly.message, "1 of 2 subnets of 10.0.0.0/27 are free; a bottle takes 2");
+  const { internal, egress } = pickSubnets(range("10.0.0.0/27"), [], countingBytes());
+  assert.deepEqual([internal, egress].map(rangeText).sort(), ["10.0.0.0/28", "10.0.0.16/28"]);
+});
+
+Deno.test("drawSubnets() leaves room for what is drawn later, and says when the range is too small for it", () => {
+  const wanted = { count: 1, room: 3, why: "the probe and its bottle take 3" };
+  const random = countingBytes();
+  const small = refusal(() => drawSubnets(range("10.0.0.0/27"), { taken: [], wanted, random }));
+  assert.equal(small.message, "2 of 2 subnets of 10.0.0.0/27 are free; the probe and its bottle take 3");
+  assert.deepEqual(small.hints, [OTHER_RANGE]);
+  assert.equal(drawSubnets(range("10.0.0.0/26"), { taken: [], wanted, random }).length, 1);
+});
+
+Deno.test("rangeAround() reads what an engine repeats, host bits and all", () => {
+  assert.deepEqual(rangeAround("10.199.7.5/28"), range("10.199.7.0/28"));
+  assert.deepEqual(rangeAround("172.17.0.0/16"), range("172.17.0.0/16"));
+  for (
+    const text of ["", "fd00::/8", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.256/8", "10.0.0.0/8/8"]
+  ) {
+    assert.equal(rangeAround(text), undefined, text);
+  }
 });
 
 const PROC_NET_ROUTE = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

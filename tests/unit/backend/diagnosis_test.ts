@@ -16,7 +16,8 @@ import {
   seccompFinding,
 } from "../../../lib/backend/docker/diagnosis/engine_findings.ts";
 import { wantedImages } from "../../../lib/backend/docker/diagnosis/image_findings.ts";
-import { rangesOf, subnetsFinding } from "../../../lib/backend/docker/diagnosis/subnet_findings.ts";
+import { subnetsFinding } from "../../../lib/backend/docker/diagnosis/subnet_findings.ts";
+import { rangesOf } from "../../../lib/backend/docker/taken_subnets.ts";
 import type { EngineInfo } from "../../../lib/backend/docker/engine.ts";
 import type { ImageFacts } from "../../../lib/backend/docker/images.ts";
 import type { Finding } from "../../../lib/bottle/diagnosis.ts";

@@ -84,6 +84,19 @@ const MESSAGES: readonly { readonly stderr: string; readonly code: string; reado
       "cannot create network 6c1d (br-6c1d): conflicts with network 93ba (br-93ba): networks have overlapping IPv4",
   },
   {
+    stderr:
+      "Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network\n",
+    code: "pools-exhausted",
+    message:
+      "The engine's own address pools are used up: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+  },
+  {
+    stderr: "Error response from daemon: all predefined address pools have been fully subnetted\n",
+    code: "pools-exhausted",
+    message:
+      "The engine's own address pools are used up: all predefined address pools have been fully subnetted",
+  },
+  {
     stderr: "Error response from daemon: Unknown runtime specified runsc\nSee 'docker create --help'.\n",
     code: "runtime-missing",
     message: "The engine does not have the runtime: Unknown runtime specified runsc",

@@ -10,15 +10,6 @@ import { countingBytes, type FakeHost, fakeHost } from "../../support/fake_host.
 import { testInputs } from "../../support/plan_inputs.ts";
 import { MemoryEngine } from "./memory_engine.ts";
 
-const OVERLAP = {
-  code: 1,
-  stderr: "Error response from daemon: Pool overlaps with other one on this address space\n",
-};
-const CONFLICT = {
-  code: 1,
-  stderr:
-    'Error response from daemon: Conflict. The container name "/claude-bottle-code-reviewer" is already in use by container "0f". You have to remove (or rename) that container to be able to reuse that name.\n',
-};
 const BROKEN = { code: 1, stderr: "Error response from daemon: something broke\n" };
 
 interface Launched {
@@ -51,14 +42,6 @@ function launcher(): Launched {
   };
 }
 
-/** Run ids that `network create` was asked with, in order. */
-function runs({ host }: Launched): readonly string[] {
-  const found = host.processes.lines.map((line) =>
-    /network create .*claude-bottle\.run=(\S+)/.exec(line)?.[1]
-  );
-  return [...new Set(found.filter((run) => run !== undefined))];
-}
-
 Deno.test("launch() executes the printed plan, with ids in the place of names", async () => {
   const launched = launcher();
   const inputs = testInputs();
@@ -89,79 +72,6 @@ Deno.test("launch() hands no value of the environment to any process", async () 
     assert.equal(seen.includes("env-value-71"), false, line);
     assert.equal(seen.includes("literal-value-93"), false, line);
   }
-});
-
-Deno.test("launch() draws another subnet and run id when a subnet is taken", async () => {
-  const launched = launcher();
-  launched.engine.processes.once(/network create .*role=egress/, OVERLAP);
-  const bottle = await launched.launch();
-  assert.equal(bottle.name, "claude-bottle-code-reviewer");
-  assert.deepEqual(launched.notices, ["subnet conflict; retrying with another one"]);
-  const [first, second, ...more] = runs(launched);
-  assert.equal(first, "abcdefghijklm");
-  assert.notEqual(second, first);
-  assert.match(second ?? "", /^[a-z2-7]{13}$/);
-  assert.deepEqual(more, []);
-  const subnets = launched.host.processes.lines.map((line) => /--subnet (\S+)/.exec(line)?.[1]);
-  assert.equal(new Set(subnets.filter((subnet) => subnet !== undefined)).size, 4);
-  assert.deepEqual([...launched.engine.objects.values()].map(({ kind }) => kind).sort(), [
-    "container",
-    "container",
-    "network",
-    "network",
-  ]);
-});
-
-Deno.test("launch() gives up after 16 taken subnets", async () => {
-  const launched = launcher();
-  launched.engine.processes.on(/network create .*role=internal/, OVERLAP);
-  await assert.rejects(launched.launch(), { code: "subnet-taken" });
-  const attempts = launched.host.processes.lines.filter((line) => line.includes("network create --internal"));
-  assert.equal(attempts.length, 16);
-  assert.equal(launched.engine.objects.size, 0);
-});
-
-Deno.test("launch() takes the next suffix when the name was taken since the plan was made", async () => {
-  const launched = launcher();
-  launched.engine.processes.once(/container create --name claude-bottle-code-reviewer /, CONFLICT);
-  const bottle = await launched.launch();
-  assert.equal(bottle.name, "claude-bottle-code-reviewer-2");
-  assert.deepEqual(launched.notices, ["name conflict; retrying as claude-bottle-code-reviewer-2"]);
-  assert.equal(launched.engine.made("agent").name, "claude-bottle-code-reviewer-2");
-});
-
-Deno.test("launch() does not count taken names as taken subnets", async () => {
-  const launched = launcher();
-  for (let attempt = 1; attempt <= 16; attempt++) {
-    launched.engine.processes.once(/container create --name claude-bottle-code-reviewer(-\d+)? /, CONFLICT);
-  }
-  launched.engine.processes.once(/network create --internal .*--subnet (?!10\.213\.0\.0)/, OVERLAP);
-  assert.equal((await launched.launch()).name, "claude-bottle-code-reviewer-17");
-});
-
-Deno.test("launch() stops at suffix -99", async () => {
-  const launched = launcher();
-  launched.engine.processes.on(/container create --name claude-bottle-code-reviewer-9/, CONFLICT);
-  await assert.rejects(launched.launch({ attempt: 98 }), { code: "name-taken" });
-  const names = launched.host.processes.lines.map((line) =>
-    /container create --name (\S+-\d\d) /.exec(line)?.[1]
-  );
-  assert.deepEqual(names.filter((name) => name !== undefined), [
-    "claude-bottle-code-reviewer-98",
-    "claude-bottle-code-reviewer-99",
-  ]);
-});
-
-Deno.test("launch() fails in the seed's words when a pinned name was taken meanwhile", async () => {
-  const launched = launcher();
-  launched.engine.processes.on(/container create --name mine /, CONFLICT);
-  await assert.rejects(launched.launch({ pinnedName: "mine" }), {
-    code: "name-taken",
-    message:
-      "container 'mine' already exists (pinned via CLAUDE_BOTTLE_CONTAINER). Remove it with 'docker rm -f mine' or unset the override.",
-  });
-  assert.deepEqual(runs(launched), ["abcdefghijklm"]);
-  assert.equal(launched.engine.objects.size, 0);
 });
 
 for (
@@ -197,17 +107,6 @@ for (const step of [/container create .*role=agent/, /container start .*a{60}\d+
     });
   });
 }
-
-Deno.test("launch() says in the seed's words that every name was lost to others meanwhile", async () => {
-  const launched = launcher();
-  launched.engine.processes.on(/container create .*role=agent/, CONFLICT);
-  await assert.rejects(launched.launch({ attempt: 98 }), {
-    code: "name-taken",
-    message: "could not find a free container name after claude-bottle-code-reviewer-99 retries; " +
-      "clean up old containers",
-  });
-  assert.deepEqual(launched.notices, ["name conflict; retrying as claude-bottle-code-reviewer-99"]);
-});
 
 Deno.test("launch() shows the last words of a sidecar that ended at once, read before it is removed", async () => {
   const launched = launcher();

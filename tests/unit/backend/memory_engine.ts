@@ -25,6 +25,21 @@ export interface MadeObject {
   readonly networks: Map<string, string>;
 }
 
+/** What an engine says of a subnet that is taken. */
+export const OVERLAP = {
+  code: 1,
+  stderr: "Error response from daemon: Pool overlaps with other one on this address space\n",
+};
+
+/** What an engine says of a container's name that is taken. */
+export function conflictOf(name: string): Ending {
+  return {
+    code: 1,
+    stderr: `Error response from daemon: Conflict. The container name "/${name}" is already in use by ` +
+      'container "0f". You have to remove (or rename) that container to be able to reuse that name.\n',
+  };
+}
+
 /** The question whether the agent began. */
 export const BEGAN = /^docker container exec --user \S+ \S+ test -h \S+$/;
 
@@ -45,6 +60,8 @@ export class MemoryEngine {
   readonly volumes = new Set<string>();
   /** What the comparison of a workspace answers. */
   compared = "workspace changed=0 added=0 removed=0 refs=0 settings=0 commits=0\n";
+  /** What passes before something is created. */
+  moment: (() => Promise<void>) | undefined;
   /** Whether the wrapper handed over to the agent. */
   began = true;
   #made = 0;
@@ -52,14 +69,24 @@ export class MemoryEngine {
   constructor(processes: ScriptedProcesses = new ScriptedProcesses()) {
     this.processes = processes;
     processes
-      .on(/^docker (network|container) create /, (call) => this.#create(call))
+      .on(/^sh /, { stdout: LINUX })
+      .on(/^docker (network|container) create /, async (call) => {
+        if (this.moment !== undefined) await this.moment();
+        return this.#create(call);
+      })
       .on(/^docker container cp - /, {})
       .on(/^docker network connect /, (call) => this.#connect(call))
       .on(/^docker container logs --follow --timestamps /, {})
       .on(/^docker container start /, (call) => this.#start(call))
-      .on(/^docker (container )?inspect /, (call) => this.#inspect(call))
+      .on(/^docker (container |network )?inspect /, (call) => this.#inspect(call))
       .on(/^docker (container|network) rm /, (call) => this.#remove(call))
       .on(/^docker (container|network) ls /, (call) => this.#list(call))
+      .on(/^docker network ls --no-trunc --format \S+ \.ID\}\}$/, () => ({
+        stdout: this.#all("network").map(({ id }) => `"${id}"\n`).join(""),
+      }))
+      .on(/^docker ps /, () => ({
+        stdout: this.#all("container").map(({ name }) => `${JSON.stringify(name)}\n`).join(""),
+      }))
       .on(/^docker volume ls /, {})
       .on(/^docker container exec --interactive --user 0:\d+ \S+ \/usr\/bin\/perl \S+\/ssh_agent\.pl$/, {})
       .on(/^docker volume (create|rm) /, ({ args }) => {
@@ -98,6 +125,8 @@ export class MemoryEngine {
     }
     const isNetwork = kind === "network";
     const name = isNetwork ? words[index] ?? "" : options.get("--name")?.[0] ?? "";
+    const refusal = isNetwork ? this.#overlap(options.get("--subnet")?.[0]) : this.#conflict(name);
+    if (refusal !== undefined) return refusal;
     const object: MadeObject = {
       id: idOf(++this.#made, (options.get("--label") ?? []).map(roleIn).join("")),
       kind: isNetwork ? "network" : "container",
@@ -111,6 +140,20 @@ export class MemoryEngine {
     if (network !== undefined) object.networks.set(network, options.get("--ip")?.[0] ?? "10.213.0.18");
     this.objects.set(object.id, object);
     return { stdout: `WARNING: something the engine also says\n${object.id}\n` };
+  }
+
+  #all(kind: MadeObject["kind"]): readonly MadeObject[] {
+    return [...this.objects.values()].filter((object) => object.kind === kind);
+  }
+
+  /** Subnets are all of one size here. */
+  #overlap(subnet: string | undefined): Ending | undefined {
+    const isTaken = this.#all("network").some(({ options }) => options.get("--subnet")?.[0] === subnet);
+    return isTaken ? OVERLAP : undefined;
+  }
+
+  #conflict(name: string): Ending | undefined {
+    return this.#all("container").some((container) => container.name === name) ? conflictOf(name) : undefined;
   }
 
   #connect({ args }: RecordedCall): Ending {

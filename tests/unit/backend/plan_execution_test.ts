@@ -148,6 +148,7 @@ function engineWith(images: readonly string[]): MemoryEngine {
     .on(/^sh /, { stdout: LINUX })
     .on(/^docker info /, { stdout: JSON.stringify(INFO) })
     .on(/^docker ps /, {})
+    .on(/^docker network ls /, {})
     .on(/^docker image inspect /, ({ args }) => {
       const name = args.at(-1) ?? "";
       if (!there.has(name)) return missing(name);

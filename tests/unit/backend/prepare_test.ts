@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rangeText } from "../../../lib/backend/docker/addresses.ts";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import { imageRecipes } from "../../../lib/backend/docker/images.ts";
 import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
@@ -18,12 +19,14 @@ interface Machine {
   readonly runtimes?: readonly string[];
   /** Names of containers that exist. */
   readonly taken?: readonly string[];
+  /** Subnets of the engine's networks. */
+  readonly networks?: readonly string[];
   /** `docker image inspect` answers by name. */
   readonly images?: Readonly<Record<string, unknown>>;
 }
 
 function machine(
-  { env = {}, runtimes = ["runc", "runsc"], taken = [], images = {} }: Machine = {},
+  { env = {}, runtimes = ["runc", "runsc"], taken = [], networks = [], images = {} }: Machine = {},
 ): FakeHost {
   const host = fakeHost({ env: { ...BASE_ENV, ...env } });
   const info = {
@@ -35,6 +38,10 @@ function machine(
   host.processes
     .on(/^sh /, { stdout: LINUX })
     .on(/^docker info /, { stdout: JSON.stringify(info) })
+    .on(/^docker network ls /, { stdout: networks.map((_, index) => `"${index}"\n`).join("") })
+    .on(/^docker network inspect \d/, {
+      stdout: JSON.stringify(networks.map((Subnet) => ({ IPAM: { Config: [{ Subnet }] } }))),
+    })
     .on(/^docker ps /, { stdout: taken.map((name) => `${JSON.stringify(name)}\n`).join("") })
     .on(/^docker image inspect /, (call) => {
       const name = call.args.at(-1) ?? "";
@@ -69,7 +76,7 @@ Deno.test("preparePlan() decides everything and asks the engine only what it is 
     plan.inputs.run.owner,
     "435cdbd557a00db7/f0e1d2c3-0000-4000-8000-000000000001/pid:4026531836/1000/4242/987654",
   );
-  assert.deepEqual(plan.inputs.routes, [{ first: 0xc0a80100, prefix: 24 }]);
+  assert.deepEqual(plan.inputs.taken, [{ first: 0xc0a80100, prefix: 24 }]);
   assert.deepEqual(plan.inputs.images.agent.id, "sha256:1");
   // Only the sidecar's image is missing, and its base is there.
   assert.deepEqual(plan.steps.map(({ id }) => id).slice(0, 3), [
@@ -82,6 +89,7 @@ Deno.test("preparePlan() decides everything and asks the engine only what it is 
     `docker image inspect ${RECIPES.agent.name}`,
     "docker image inspect debian:trixie-slim",
     "docker info --format {{json .}}",
+    "docker network ls --no-trunc --format {{json .ID}}",
     "docker ps --all --filter name=^/?claude-bottle-code-reviewer --format {{json .Names}}",
   ]);
 });
@@ -287,4 +295,45 @@ Deno.test("preparePlan() needs no host variable where no agent is started, and p
     prepare(host, { lifetime: "detached", startsAgent: true }),
     { code: "env-unset" },
   );
+});
+
+Deno.test("preparePlan() takes subnets that neither the host routes nor a network of the engine has", async () => {
+  const env = { CLAUDE_BOTTLE_SUBNETS: "10.50.0.0/26" };
+  const networks = ["172.17.0.0/16", "10.50.0.20/28", "fd00::/64"];
+  const plan = await prepare(machine({ env, networks }));
+  assert.deepEqual(plan.inputs.taken.map(rangeText), ["192.168.1.0/24", "172.17.0.0/16", "10.50.0.16/28"]);
+  const { internal, egress } = plan.inputs.subnets;
+  for (const subnet of [internal, egress]) {
+    assert.match(rangeText(subnet), /^10\.50\.0\.(0|32|48)\/28$/);
+  }
+  assert.notEqual(rangeText(internal), rangeText(egress));
+  await assert.rejects(prepare(machine({ env, networks: [...networks, "10.50.0.32/27"] })), {
+    code: "subnets-exhausted",
+    message: "1 of 4 subnets of 10.50.0.0/26 are free; a bottle takes 2",
+  });
+});
+
+Deno.test("preparePlan() does not take a network that went meanwhile for a failure, but all else", async () => {
+  const gone = machine({ networks: ["10.213.0.0/28"] });
+  gone.processes.on(/^docker network inspect /, {
+    code: 1,
+    stdout: '[{"IPAM":{"Driver":"null","Config":null}},{"IPAM":null}]',
+    stderr: "Error response from daemon: network 0 not found\n",
+  });
+  assert.deepEqual((await prepare(gone)).inputs.taken.map(rangeText), ["192.168.1.0/24"]);
+  const broken = machine({ networks: ["10.213.0.0/28"] });
+  broken.processes.on(/^docker network inspect /, {
+    code: 1,
+    stdout: "[]",
+    stderr: "Error: something broke\n",
+  });
+  await assert.rejects(prepare(broken), {
+    code: "engine-failed",
+    message: "The engine failed at listing the networks: something broke",
+  });
+  const foreign = machine();
+  foreign.processes.on(/^docker network ls /, { stdout: '"--help"\n' });
+  await assert.rejects(prepare(foreign), {
+    message: "The engine's answer could not be read at listing the networks",
+  });
 });

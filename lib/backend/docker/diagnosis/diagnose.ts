@@ -2,12 +2,11 @@ import { failed, type Finding, note, notLookedAt, ok } from "../../../bottle/dia
 import type { OnEvent } from "../../../bottle/events.ts";
 import { Failure } from "../../../errors.ts";
 import type { SurveyPorts } from "../active.ts";
-import { type Range, subnetPool } from "../addresses.ts";
+import { subnetPool } from "../addresses.ts";
 import { prepareCleanup } from "../cleanup.ts";
 import type { DockerClient } from "../client.ts";
-import { engineInfo, findImages, inspected } from "../engine.ts";
-import { unreadableAnswer } from "../failures.ts";
-import { machineFacts } from "../machine.ts";
+import { engineInfo, findImages } from "../engine.ts";
+import { takenRanges } from "../taken_subnets.ts";
 import { clientProxiesFinding } from "./client_config.ts";
 import {
   debugFinding,
@@ -18,7 +17,7 @@ import {
 } from "./engine_findings.ts";
 import { ENGINE_DEADLINE_MS, engineContext } from "./identity.ts";
 import { wantedImages } from "./image_findings.ts";
-import { type InspectedPool, rangesOf, subnetsFinding } from "./subnet_findings.ts";
+import { subnetsFinding } from "./subnet_findings.ts";
 
 /** What each answer of the engine is read for. */
 const ENGINE_CHECKS = {
@@ -108,23 +107,7 @@ async function imageChecks({ host, client, signal }: Survey): Promise<readonly P
 /** @throws Failure */
 async function subnets(survey: Survey): Promise<Finding> {
   const pool = subnetPool(survey.host.environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
-  const [machine, networks] = await Promise.all([
-    machineFacts(survey.host, survey.signal),
-    networkRanges(survey),
-  ]);
-  return subnetsFinding(pool, [...machine.routes, ...networks]);
-}
-
-/** @throws Failure */
-async function networkRanges({ client, signal }: Survey): Promise<readonly Range[]> {
-  const what = "listing the networks";
-  const listed = await client.run({ what, args: ["network", "ls", "--quiet", "--no-trunc"], signal });
-  const ids = listed.split("\n").filter((line) => line !== "");
-  if (!ids.every((id) => /^[0-9a-z]+$/.test(id))) throw unreadableAnswer(what);
-  if (ids.length === 0) return [];
-  // What was removed since it was listed is missing from the answer and takes no subnet.
-  const { stdout } = await client.outcome({ what, args: ["network", "inspect", ...ids], signal });
-  return rangesOf(inspected<InspectedPool | null>(what, stdout));
+  return subnetsFinding(pool, await takenRanges(survey, survey.signal));
 }
 
 /** @throws Failure */
