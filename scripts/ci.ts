@@ -48,6 +48,7 @@ interface RunContext {
 const SECOND_ENGINE_TESTS = [
   "attack_suite",
   "cis",
+  "contexts",
   "doctor",
   "egress",
   "image",

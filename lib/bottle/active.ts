@@ -36,6 +36,11 @@ export type Named =
 
 const PREFIX = "claude-bottle-";
 
+/** Whether commands can be run in it, by the engine's word. */
+function isRunning({ status }: ActiveBottle): boolean {
+  return status === "running";
+}
+
 /** Whether a word is no more than the beginning that all names have in common, and so means none of them. */
 function isOurs(word: string): boolean {
   return PREFIX.startsWith(word);
@@ -43,9 +48,14 @@ function isOurs(word: string): boolean {
 
 /**
  * Finds a bottle by its name, its agent or short name, or the beginning of its name, with or without
- * `claude-bottle-`. What agent and short name tell apart differently is ambiguous: one of them may be meant.
+ * `claude-bottle-`. Of several of one agent the only one that runs is meant. What agent and short name tell apart
+ * differently is ambiguous, as is a beginning, unless the bottle is to be `entered`, which only one that runs can be.
  */
-export function bottleNamed(word: string, bottles: readonly ActiveBottle[]): Named {
+export function bottleNamed(
+  word: string,
+  bottles: readonly ActiveBottle[],
+  { entered = false }: { readonly entered?: boolean } = {},
+): Named {
   const rules: readonly ((bottle: ActiveBottle) => boolean)[] = [
     ({ name }) => name === word,
     ({ agent, name }) => agent === word || name === PREFIX + word,
@@ -54,9 +64,14 @@ export function bottleNamed(word: string, bottles: readonly ActiveBottle[]): Nam
   for (const rule of word === "" ? [] : rules) {
     const found = bottles.filter(rule);
     const [bottle] = found;
-    if (bottle !== undefined) {
-      return found.length === 1 ? { kind: "one", bottle } : { kind: "several", bottles: found };
-    }
+    if (bottle === undefined) continue;
+    if (found.length === 1) return { kind: "one", bottle };
+    const [running, ...more] = found.filter(isRunning);
+    const isClear = entered ||
+      found.every((one) => one.agent === word && (isRunning(one) || one.name !== PREFIX + word));
+    return running !== undefined && more.length === 0 && isClear
+      ? { kind: "one", bottle: running }
+      : { kind: "several", bottles: found };
   }
   return { kind: "none" };
 }

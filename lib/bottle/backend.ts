@@ -2,7 +2,7 @@ import type { EgressEvent } from "../egress/proxy.ts";
 import type { Canary, CanaryOptions } from "./canary.ts";
 import type { DemoHosts, DemoHostsOptions } from "./demo_hosts.ts";
 import type { ActiveBottle } from "./active.ts";
-import type { BottleCleanupPlan, CleanupOutcome } from "./cleanup.ts";
+import type { BottleCleanupPlan, CleanupOutcome, SweepOutcome } from "./cleanup.ts";
 import type { Finding } from "./diagnosis.ts";
 import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
@@ -163,6 +163,8 @@ export interface BottleBackend {
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts>;
   /** Starts the host that the probe's attempts are seen at. The images must be there. @throws Failure */
   openCanary(options: CanaryOptions): Promise<Canary>;
+  /** How the engine's client names it, as far as that can be told without asking anybody. */
+  contextName(): Promise<string>;
   /** @throws Failure when it does not answer */
   identify(options: { readonly signal: AbortSignal }): Promise<EngineIdentity>;
   /** Looks at everything of the backend that a launch depends on. What is wrong is a finding. @throws Interrupted */
@@ -184,4 +186,9 @@ export interface BottleBackend {
   ): Promise<BottleCleanupPlan>;
   /** Removes what the plan lists; what cannot be removed does not keep the rest. @throws Interrupted */
   cleanup(plan: BottleCleanupPlan, signal: AbortSignal): Promise<CleanupOutcome>;
+  /**
+   * Does both, without `all` and within half a minute, while something else is done; `onEvent` is told of calls alone.
+   * @throws Failure, Interrupted, or another error where it does not come to its end
+   */
+  sweep(options: { readonly signal: AbortSignal; readonly onEvent: OnEvent }): Promise<SweepOutcome>;
 }

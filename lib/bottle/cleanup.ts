@@ -31,6 +31,14 @@ export interface BottleCleanupPlan {
   readonly empty: boolean;
 }
 
+/** What a sweep did. */
+export interface SweepOutcome extends CleanupOutcome {
+  /** How many ended runs something was removed of. */
+  readonly runs: number;
+  /** Workspaces of those runs, which stay. */
+  readonly kept: readonly KeptItem[];
+}
+
 /** What a cleanup did. */
 export interface CleanupOutcome {
   readonly removed: readonly CleanupItem[];

@@ -54,6 +54,16 @@ export const ENGINE_FLAGS = {
   },
 } as const;
 
+/** The same for commands that ask several engines at once. */
+export const ENGINES_FLAGS = {
+  ...ENGINE_FLAGS,
+  context: {
+    ...ENGINE_FLAGS.context,
+    brief: "The docker context, i.e. which engine; may be given several times",
+    variadic: true,
+  },
+} as const;
+
 /** Names a file. */
 export const MANIFEST_FLAG = {
   kind: "parsed",

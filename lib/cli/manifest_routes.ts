@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import { EXIT, Failure } from "../errors.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { agentName, COMMON_FLAGS, ENGINE_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINES_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
 
 interface ManifestFlags extends CommonFlags {
   readonly manifest?: string;
@@ -20,7 +20,7 @@ function listed(input: string): Listed {
 
 interface ListFlags extends ManifestFlags {
   readonly backend?: string;
-  readonly context?: string;
+  readonly context?: readonly string[];
 }
 
 /** `list` */
@@ -31,7 +31,7 @@ export const listCommand = buildCommand<ListFlags, [what?: Listed], CliContext>(
         if (what === "active") {
           const { listActive } = await import("../commands/list_active.ts");
           return await listActive(
-            { backend: flags.backend, context: flags.context, json: flags.json },
+            { backend: flags.backend, contexts: flags.context ?? [], json: flags.json },
             ports,
           );
         }
@@ -40,7 +40,7 @@ export const listCommand = buildCommand<ListFlags, [what?: Listed], CliContext>(
       });
     }),
   parameters: {
-    flags: { manifest: MANIFEST_FLAG, ...ENGINE_FLAGS, ...COMMON_FLAGS },
+    flags: { manifest: MANIFEST_FLAG, ...ENGINES_FLAGS, ...COMMON_FLAGS },
     aliases: { v: "verbose" },
     positional: {
       kind: "tuple",
@@ -57,13 +57,14 @@ export const listCommand = buildCommand<ListFlags, [what?: Listed], CliContext>(
     customUsage: ["[agents|bottles|active] [flags]"],
     fullDescription: [
       "Lists what the manifest that `start` would use defines; `active`: the bottles that run, never their",
-      "sidecars. The owner is the process that a bottle belongs to: alive, gone (`cleanup` removes it), elsewhere",
-      "(not to be seen from here), or detached.",
+      "sidecars. The owner is the process that a bottle belongs to: alive, gone (the next `start` or",
+      "`cleanup` removes it), elsewhere (not to be seen from here), or detached (it lives until `stop`).",
       "",
       "EXAMPLES",
       "  claude-bottle list",
       "  claude-bottle list bottles",
       "  claude-bottle list active --json",
+      "  claude-bottle list active --context default --context other-machine",
     ].join("\n"),
   },
 });

@@ -1,7 +1,7 @@
 import { buildCommand } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
-import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG } from "./flags.ts";
+import { agentName, COMMON_FLAGS, ENGINE_FLAGS, ENGINES_FLAGS, MANIFEST_FLAG } from "./flags.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -45,7 +45,9 @@ export const stopCommand = buildCommand<EngineFlags, [bottle: string], CliContex
   },
 });
 
-interface CleanupFlags extends EngineFlags {
+interface CleanupFlags extends CommonFlags {
+  readonly backend?: string;
+  readonly context?: readonly string[];
   readonly all: boolean;
   readonly yes: boolean;
 }
@@ -60,7 +62,7 @@ export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
           all: flags.all,
           yes: flags.yes,
           backend: flags.backend,
-          context: flags.context,
+          contexts: flags.context ?? [],
           json: flags.json,
         }, ports));
     };
@@ -74,7 +76,7 @@ export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
         withNegated: false,
       },
       yes: { kind: "boolean", brief: "Remove without asking", default: false, withNegated: false },
-      ...ENGINE_FLAGS,
+      ...ENGINES_FLAGS,
       ...COMMON_FLAGS,
     },
     aliases: { v: "verbose", y: "yes" },
@@ -84,11 +86,12 @@ export const cleanupCommand = buildCommand<CleanupFlags, [], CliContext>({
     customUsage: ["[flags]"],
     fullDescription: [
       "Lists what would go, asks, then removes it. Without --all only what belongs to no living process: bottles",
-      "in use, detached ones, and those of other machines and users stay.",
+      "in use, detached ones, and those of other machines and users stay. Every `start` does the same beside its launch.",
       "",
       "EXAMPLES",
       "  claude-bottle cleanup",
       "  claude-bottle cleanup --yes --json   what would go, then what went",
+      "  claude-bottle cleanup --context default --context other-machine",
     ].join("\n"),
   },
 });

@@ -1,12 +1,15 @@
 import { type ActiveBottle, bottleNamed } from "../bottle/active.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 
+/** Commands that can do nothing with what has ended. */
+const ENTERING: ReadonlySet<string> = new Set(["attach", "exec"]);
+
 /** The bottle that a word on the command line means. @throws Failure `bottle-missing`, `bottle-ambiguous` */
 export function meantBottle(
   bottles: readonly ActiveBottle[],
   { word, command }: { readonly word: string; readonly command: string },
 ): ActiveBottle {
-  const named = bottleNamed(word, bottles);
+  const named = bottleNamed(word, bottles, { entered: ENTERING.has(command) });
   switch (named.kind) {
     case "one":
       return named.bottle;
@@ -33,5 +36,6 @@ export function meantBottle(
 }
 
 function nameList(bottles: readonly ActiveBottle[]): string {
-  return bottles.map(({ name }) => oneLine(name)).join(", ");
+  return bottles.map(({ name, status }) => oneLine(status === "running" ? name : `${name} (${status})`))
+    .join(", ");
 }

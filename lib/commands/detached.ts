@@ -9,6 +9,7 @@ import type { CommandPorts } from "./context.ts";
 import { literalPorts } from "./env_ports.ts";
 import { jsonText } from "./json_text.ts";
 import { launchQuestions } from "./launch_questions.ts";
+import { sweepBeside } from "./sweeping.ts";
 
 /** What of `start`'s options is about bottles that outlive it. */
 export interface DetachOptions extends AgentOptions {
@@ -55,6 +56,7 @@ export async function leaveReady(
   // No agent, no secrets: nothing is asked.
   const env = await resolveEnv(literalsOf(spec.env), literalPorts(ports));
   const questions = launchQuestions(ports);
+  await using _sweeping = sweepBeside(backend, ports);
   const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent, questions });
   try {
     await bottle.ready();

@@ -1,7 +1,8 @@
 import { egressPolicy } from "../egress/allowlist.ts";
 import { EXIT } from "../errors.ts";
 import type { Manifest } from "../manifest/model.ts";
-import { table } from "../ui/table.ts";
+import { type Column, fittedTable } from "../ui/fitted_table.ts";
+import { resultColumns } from "../ui/wrap.ts";
 import type { CommandPorts } from "./context.ts";
 import { firstLine } from "./grants.ts";
 import { chosenManifest } from "./manifest_choice.ts";
@@ -25,14 +26,25 @@ export async function list(options: ListOptions, { host, reporter }: CommandPort
   } else if (entries.length === 0) {
     reporter.info(`the manifest defines no ${options.what}`);
   } else {
-    host.terminal.out(table([HEADINGS[options.what], ...entries.map(({ cells }) => cells)]));
+    const rows = entries.map(({ cells }) => cells);
+    host.terminal.out(fittedTable(COLUMNS[options.what], rows, resultColumns(host.terminal)));
   }
   return EXIT.done;
 }
 
-const HEADINGS: Readonly<Record<Listed, readonly string[]>> = {
-  agents: ["AGENT", "BOTTLE", "SKILLS", "PROMPT"],
-  bottles: ["BOTTLE", "USED BY", "HOSTS", "ENV"],
+const COLUMNS: Readonly<Record<Listed, readonly Column[]>> = {
+  agents: [
+    { heading: "AGENT" },
+    { heading: "BOTTLE" },
+    { heading: "SKILLS" },
+    { heading: "PROMPT", isText: true },
+  ],
+  bottles: [
+    { heading: "BOTTLE" },
+    { heading: "USED BY", isText: true },
+    { heading: "HOSTS" },
+    { heading: "ENV", isText: true },
+  ],
 };
 
 /** One entry, for people and for programs. */

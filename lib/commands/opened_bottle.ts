@@ -56,7 +56,7 @@ export async function enteredBottle(
   const bottle = await backend.open(meant, { disk, signal, onEvent: reporter.onEvent });
   if (meant.owner === "gone") {
     reporter.info(
-      `the \`start\` of ${oneLine(meant.name)} is gone: \`claude-bottle cleanup\` removes the bottle`,
+      `the \`start\` of ${oneLine(meant.name)} is gone: the next \`start\` or \`cleanup\` removes the bottle`,
     );
   }
   return { bottle, agent, env: hostEnv(manifest, grants, host) };

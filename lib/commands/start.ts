@@ -17,6 +17,7 @@ import { canAsk, launchQuestions, requireKnownHostKeys, requireOpenKeys } from "
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
+import { sweepBeside } from "./sweeping.ts";
 import { jsonText } from "./json_text.ts";
 
 export interface StartOptions {
@@ -192,10 +193,12 @@ async function run(
   const { signal } = host.interrupts;
   const env = await resolveEnv(spec.env, envPorts(ports));
   const questions = launchQuestions(ports);
+  await using sweeping = sweepBeside(backend, ports);
   const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent, questions });
   let ended: number;
   try {
     reporter.quiet();
+    sweeping.hush();
     const { code } = await bottle.attach();
     await reportEgress(() => bottle.egressEvents(), {
       mode: spec.mode,

@@ -6,6 +6,7 @@ import { extraAuthorities } from "./authorities.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import type { StartOptions } from "./start.ts";
+import { sweepBeside } from "./sweeping.ts";
 import { prepareThrowaway, remaining, type Remains, waiting } from "./throwaway.ts";
 import { throwawayHost } from "./throwaway_host.ts";
 import { type Attempt, attemptOf, judged, probeArguments, TOUR } from "./tour_attempts.ts";
@@ -34,6 +35,7 @@ export async function tour(options: StartOptions, ports: CommandPorts): Promise<
   const { onEvent } = reporter;
   const started = host.now();
   const backend = await loadBackend(ports, options);
+  await using _sweeping = sweepBeside(backend, ports);
   const ca = await extraAuthorities(host, undefined);
   // The hosts are made from the agent's image.
   await backend.build({ signal, onEvent, ca, force: false });

@@ -218,7 +218,10 @@ Deno.test("attach --shell and exec are given the token and all else with --secre
             ? { env: { LITERAL: "one", GH: "pat", ASKED: "w" }, token: true }
             : { env: { LITERAL: "one" }, token: false },
         );
-        assert.equal(run.stderr.includes("`claude-bottle cleanup` removes the bottle"), owner === "gone");
+        assert.equal(
+          run.stderr.includes("the next `start` or `cleanup` removes the bottle"),
+          owner === "gone",
+        );
       }
     }
   }

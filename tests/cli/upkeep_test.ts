@@ -81,9 +81,9 @@ Deno.test("active prints one row a bottle, and no foreign control character", as
   assert.equal(
     run.stdout,
     [
-      "NAME                      AGENT     BOTTLE          STATUS   SINCE    RUNTIME  PROXY    OWNER\n",
-      "claude-bottle-reviewer    reviewer  dev             running  3 min    runc     squid    alive\n",
-      "claude-bottle-reviewer-2  reviewer  dev·[2J·forged  running  unknown  runsc    unknown  elsewhere\n",
+      "AGENT     BOTTLE          NAME                      STATUS   SINCE    RUNTIME  PROXY    CONTEXT  OWNER\n",
+      "reviewer  dev             claude-bottle-reviewer    running  3 min    runc     squid    default  alive\n",
+      "reviewer  dev·[2J·forged  claude-bottle-reviewer-2  running  unknown  runsc    unknown  default  elsewhere\n",
     ].join(""),
   );
   assert.equal(run.stderr, "");
@@ -102,6 +102,7 @@ Deno.test("active --json prints every field", async () => {
     since: "1970-01-01T00:13:40.000Z",
     runtime: "runc",
     proxy: "squid",
+    context: "default",
     owner: "alive",
     run: "aaaaaaaaaaaaa",
     id: "a".repeat(64),
@@ -304,6 +305,7 @@ Deno.test("cleanup --json prints an object a phase", async () => {
     running: false,
     owner: "gone",
     reason: "its owner is gone",
+    context: "default",
     run: "aaaaaaaaaaaaa",
     id: "id-claude-bottle-reviewer",
   });
@@ -317,6 +319,7 @@ Deno.test("cleanup --json prints an object a phase", async () => {
       name: "claude-bottle-internal",
       id: "id-claude-bottle-internal",
       why: "busy",
+      context: "default",
     }],
   });
   assert.equal(JSON.parse(run.stderr.trim().split("\n").at(-1) ?? "").error.code, "cleanup-incomplete");

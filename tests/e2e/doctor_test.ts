@@ -71,7 +71,7 @@ Deno.test("doctor passes --context on and creates nothing", async () => {
     assert.deepEqual(args.slice(0, 2), ["--context", "box"]);
   }
   const kinds = new Set(await sandbox.docker.kinds());
-  for (const kind of kinds) assert.match(kind, /^(client-version|context|info|find-|list-)/);
+  for (const kind of kinds) assert.match(kind, /^(client-version|context|info|find-|survey-)/);
   assert.deepEqual(await sandbox.docker.objects(), []);
   assert.deepEqual(await sandbox.temporaryFiles(), []);
 });
@@ -95,7 +95,7 @@ Deno.test("doctor without a docker CLI says so once, and looks at what needs non
 });
 
 Deno.test("doctor without an engine tells its client and what to do, and looks at what needs none", async () => {
-  const all = ["info", "ps", "list-containers", "list-networks", "list-volumes", "find-networks"];
+  const all = ["info", "ps", "survey-containers", "survey-networks", "survey-volumes", "find-networks"];
   const images = ["agent", "sidecar", "other"].map((role) => `find-${role}-image`);
   await using sandbox = await Sandbox.create({
     faults: [...all, ...images].map((kind) => ({ kind, nth: "*", fault: "gone" })),
@@ -184,8 +184,8 @@ Deno.test("doctor makes a finding of every answer that cannot be read", async ()
       "context",
       "find-networks",
       "find-subnets",
-      "list-networks",
-      "list-containers",
+      "survey-networks",
+      "survey-containers",
     ]
   ) {
     for (const fault of ["exit1", "empty", "bad-json", "truncated"] as const) {

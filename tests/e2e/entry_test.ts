@@ -114,5 +114,5 @@ Deno.test("a bottle of a manifest that changed is not entered", async () => {
   assert.equal(code, 2);
   assert.match(stderr, /claude-bottle\.json has changed since the launch\n/);
   const kinds = (await sandbox.docker.calls()).slice(before).map(({ kind }) => kind);
-  assert.deepEqual(kinds, ["list-containers", "explain"]);
+  assert.deepEqual(kinds, ["survey-containers", "explain"]);
 });

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { builtImages, type Ended, ended, engineRuntimes, Workbench } from "../support/engine.ts";
+import { killTree, PidNamespace } from "../support/pid_namespace.ts";
 
 const ignore = (await engineRuntimes()).length === 0;
 
 /** A running `start` of an agent that only sleeps. */
-async function running(bench: Workbench): Promise<Deno.ChildProcess> {
+async function running(bench: Workbench, within: readonly string[] = []): Promise<Deno.ChildProcess> {
+  bench.within = within;
   await bench.manifest({ agent: { command: ["sleep", "1234"] } });
   const child = bench.launch(["--runtime", "runc"]);
   await bench.sleepingAgent();
@@ -29,22 +31,25 @@ async function lasting(bench: Workbench): Promise<readonly string[]> {
 
 Deno.test({
   name: "cleanup removes what a killed start left, and no bottle whose owner lives",
-  ignore,
+  ignore: ignore || !await PidNamespace.isPossible(),
   async fn(): Promise<void> {
     await builtImages();
+    // Any other start on this machine would sweep what is left here, were it not for this.
+    await using place = await PidNamespace.create();
     await using orphaned = await Workbench.create();
     await using living = await Workbench.create();
-    const [killed, alive] = await Promise.all([running(orphaned), running(living)]);
+    const [killed, alive] = await Promise.all(
+      [orphaned, living].map((bench) => running(bench, place.words)),
+    );
+    assert.ok(killed !== undefined && alive !== undefined);
     const before = await lasting(living);
 
-    killed.kill("SIGKILL");
-    // The client that carries the agent's streams outlives it, so its output has no end yet.
-    await killed.status;
+    await killTree(killed);
     // Both containers, both networks and the sidecar's volume.
     assert.equal((await lasting(orphaned)).length, 5);
     const [bottle, ...more] = await activeOf(orphaned);
     assert.deepEqual(more, []);
-    assert.deepEqual({ ...bottle, run: "", id: "", since: "" }, {
+    assert.deepEqual({ ...bottle, run: "", id: "", since: "", context: "" }, {
       name: `claude-bottle-${orphaned.agent}`,
       agent: orphaned.agent,
       bottle: "bench",
@@ -52,6 +57,7 @@ Deno.test({
       since: "",
       runtime: "runc",
       proxy: "squid",
+      context: "",
       owner: "gone",
       run: "",
       id: "",
@@ -76,9 +82,8 @@ Deno.test({
     );
     assert.deepEqual(await orphaned.leftovers(), []);
     assert.deepEqual(await lasting(living), before);
-    await ended(killed);
 
-    alive.kill("SIGTERM");
+    assert.equal((await program(living, "stop", living.agent)).code, 0);
     await ended(alive);
     assert.deepEqual(await living.leftovers(), []);
   },

@@ -14,7 +14,7 @@ import type {
 } from "../../lib/bottle/backend.ts";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import type { Canary } from "../../lib/bottle/canary.ts";
-import type { BottleCleanupPlan, CleanupOutcome } from "../../lib/bottle/cleanup.ts";
+import type { BottleCleanupPlan, CleanupOutcome, SweepOutcome } from "../../lib/bottle/cleanup.ts";
 import type { DemoHosts } from "../../lib/bottle/demo_hosts.ts";
 import { Secret } from "../../lib/bottle/env.ts";
 import type { Finding } from "../../lib/bottle/diagnosis.ts";
@@ -72,10 +72,14 @@ export class FakeBackend implements BottleBackend {
   probed: (attempts: readonly string[]) => string = () => "";
   /** What arrived at the canary. */
   arrived = "";
-  /** The machine that the last backend was made for. */
+  /** The machine that the last backend was made for, and the context. */
   madeFor: Host | undefined;
+  madeContext: string | undefined;
   bottles: readonly ActiveBottle[] = [];
   findings: readonly Finding[] = [];
+  /** What its sweeps come to; none is among the `calls`, since it happens beside them. */
+  swept: () => Promise<SweepOutcome> = () => Promise.resolve({ runs: 0, removed: [], left: [], kept: [] });
+  sweeps = 0;
   cleanupPlan: BottleCleanupPlan = { items: [], kept: [], untouchedRuns: 0, empty: true };
   /** The workspace that a stopped bottle leaves. */
   kept: KeptWorkspace | undefined;
@@ -177,6 +181,10 @@ export class FakeBackend implements BottleBackend {
     return { version: "20.10.24", context: "default" };
   }
 
+  contextName(): Promise<string> {
+    return Promise.resolve(this.madeContext ?? "default");
+  }
+
   async openDemoHosts(): Promise<DemoHosts> {
     await Promise.resolve();
     this.#enter("openDemoHosts");
@@ -269,6 +277,11 @@ export class FakeBackend implements BottleBackend {
       }),
     };
   }
+
+  sweep(): Promise<SweepOutcome> {
+    this.sweeps++;
+    return this.swept();
+  }
 }
 
 export interface CliOptions {
@@ -281,6 +294,8 @@ export interface CliOptions {
   /** Of the terminal; so many that no line is broken unless told. */
   readonly columns?: number;
   readonly backend?: FakeBackend;
+  /** Backends by context, before that one. */
+  readonly engines?: Readonly<Record<string, FakeBackend>>;
   /** `docker` runs the real backend over {@link scriptedEngine}; a {@link FakeBackend} unless told. */
   readonly over?: "docker";
   /** Called before anything runs. */
@@ -316,8 +331,10 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   const backend = options.backend ?? new FakeBackend();
   host.processes.on(/^agent says$/, () => ({ stdout: backend.agentSays ?? "" }));
   const docker: BackendLoader = (choice) => {
-    backend.madeFor = choice.host;
-    return Promise.resolve(options.over === "docker" ? new DockerBottleBackend(choice) : backend);
+    const made = options.engines?.[choice.context ?? ""] ?? backend;
+    made.madeFor = choice.host;
+    made.madeContext = choice.context;
+    return Promise.resolve(options.over === "docker" ? new DockerBottleBackend(choice) : made);
   };
   const outcome = await runApp(argv, { host, backends: new Map([["docker", docker]]) });
   return { outcome, stdout: terminal.stdout, stderr: terminal.stderr, backend, host };

@@ -73,6 +73,8 @@ export class Workbench implements AsyncDisposable {
   readonly agent: string;
   /** Where the program is started. */
   cwd: string;
+  /** The words that the program's are given to, behind the folder that it is started in; none unless set. */
+  within: readonly string[] = [];
 
   private constructor(folder: string, agent: string) {
     this.folder = folder;
@@ -131,8 +133,8 @@ export class Workbench implements AsyncDisposable {
 
   /** The program as a child that has not ended yet. */
   spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): Deno.ChildProcess {
-    const [program, ...words] = PROGRAM;
-    return new Deno.Command(program, {
+    const [program, ...words] = this.within.length === 0 ? PROGRAM : [...this.within, this.cwd, ...PROGRAM];
+    return new Deno.Command(program ?? "", {
       args: [...words, ...args],
       cwd: this.cwd,
       env: this.environment(env),
@@ -154,14 +156,14 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Waits until this test's agent has come to its `sleep 1234`; the id of its container. Under `runc` only. */
-  async sleepingAgent(): Promise<string> {
+  async sleepingAgent(deadlineMs = 30_000): Promise<string> {
     const filter = [`label=${LABEL.agent}=${this.agent}`, `label=${LABEL.role}=agent`];
     return await eventually("the agent sleeps", async () => {
       const id = await docker("ps", "--quiet", "--no-trunc", ...filter.flatMap((one) => ["--filter", one]));
       const processes = id === "" ? "" : await docker("top", id).catch(() => "");
       // The whole command line: the wrapper that becomes it has it as its last words.
       return /:\d\d +sleep 1234$/m.test(processes) ? id : undefined;
-    });
+    }, deadlineMs);
   }
 
   /** Everything of this test that the engine still has, by kind; and what is in its temp folder. */

@@ -13,6 +13,8 @@ export interface EngineObject {
   readonly owner?: string;
   readonly created?: string;
   readonly running?: boolean;
+  /** The engine's word; `running` or `exited` unless told. */
+  readonly status?: string;
   readonly command?: readonly string[];
   /** It has its labels from its image, and was made by somebody else. */
   readonly inherited?: boolean;
@@ -34,6 +36,13 @@ export class LabelledEngine {
           object.kind === args[0] && object.run !== undefined && (run === undefined || object.run === run) &&
           (role === undefined || object.role === role)
         );
+        const label = args.map((word) => /\{\{json \(\.Label "([^"]+)"\)\}\}/.exec(word)?.[1]).find(Boolean);
+        if (label !== undefined) {
+          const asked = found.filter(({ role }) => role !== "workspace");
+          return {
+            stdout: asked.map((object) => `${JSON.stringify(labelsOf(object)[label] ?? "")}\n`).join(""),
+          };
+        }
         const json = args.some((word) => word.startsWith("{{json"));
         return { stdout: found.map(({ id }) => `${json ? JSON.stringify(id) : id}\n`).join("") };
       })
@@ -59,7 +68,7 @@ export class LabelledEngine {
   }
 }
 
-function inspectOf(object: EngineObject): unknown {
+function labelsOf(object: EngineObject): Readonly<Record<string, string>> {
   const labels: Record<string, string> = {};
   if (object.run !== undefined) labels[LABEL.run] = object.run;
   if (object.agent !== undefined) labels[LABEL.agent] = object.agent;
@@ -67,6 +76,11 @@ function inspectOf(object: EngineObject): unknown {
   if (object.owner !== undefined) labels[LABEL.owner] = object.owner;
   labels[LABEL.bottle] = "dev";
   labels[LABEL.manifest] = `/a b/claude-bottle.yaml@sha256:${"d".repeat(64)}`;
+  return labels;
+}
+
+function inspectOf(object: EngineObject): unknown {
+  const labels = labelsOf(object);
   const created = object.created ?? "1970-01-01T00:10:00.123456789Z";
   if (object.kind === "volume") return { Name: object.name, CreatedAt: created, Labels: labels };
   if (object.kind === "network") {
@@ -77,7 +91,11 @@ function inspectOf(object: EngineObject): unknown {
     Id: object.id,
     Name: `/${object.name}`,
     Created: created,
-    State: { Status: running ? "running" : "exited", Running: running, StartedAt: "1970-01-01T00:15:00Z" },
+    State: {
+      Status: object.status ?? (running ? "running" : "exited"),
+      Running: running,
+      StartedAt: "1970-01-01T00:15:00Z",
+    },
     Config: { Labels: labels, Cmd: object.command ?? null },
     HostConfig: {
       Runtime: "runc",

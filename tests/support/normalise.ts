@@ -34,9 +34,9 @@ export function stepsOf(plan: PrintedPlan): readonly PrintedStep[] {
   return [...plan.steps, ...plan.agentSteps, ...plan.teardownSteps];
 }
 
-/** The calls that do a plan's steps: without the probes, the question how the bottle is, and the log. */
+/** The calls that do a plan's steps: without the probes, the sweep, the question how the bottle is, and the log. */
 export function stepCalls(calls: readonly DockerRecord[]): readonly DockerRecord[] {
-  return calls.filter(({ kind }) => !/^(info|ps|find-.*|explain|began|logs|list-.*)$/.test(kind));
+  return calls.filter(({ kind }) => !/^(info|ps|find-.*|explain|began|logs|list-.*|survey-.*)$/.test(kind));
 }
 
 /** Command lines with every full id written as the name of what it belongs to, as the recorded creates tell. */

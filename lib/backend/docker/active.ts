@@ -4,6 +4,7 @@ import type { KeptWorkspace } from "../../bottle/workspace.ts";
 import { Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
+import { engineTime } from "./engine.ts";
 import { parseManifestLabel } from "./labels.ts";
 import { runNames, slugify } from "./names.ts";
 import { byRun, type LabelledObject, labelledObjects } from "./objects.ts";
@@ -25,7 +26,7 @@ export async function listActive(
   const containers = await labelledObjects(client, { kinds: ["container"], signal });
   const shown = containers.filter(({ role, running }) => role === "agent" && (running || stopped));
   const runs = byRun(containers);
-  const owners = await ownersOf(host, { runs, signal });
+  const owners = await ownersOf({ host, client }, { runs, signal });
   return shown.map((agent) => ({
     name: agent.name,
     id: agent.id,
@@ -44,7 +45,7 @@ export async function listActive(
 
 /** What became of each run's owner. @throws Failure `machine-unknown` */
 export async function ownersOf(
-  host: Host,
+  { host, client }: SurveyPorts,
   { runs, signal }: {
     readonly runs: ReadonlyMap<string, readonly LabelledObject[]>;
     readonly signal: AbortSignal;
@@ -58,6 +59,7 @@ export async function ownersOf(
         ? undefined
         : Math.max(...objects.map(({ created }) => created ?? 0)),
     })),
+    engineTime: () => engineTime(client, signal),
     signal,
   });
   return new Map([...runs.keys()].map((run, index) => [run, states[index] ?? "elsewhere"]));

@@ -9,7 +9,7 @@ import type {
 } from "../../bottle/backend.ts";
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { Canary, CanaryOptions } from "../../bottle/canary.ts";
-import type { BottleCleanupPlan, CleanupOutcome } from "../../bottle/cleanup.ts";
+import type { BottleCleanupPlan, CleanupOutcome, SweepOutcome } from "../../bottle/cleanup.ts";
 import type { DemoHosts, DemoHostsOptions } from "../../bottle/demo_hosts.ts";
 import type { Finding } from "../../bottle/diagnosis.ts";
 import type { OnEvent } from "../../bottle/events.ts";
@@ -26,6 +26,7 @@ import { buildImages } from "./build.ts";
 import { openCanary } from "./canary.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
+import { contextName } from "./context_name.ts";
 import { launchDetails } from "./details.ts";
 import { openDemoHosts } from "./demo_hosts.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
@@ -43,6 +44,7 @@ import { readEgressLog, sidecarFailure } from "./sidecar_log.ts";
 import { SshLaunch } from "./ssh_launch.ts";
 import { HOST_KEYS, LOAD_KEYS } from "./ssh_steps.ts";
 import { launchStdin } from "./stdin.ts";
+import { sweep } from "./sweep.ts";
 import type { InspectedObject } from "./inspected.ts";
 import { verifyBottle } from "./verify.ts";
 
@@ -52,12 +54,14 @@ export class DockerBottleBackend implements BottleBackend {
   readonly #host: Host;
   readonly #client: DockerClient;
   readonly #onEvent: OnEvent;
+  readonly #context: string | undefined;
 
   constructor(
     options: { readonly host: Host; readonly context: string | undefined; readonly onEvent: OnEvent },
   ) {
     this.#host = options.host;
     this.#onEvent = options.onEvent;
+    this.#context = options.context;
     this.#client = new DockerClient({ ...options, ...options.host });
   }
 
@@ -180,12 +184,22 @@ export class DockerBottleBackend implements BottleBackend {
     return await cleanup(plan, { client: this.#client, onEvent: this.#onEvent, signal });
   }
 
+  sweep({ signal, onEvent }: Parameters<BottleBackend["sweep"]>[0]): Promise<SweepOutcome> {
+    // A client of its own: others speak of their calls while this one may not.
+    const client = new DockerClient({ ...this.#host, context: this.#context, onEvent });
+    return sweep({ host: this.#host, client }, { signal });
+  }
+
   openDemoHosts(options: DemoHostsOptions): Promise<DemoHosts> {
     return openDemoHosts({ host: this.#host, client: this.#client }, options);
   }
 
   openCanary(options: CanaryOptions): Promise<Canary> {
     return openCanary({ host: this.#host, client: this.#client }, options);
+  }
+
+  contextName(): Promise<string> {
+    return contextName(this.#host, this.#context);
   }
 
   identify({ signal }: { readonly signal: AbortSignal }): Promise<EngineIdentity> {

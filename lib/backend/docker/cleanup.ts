@@ -37,7 +37,7 @@ export async function prepareCleanup(
 ): Promise<DockerBottleCleanupPlan> {
   const objects = await labelledObjects(client, { kinds: KINDS, signal });
   const runs = byRun(objects);
-  const owners = await ownersOf(host, { runs, signal });
+  const owners = await ownersOf({ host, client }, { runs, signal });
   const gone = objects.map((object): CleanupItem => ({
     kind: object.kind,
     id: object.id,
@@ -49,7 +49,12 @@ export async function prepareCleanup(
     running: object.running,
     owner: owners.get(object.run) ?? "elsewhere",
   })).filter(({ owner }) => all || owner === "gone");
-  const isKept = ({ kind, role }: CleanupItem): boolean => !all && kind === "volume" && role === "workspace";
+  // Nothing is new in a workspace whose agent container was made and never started.
+  const unstarted = new Set(
+    objects.filter(({ role, status }) => role === "agent" && status === "created").map(({ run }) => run),
+  );
+  const isKept = ({ kind, role, run }: CleanupItem): boolean =>
+    !all && kind === "volume" && role === "workspace" && !unstarted.has(run);
   const images = new Map(objects.map(({ id, workspaceImage }) => [id, workspaceImage]));
   const kept = gone.filter(isKept).map((item) => ({
     ...item,

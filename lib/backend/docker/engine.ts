@@ -31,6 +31,7 @@ export interface EngineInfo {
   readonly MemTotal?: number;
   readonly MemoryLimit?: boolean;
   readonly SwapLimit?: boolean;
+  readonly SystemTime?: string;
   readonly PidsLimit?: boolean;
   readonly CpuCfsQuota?: boolean;
   readonly ServerErrors?: readonly string[];
@@ -50,6 +51,12 @@ export async function engineInfo(
     throw engineFailure(what, { code: outcome.code, stderr });
   }
   return info;
+}
+
+/** The engine's clock, in milliseconds since the epoch; `undefined` when it does not tell. @throws Failure as {@link engineInfo} */
+export async function engineTime(client: DockerClient, signal: AbortSignal): Promise<number | undefined> {
+  const time = Date.parse((await engineInfo(client, { signal })).SystemTime ?? "");
+  return Number.isFinite(time) ? time : undefined;
 }
 
 /** What a plan depends on; `judge` may refuse the engine. @throws Failure as {@link engineInfo} and `judge` */

@@ -10,7 +10,7 @@ export interface OwnedRun {
   readonly owners: readonly string[];
   /** Whether a container of it runs. */
   readonly running: boolean;
-  /** When its newest object was made, in milliseconds since the epoch; `undefined` when unknown. */
+  /** When its newest object was made, in milliseconds since the epoch by the engine's clock; `undefined` when unknown. */
   readonly newest: number | undefined;
 }
 
@@ -50,7 +50,7 @@ esac
 
 /** What this machine says of processes. */
 interface Processes {
-  /** Milliseconds since the epoch; `undefined` when it does not tell. */
+  /** Milliseconds since the epoch by the engine's clock; `undefined` where it cannot be told. */
   readonly boot: number | undefined;
   /** Start times by pid. */
   readonly starts: ReadonlyMap<string, string>;
@@ -58,20 +58,27 @@ interface Processes {
 
 /**
  * What became of the owners of `runs`, in their order. A run whose objects name several owners counts as the
- * one that protects it most.
+ * one that protects it most. `engineTime` is asked for the engine's clock, only where an owner is of another boot.
  *
- * @throws Failure `machine-unknown`
+ * @throws Failure `machine-unknown`, and what `engineTime` throws
  */
 export async function judgeOwners(
   host: Host,
-  { runs, signal }: { readonly runs: readonly OwnedRun[]; readonly signal: AbortSignal },
+  { runs, engineTime, signal }: {
+    readonly runs: readonly OwnedRun[];
+    readonly engineTime: () => Promise<number | undefined>;
+    readonly signal: AbortSignal;
+  },
 ): Promise<readonly OwnerState[]> {
   const owners = runs.map((run) => run.owners.map(parseOwner));
   const processes = owners.flat().filter((owner) => owner !== undefined && owner !== "detached");
   if (processes.length === 0) return owners.map((of) => strongest(of.map(withoutProcess)));
   const ours = (await machineFacts(host, signal)).owner;
   const pids = processes.filter((owner) => comparable(owner, ours)).map(({ pid }) => pid);
-  const machine = await processesOf(host, { pids, ours, signal });
+  const here = await processesOf(host, { pids, ours, signal });
+  const isBootNeeded = processes.some((owner) => mayPrecedeBoot(owner, ours));
+  const boot = isBootNeeded ? bootByEngine(here.boot, await engineTime(), host.now()) : undefined;
+  const machine = { ...here, boot };
   return runs.map((run, index) =>
     strongest(
       (owners[index] ?? []).map((owner) =>
@@ -120,10 +127,24 @@ function endedWithItsBoot(
   owner: Owner,
   { ours, machine, run }: { readonly ours: Owner; readonly machine: Processes; readonly run: OwnedRun },
 ): boolean {
+  return mayPrecedeBoot(owner, ours) && !run.running && run.newest !== undefined &&
+    machine.boot !== undefined && run.newest < machine.boot;
+}
+
+/** Whether an owner may have ended with an earlier boot of this machine. */
+function mayPrecedeBoot(owner: Owner, ours: Owner): boolean {
   return owner.machine === ours.machine && owner.machine !== NO_MACHINE && owner.boot !== ours.boot &&
     owner.uid === ours.uid && owner.pidNamespace === ours.pidNamespace &&
-    HOST_NAMESPACES.has(owner.pidNamespace) &&
-    !run.running && run.newest !== undefined && machine.boot !== undefined && run.newest < machine.boot;
+    HOST_NAMESPACES.has(owner.pidNamespace);
+}
+
+/** Our boot by the engine's clock, which other machines' bottles are dated by: read before ours, it is no later than that. */
+function bootByEngine(
+  boot: number | undefined,
+  engineNow: number | undefined,
+  now: number,
+): number | undefined {
+  return boot === undefined || engineNow === undefined ? undefined : engineNow - (now - boot);
 }
 
 /** One shell for all of them. @throws Failure `machine-unknown` when it does not even see this process. */

@@ -76,7 +76,9 @@ sub kind_of {
     return 'logs' if $command eq 'container logs';
     return "remove-$1s" if $command =~ /^(container|network|volume) rm$/;
     return 'find-networks' if $command eq 'network ls' && !option('--filter');
-    return "list-$1s" if $command =~ /^(container|network|volume) ls$/;
+    # All runs together, or one.
+    my $listing = option('--filter') =~ /=.*=/ ? 'list' : 'survey';
+    return "$listing-$1s" if $command =~ /^(container|network|volume) ls$/;
     return 'unknown';
 }
 

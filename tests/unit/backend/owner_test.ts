@@ -28,8 +28,12 @@ function run(owner: string, from: Partial<OwnedRun> = {}): OwnedRun {
   return { owners: [owner], running: false, newest: 100_000, ...from };
 }
 
-async function judged(runs: readonly OwnedRun[], host = machine()): Promise<readonly OwnerState[]> {
-  return await judgeOwners(host, { runs, signal });
+async function judged(
+  runs: readonly OwnedRun[],
+  host = machine(),
+  engine: number | undefined = host.now(),
+): Promise<readonly OwnerState[]> {
+  return await judgeOwners(host, { runs, engineTime: () => Promise.resolve(engine), signal });
 }
 
 const HERE = `${MACHINE}/${BOOT}/${NAMESPACE}/1000`;
@@ -114,5 +118,26 @@ Deno.test("judgeOwners() compares start times in words", async () => {
 Deno.test("judgeOwners() fails where processes cannot be seen, so that none counts as gone", async () => {
   for (const said of ["", "boot 500\n", "4242 1\n"]) {
     await assert.rejects(judged([run(`${HERE}/200/11`)], machine(said)), { code: "machine-unknown" });
+  }
+});
+
+Deno.test("judgeOwners() measures an earlier boot by the engine's clock, and believes in none that has no clock", async () => {
+  // By ours it is 1,000,000 ms, and we booted at 500,000 ms; the object is as old as our boot by the engine's clock.
+  const rows: readonly (readonly [number | undefined, number, OwnerState])[] = [
+    [1_000_000, 499_999, "gone"],
+    [1_000_000, 500_000, "elsewhere"],
+    // The engine is behind: what it calls older than our boot is being made.
+    [400_000, 399_999, "elsewhere"],
+    [400_000, -100_001, "gone"],
+    // It is ahead.
+    [2_000_000, 1_499_999, "gone"],
+    [NaN, 1, "elsewhere"],
+  ];
+  for (const [engine, newest, state] of rows) {
+    assert.deepEqual(
+      await judged([run(BEFORE, { newest })], machine(), engine),
+      [state],
+      `${engine} ${newest}`,
+    );
   }
 });

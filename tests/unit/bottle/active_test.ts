@@ -70,3 +70,26 @@ Deno.test("bottleNamed() calls ambiguous what is one bottle's agent and another 
   const named = bottleNamed("dev-2", bottles);
   assert.deepEqual(named, { kind: "several", bottles: bottles.slice(1) });
 });
+
+Deno.test("bottleNamed() takes an agent's only bottle that runs, unless one that has ended may be meant as well", () => {
+  const ended = (name: string, agent: string): ActiveBottle => ({ ...bottle(name, agent), status: "exited" });
+  const first = bottle("claude-bottle-dev", "dev");
+  const second = bottle("claude-bottle-dev-2", "dev");
+  const rows = [
+    { word: "dev", bottles: [first, ended("claude-bottle-dev-2", "dev")], name: first.name },
+    { word: "dev", bottles: [first, second, ended("claude-bottle-dev-3", "dev")] },
+    { word: "dev", bottles: [ended(first.name, "dev"), ended("claude-bottle-dev-2", "dev")] },
+    { word: "dev", bottles: [ended(first.name, "dev"), second], entered: second.name },
+    { word: "dev-2", bottles: [second, ended("claude-bottle-dev-2-2", "dev-2")], entered: second.name },
+    { word: "d", bottles: [first, ended("claude-bottle-dev-2", "dev")], entered: first.name },
+    { word: "claude-bottle-dev", bottles: [ended(first.name, "dev"), second], name: first.name },
+  ];
+  for (const { word, bottles, name, entered = name } of rows) {
+    for (const [isEntered, expected] of [[false, name], [true, entered]] as const) {
+      const named = bottleNamed(word, bottles, { entered: isEntered });
+      const what = `${word} of ${bottles.map((one) => `${one.name} ${one.status}`).join()}, ${isEntered}`;
+      assert.equal(named.kind === "one" ? named.bottle.name : undefined, expected, what);
+      assert.equal(named.kind, expected === undefined ? "several" : "one", what);
+    }
+  }
+});

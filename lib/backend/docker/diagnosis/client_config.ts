@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { type Finding, note, ok } from "../../../bottle/diagnosis.ts";
 import type { Host } from "../../../host/host.ts";
+import { clientConfigFile } from "../context_name.ts";
 
 const CHECK = "client-proxies";
 /** No configuration of a person is larger. */
@@ -8,8 +8,7 @@ const LIMIT = 1024 * 1024;
 
 /** Whether the docker CLI would give its own proxy settings, credentials included, to containers. */
 export async function clientProxiesFinding({ files, environment }: Host): Promise<Finding> {
-  const folder = environment.get("DOCKER_CONFIG") || join(environment.get("HOME") || "/", ".docker");
-  const path = join(folder, "config.json");
+  const path = clientConfigFile(environment);
   let proxies: unknown;
   try {
     const status = await files.status(path);
