@@ -1,4 +1,5 @@
 import { Failure } from "../errors.ts";
+import { Deadline, type Patience } from "./deadline.ts";
 import type { WholeEnvironment } from "./environment.ts";
 import type { DirectoryEntry, Files, FileStatus, OpenFile } from "./files.ts";
 import type { Host } from "./host.ts";
@@ -107,15 +108,16 @@ async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<
     // In a session of its own Ctrl-C reaches only us: a half-done call would leave us guessing.
     detached: options.onTerminal !== true,
   });
-  const deadline = options.deadlineMs === undefined ? undefined : AbortSignal.timeout(options.deadlineMs);
+  using deadline = new Deadline(options);
   const flood = new AbortController();
-  using _stop = endOnAbort(child, [options.signal, deadline, flood.signal]);
+  using _stop = endOnAbort(child, [options.signal, deadline.signal, flood.signal]);
   const given = new AbortController();
-  const collecting = { ...options, signal: given.signal, onFlood: () => flood.abort() };
+  const onFlood = (): void => flood.abort();
+  const collecting = { ...options, signal: given.signal, onFlood, onChunk: deadline.sign };
   const output = Promise.all([
     collect(child.stdout, { ...collecting, onLine: (line) => options.onLine?.(line, "stdout") }),
     collect(child.stderr, { ...collecting, onLine: (line) => options.onLine?.(line, "stderr") }),
-    fedOrEnded(child, options.input),
+    fedOrEnded(child, options.input, deadline.sign),
   ]);
   output.catch(() => {});
   const status = await child.status;
@@ -123,8 +125,8 @@ async function runProcess(call: ProcessCall, options: RunOptions = {}): Promise<
   const patience = setTimeout(() => given.abort(), STREAM_PATIENCE_MS);
   const [stdout, stderr] = await output;
   clearTimeout(patience);
-  if (deadline?.aborted && options.signal?.aborted !== true) {
-    throw timedOut(call, options.deadlineMs ?? 0);
+  if (deadline.exceeded !== undefined && options.signal?.aborted !== true) {
+    throw timedOut(call, deadline.exceeded);
   }
   options.signal?.throwIfAborted();
   if (flood.signal.aborted) {
@@ -146,17 +148,18 @@ async function attachProcess(call: ProcessCall, options: AttachOptions = {}): Pr
 }
 
 /** It lasts as long as we do: nothing but the end of this process closes its stdin. */
-function holdProcess(call: ProcessCall, { deadlineMs }: { readonly deadlineMs: number }): HeldProcess {
+function holdProcess(call: ProcessCall, patience: Patience): HeldProcess {
   const child = spawn(call, { stdin: "piped", stdout: "piped", stderr: "piped", detached: true });
   const input = child.stdin.getWriter();
   const first = Promise.withResolvers<string | undefined>();
   first.promise.catch(() => {});
-  const late = setTimeout(() => {
+  const deadline = new Deadline(patience);
+  deadline.signal.addEventListener("abort", () => {
     end(child, "SIGKILL");
-    first.reject(timedOut(call, deadlineMs));
-  }, deadlineMs);
+    first.reject(timedOut(call, deadline.exceeded ?? ""));
+  });
   const ended = heldToItsEnd(child, (line) => {
-    clearTimeout(late);
+    deadline[Symbol.dispose]();
     first.resolve(line);
   });
   return {
@@ -167,9 +170,10 @@ function holdProcess(call: ProcessCall, { deadlineMs }: { readonly deadlineMs: n
   };
 }
 
-function timedOut({ program, args }: ProcessCall, deadlineMs: number): Failure {
+/** `what` it failed to do, e.g. `did not end within 60 s`. */
+function timedOut({ program, args }: ProcessCall, what: string): Failure {
   const words = [program, ...args].slice(0, 4).join(" ");
-  return new Failure("timed-out", `\`${words} …\` did not end within ${deadlineMs / 1000} s`);
+  return new Failure("timed-out", `\`${words} …\` ${what}`);
 }
 
 async function heldToItsEnd(
@@ -215,15 +219,29 @@ function end(child: Deno.ChildProcess, by: Deno.Signal): void {
 }
 
 /** Nobody waits for input that the child left unread: what it started may hold that pipe open too. */
-async function fedOrEnded(child: Deno.ChildProcess, input: RunOptions["input"]): Promise<void> {
-  await Promise.race([feed(child, input), child.status]);
+async function fedOrEnded(
+  child: Deno.ChildProcess,
+  input: RunOptions["input"],
+  onTaken: () => void = () => {},
+): Promise<void> {
+  await Promise.race([feed(child, input, onTaken), child.status]);
 }
 
-async function feed(child: Deno.ChildProcess, input: RunOptions["input"]): Promise<void> {
+async function feed(
+  child: Deno.ChildProcess,
+  input: RunOptions["input"],
+  onTaken: () => void,
+): Promise<void> {
   if (input === undefined) return;
   try {
     const stream = input instanceof Uint8Array ? ReadableStream.from([input]) : input;
-    await stream.pipeTo(child.stdin);
+    const counted = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller): void {
+        onTaken();
+        controller.enqueue(chunk);
+      },
+    });
+    await stream.pipeThrough(counted).pipeTo(child.stdin);
   } catch (error) {
     // A child that ended without reading everything says why through its code and stderr.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;

@@ -3,6 +3,7 @@ import { OUTPUT_LIMIT, type RunOptions } from "./processes.ts";
 /** How a child's output is read. */
 export interface Collecting extends Pick<RunOptions, "binary" | "limit" | "kept"> {
   readonly signal: AbortSignal;
+  readonly onChunk?: () => void;
   readonly onLine: (line: string) => void;
   readonly onFlood: () => void;
 }
@@ -13,11 +14,12 @@ const LINE_LIMIT = 131_072;
 /** Everything that a stream says until it ends or is given up; only its last bytes are kept. */
 export async function collect(
   stream: ReadableStream<Uint8Array>,
-  { signal, binary, limit = Infinity, kept: most = OUTPUT_LIMIT, onLine, onFlood }: Collecting,
+  { signal, binary, limit = Infinity, kept: most = OUTPUT_LIMIT, onChunk, onLine, onFlood }: Collecting,
 ): Promise<string> {
   let kept = "";
   let partial = "";
   for await (const text of untilAborted(stream, { signal, binary: binary === true })) {
+    onChunk?.();
     kept += text;
     if (kept.length > limit) {
       onFlood();

@@ -1,3 +1,5 @@
+import type { Patience } from "./deadline.ts";
+
 /** A program to run on the host, as data. The environment is complete: nothing else is inherited. */
 export interface ProcessCall {
   readonly program: string;
@@ -24,6 +26,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the process is ended as by `signal`. */
   readonly deadlineMs?: number;
+  /** Milliseconds in which it neither says nor takes anything until it is ended as by `signal`. */
+  readonly silenceMs?: number;
   /** Leaves it in our session, so that it may ask on the terminal; Ctrl-C then reaches it too. */
   readonly onTerminal?: true;
   /** The output comes as a character a byte, so that what is no UTF-8 can be told from what is. */
@@ -56,10 +60,10 @@ export interface HeldProcess {
 
 /** The only way this program starts other programs. */
 export interface Processes {
-  /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past its deadline, `output-too-long`. */
+  /** Runs to the end and captures the output. @throws Failure `program-missing` when it cannot be found, `timed-out` past a deadline, `output-too-long`. */
   run(call: ProcessCall, options?: RunOptions): Promise<Outcome>;
   /** Runs with stdout and stderr (and stdin, without `input`) inherited; `stdout` and `stderr` of the outcome are empty. */
   attach(call: ProcessCall, options?: AttachOptions): Promise<Outcome>;
   /** Starts what goes on beside us, in a session of its own; its first line has a deadline. @throws Failure `program-missing` */
-  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess;
+  hold(call: ProcessCall, patience: Patience): HeldProcess;
 }

@@ -127,7 +127,7 @@ Deno.test("doctor gives an engine that hangs ten seconds, and waits for nothing 
   assert.deepEqual(findings.get("engine"), {
     check: "engine",
     status: "problem",
-    sentence: "`docker info --format {{json .}} …` did not end within 10 s",
+    sentence: "The engine gave no answer at asking the engine what it is: the call did not end within 10 s",
     remedy: "`docker version` shows whether the engine answers; restart it if it does not",
   });
   assertNotLookedAt(findings, "the engine does not answer");

@@ -1,108 +1,48 @@
 import assert from "node:assert/strict";
 import type { Fault } from "../support/fake_docker.ts";
+import { type MatrixFault, mismatch, type Trial, trialsOf, tryAll } from "../support/fault_matrix.ts";
+import { play, SCENARIOS } from "../support/fault_scenarios.ts";
 import { Sandbox } from "../support/program.ts";
-
-/** Calls of `prepare`: nothing exists yet. */
-const PROBES: Readonly<Record<string, string>> = {
-  "info": "asking the engine what it is",
-  "find-agent-image": "looking for the images",
-  "find-sidecar-image": "looking for the images",
-  "find-other-image": "looking for the images",
-  "ps": "listing the containers",
-  "find-networks": "listing the networks",
-  "find-subnets": "listing the networks",
-};
-
-/** Steps of the launch, which the message names. */
-const STEPS: Readonly<Record<string, string>> = {
-  "internal-network": "creating the internal network",
-  "egress-network": "creating the egress network",
-  "agent-create": "creating the agent container",
-  "agent-files": "copying files into the agent container",
-  "agent-start": "starting the agent container",
-  "sidecar-create": "creating the sidecar",
-  "sidecar-config": "copying the sidecar's configuration",
-  "sidecar-connect": "joining the sidecar to the internal network",
-  "sidecar-start": "starting the sidecar",
-  "verify": "comparing the bottle with the plan",
-};
 
 /** A stack trace, in Deno's words. */
 const STACK = /\bat (async )?(file|ext):|^ +at .*:\d+:\d+|Uncaught|This is a bug/m;
 
-/** Runs a headless launch with one fault; what it said is checked, the rest is returned. */
-async function failedLaunch(kind: string, fault: Fault): Promise<{
-  readonly message: string;
-  readonly kinds: readonly string[];
-}> {
-  // A container of another name, so that `ps` has something to say.
-  await using sandbox = await Sandbox.create({
-    containers: ["claude-bottle-claude-of-somebody"],
-    agentSays: ["hello"],
-    faults: [{ kind, nth: 1, fault }],
-  });
-  const { code, signal, stdout, stderr } = await sandbox.run(["start", "--prompt", "hi"]);
-  const what = `${kind} with ${fault}: ${stderr}`;
-  assert.equal(signal, null, what);
-  assert.equal(code, 125, what);
-  assert.equal(stdout, "", what);
-  assert.doesNotMatch(stderr, STACK, what);
-  const errors = stderr.split("\n").filter((line) => line.startsWith("error: "));
-  assert.equal(errors.length, 1, what);
-  const kinds = await sandbox.docker.kinds();
-  assert.ok(!kinds.includes("agent"), `${what}\nthe agent ran`);
-  assert.deepEqual(await sandbox.docker.objects(), [], what);
-  assert.deepEqual(await sandbox.temporaryFiles(), [], what);
-  return { message: errors[0] ?? "", kinds };
-}
-
 /** The faults of a call that answers with something the program reads. */
 const ANSWER_FAULTS: readonly Fault[] = ["empty", "bad-json", "truncated"];
 
-for (const [kind, words] of Object.entries(PROBES)) {
-  Deno.test(`start ends with a sentence when ${kind} fails, having created nothing`, async () => {
-    // No container and no network is an answer as well.
-    const isList = kind === "ps" || kind === "find-networks";
-    const faults = ANSWER_FAULTS.filter((fault) => !isList || fault !== "empty");
-    await Promise.all((["exit1", "exit125", ...faults] as const).map(async (fault) => {
-      const { message, kinds } = await failedLaunch(kind, fault);
-      assert.ok(message.includes(words), message);
-      assert.ok(!kinds.some((made) => Object.hasOwn(STEPS, made)), kinds.join(" "));
-    }));
-  });
-}
+/** One of each sort: `scripts/faults.ts` tries all of them. */
+const TRIED: readonly MatrixFault[] = ["exit1", "hang", "truncated"];
 
-for (const [kind, named] of Object.entries(STEPS)) {
-  Deno.test(`start ends with a sentence and removes everything when ${kind} fails`, async () => {
-    const answers = /-network$|-create$|^verify$/.test(kind) ? ANSWER_FAULTS : [];
-    await Promise.all((["exit1", "exit125", ...answers] as const).map(async (fault) => {
-      const { message, kinds } = await failedLaunch(kind, fault);
-      // What the engine will not run is told in the seed's words.
-      const isSeeds = fault.startsWith("exit") && (kind === "agent-create" || kind === "agent-start");
-      const words = isSeeds ? "docker run failed for container 'claude-bottle-claude': " : named;
-      assert.ok(message.includes(words), `${fault}: ${message}`);
-      assert.equal(message.includes("injected fault"), fault.startsWith("exit"), message);
-      for (const listing of ["list-containers", "list-networks", "list-volumes"]) {
-        assert.ok(kinds.includes(listing), `${listing} after ${kind} with ${fault}`);
-      }
-    }));
-  });
-}
+let trials: Promise<readonly Trial[]> | undefined;
 
-Deno.test("start ends with a sentence when a build step fails, having begun nothing after it", async () => {
-  for (const kind of ["base-image", "agent-build", "sidecar-build", "agent-image"]) {
-    await using sandbox = await Sandbox.create({
-      missingImages: ["agent", "sidecar", "other"],
-      faults: [{ kind, nth: 1, fault: "exit1" }],
+for (const fault of TRIED) {
+  Deno.test(`every docker call of a launch comes to what the table says with ${fault}`, async () => {
+    trials ??= trialsOf(TRIED);
+    const ours = (await trials).filter((trial) => trial.fault === fault);
+    assert.ok(ours.length > 40, `${ours.length} calls`);
+    const wrong: string[] = [];
+    await tryAll(ours, (verdict) => {
+      const why = mismatch(verdict);
+      if (why !== undefined) wrong.push(why);
     });
-    const { code, stdout, stderr } = await sandbox.run(["start", "--prompt", "hi"]);
-    assert.equal(code, 125, stderr);
-    assert.equal(stdout, "");
-    assert.match(stderr, /^error: The engine failed at .*: injected fault$/m);
-    assert.doesNotMatch(stderr, STACK);
-    assert.ok(!(await sandbox.docker.kinds()).includes("agent"));
-    assert.deepEqual(await sandbox.docker.objects(), []);
-  }
+    assert.equal(wrong.length, 0, wrong.join("\n\n"));
+  });
+}
+
+Deno.test("start says in one line what did not answer, and what to do, also when the client cannot be asked to end", async () => {
+  const scenario = SCENARIOS.find(({ name }) => name === "a headless agent");
+  assert.ok(scenario !== undefined);
+  const { code, stderr, left } = await play(
+    { ...scenario, args: scenario.args.filter((word) => word !== "--json") },
+    { fault: { kind: "verify", nth: 1, fault: "deaf" } },
+  );
+  assert.equal(code, 125, stderr);
+  assert.match(
+    stderr,
+    /^error: The engine gave no answer at comparing the bottle with the plan: the call did not end within 5 s$/m,
+  );
+  assert.match(stderr, /^hint: `docker version` shows whether the engine answers/m);
+  assert.deepEqual(left, []);
 });
 
 Deno.test("start keeps the agent's code and output when the sidecar's log cannot be read", async () => {
@@ -156,7 +96,7 @@ Deno.test("start says for which engine what is left is removed", async () => {
   assert.equal(code, 0, stderr);
   assert.match(
     stderr,
-    /; `docker --context box rm -fv \$\(docker --context box ps -aq --filter \S+\); docker --context box network rm \$\(docker --context box network ls -q --filter \S+\)` finishes it$/m,
+    /; `docker --context box rm -fv \$\(docker --context box ps -aq --filter \S+\); docker --context box network rm \$\(docker --context box network ls -q --filter \S+\); docker --context box volume rm .*` finishes it$/m,
   );
   // What could be removed was.
   assert.deepEqual((await sandbox.docker.objects()).map((name) => name.replace(/^.*-/, "")), [

@@ -91,6 +91,32 @@ Deno.test("run() ends a child past its deadline and says which", async () => {
   });
 });
 
+Deno.test("run() lets a child take its time that makes progress, and ends one that makes none", async () => {
+  // Each says or takes something all the time, and lasts longer than it may be silent.
+  const saying = await run("for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done", { silenceMs: 1000 });
+  assert.equal(saying.code, 0);
+  assert.ok(saying.ms > 1000);
+  const slowly = new ReadableStream<Uint8Array>({
+    async pull(controller): Promise<void> {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      controller.enqueue(Uint8Array.of(10));
+      if (++given === 8) controller.close();
+    },
+  });
+  let given = 0;
+  const taking = await run("cat >/dev/null", { input: slowly, silenceMs: 1000 });
+  assert.equal(taking.code, 0);
+  assert.ok(taking.ms > 1000);
+  await assert.rejects(run("echo one; exec sleep 60", { silenceMs: 300, deadlineMs: 60_000 }), {
+    code: "timed-out",
+    message: "`sh -c echo one; exec sleep 60 …` made no progress for 0.3 s",
+  });
+  // A pipe takes some of it, and then nothing more.
+  await assert.rejects(run("exec sleep 60", { input: new Uint8Array(4 * 1024 * 1024), silenceMs: 300 }), {
+    code: "timed-out",
+  });
+});
+
 Deno.test("run() ends a child past its deadline whatever it left behind", async () => {
   const pids: number[] = [];
   const began = performance.now();

@@ -3,7 +3,10 @@ import { eventually } from "./engine.ts";
 
 const SCRIPT = new URL("../testdata/e2e/fake_docker.pl", import.meta.url).pathname;
 
-/** What the fake does instead of answering; `echo` fails with what it was given on stdin. The last three happen after the work was done. */
+/**
+ * What the fake does instead of answering; `echo` fails with what it was given on stdin. The last five happen after the
+ * work was done; `hang` never answers, and `deaf` cannot be asked to end either.
+ */
 export type Fault =
   | "exit1"
   | "exit125"
@@ -11,6 +14,8 @@ export type Fault =
   | "gone"
   | "conflict"
   | "overlap"
+  | "hang"
+  | "deaf"
   | "empty"
   | "bad-json"
   | "truncated";
@@ -20,6 +25,10 @@ export interface FakeSettings {
   readonly faults?: readonly { readonly kind: string; readonly nth: number | "*"; readonly fault: Fault }[];
   /** Kinds of calls that wait until they are released. */
   readonly hold?: readonly string[];
+  /** Lines in which ssh hosts show their keys. */
+  readonly hostKeys?: readonly string[];
+  /** Files of the workspace that the agent changed. */
+  readonly changed?: number;
   /** The agent prints `waiting` and waits until it is released or terminated. */
   readonly agentWaits?: boolean;
   readonly agentSays?: readonly string[];
@@ -157,6 +166,8 @@ function settingLines(settings: FakeSettings): readonly string[] {
   return [
     ...lines("fault", settings.faults?.map(({ kind, nth, fault }) => `${kind} ${nth} ${fault}`)),
     ...lines("hold", settings.hold),
+    ...lines("host-key", settings.hostKeys),
+    ...lines("changed", settings.changed === undefined ? [] : [settings.changed]),
     ...lines("agent-waits", settings.agentWaits ? [1] : []),
     ...lines("agent-says", settings.agentSays),
     ...lines("agent-code", settings.agentCode === undefined ? [] : [settings.agentCode]),

@@ -1,3 +1,4 @@
+import type { Patience } from "../../lib/host/deadline.ts";
 import type {
   AttachOptions,
   HeldProcess,
@@ -67,8 +68,8 @@ export class LiveProcesses implements Processes {
     return this.#inner.attach(call, options);
   }
 
-  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess {
-    return this.#inner.hold(call, options);
+  hold(call: ProcessCall, patience: Patience): HeldProcess {
+    return this.#inner.hold(call, patience);
   }
 
   /** Waits until so many were started; the last of them. */

@@ -247,6 +247,7 @@ export class ModelWorld {
         return await outcome;
       },
       attach: (call, options) => this.#docker.attach(call, options),
+      hold: (call) => this.#docker.hold(call),
     };
     const uid = this.#blind === "user" ? 1000 : self.place.uid;
     return { ...fakeHost(), processes, uid, now: () => this.now + self.place.machine.skew };

@@ -21,6 +21,8 @@ export interface RecordedCall {
   readonly signal: AbortSignal | undefined;
   /** How long it was given; `undefined` for as long as it takes. */
   readonly deadlineMs: number | undefined;
+  /** How long it may make no progress. */
+  readonly silenceMs: number | undefined;
 }
 
 /** How a scripted process ends: unset parts are those of a silent success. */
@@ -105,7 +107,7 @@ export class ScriptedProcesses implements Processes {
   }
 
   async #perform(kind: RecordedCall["kind"], call: ProcessCall, options: RunOptions): Promise<Outcome> {
-    const { signal, deadlineMs } = options;
+    const { signal, deadlineMs, silenceMs } = options;
     const input = options.input instanceof ReadableStream
       ? new Uint8Array(await new Response(options.input).arrayBuffer())
       : options.input;
@@ -116,6 +118,7 @@ export class ScriptedProcesses implements Processes {
       input,
       signal,
       deadlineMs,
+      silenceMs,
     };
     this.calls.push(recorded);
     const rule = this.#rules.find(({ pattern, uses }) => uses > 0 && pattern.test(recorded.line));

@@ -46,12 +46,12 @@ export interface EndPorts {
 export async function explainEnd(run: EndedRun, ports: EndPorts): Promise<boolean> {
   // An exec dies a moment before its container counts as dead.
   if (run.code === KILLED) await ports.sleep(SETTLE_MS);
-  const containers = await answerTo(() => bothContainers(run, ports.client), ports.onEvent);
+  const containers = await answerTo(() => bothContainers(run, ports.client), { run, ...ports });
   if (containers === undefined) return true;
   const agent = containers.find(({ Id }) => Id === run.agentId);
   const sidecarRuns = containers.find(({ Id }) => Id === run.sidecarId)?.State.Running === true;
   if (agent?.State.Running !== true) throw bottleEnded(run, agent);
-  const began = await answerTo(() => agentBegan(run, ports.client), ports.onEvent);
+  const began = await answerTo(() => agentBegan(run, ports.client), { run, ...ports });
   if (began === undefined) return true;
   if (began) {
     if (!sidecarRuns) {
@@ -70,15 +70,31 @@ export async function explainEnd(run: EndedRun, ports: EndPorts): Promise<boolea
   return false;
 }
 
-/** What the engine says; `undefined`, with a notice, when it cannot be asked: the agent's code then stands. */
-async function answerTo<T>(question: () => Promise<T>, onEvent: OnEvent): Promise<T | undefined> {
+/**
+ * What the engine says; `undefined`, with a notice, when it cannot be asked: the agent's code then stands.
+ *
+ * @throws Failure `engine-gone` when there is no engine: the client ended because of that
+ */
+async function answerTo<T>(
+  question: () => Promise<T>,
+  { run, onEvent }: { readonly run: EndedRun; readonly onEvent: OnEvent },
+): Promise<T | undefined> {
   try {
     return await question();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
+    if (error.code === "engine-unreachable") throw engineGone(run, error);
     onEvent({ kind: "notice", text: error.message });
     return undefined;
   }
+}
+
+function engineGone({ code }: EndedRun, { message, hints }: Failure): Failure {
+  const said = message.replace(/^The engine does not answer: /, "");
+  return new Failure("engine-gone", `The engine went away while the agent ran: ${said}`, {
+    hints: [...hints, "Once it answers, `claude-bottle cleanup` removes what is left of the bottle"],
+    exit: code,
+  });
 }
 
 /** Both, as far as they are there. */

@@ -231,8 +231,11 @@ export function agentContainerArguments(
   ];
 }
 
-/** Says that it is up, and ends with its stdin: so with us, even where nothing else outlives us to remove it. */
-const HELD_PROGRAM = "echo up; exec /bin/cat >/dev/null";
+/** What a held container says once it is up. */
+export const HELD_WORD = "up";
+
+/** Ends with its stdin: so with us, even where nothing outlives us to remove it. */
+const HELD_PROGRAM = `echo ${HELD_WORD}; exec /bin/cat >/dev/null`;
 
 /** What the image has at that place does not mix with the user's files. */
 function workspaceMount(

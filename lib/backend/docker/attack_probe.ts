@@ -1,9 +1,6 @@
 import probeProgram from "../../assets/attack_probe.pl" with { type: "text" };
 import type { DockerClient } from "./client.ts";
 
-/** Longer than all attempts together may take, which are made at the same time. */
-const DEADLINE_MS = 90_000;
-
 /**
  * Makes attempts in a running container, past the wrapper: that one runs nothing once the sidecar is gone.
  *
@@ -24,6 +21,6 @@ export async function attackProbe(
     what: "making the attempts",
     args: ["container", "exec", ...asUser, container, "/usr/bin/perl", "-e", probeProgram, ...attempts],
     signal,
-    deadlineMs: DEADLINE_MS,
+    deadline: "capture",
   });
 }

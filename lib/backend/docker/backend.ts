@@ -27,6 +27,7 @@ import { openCanary } from "./canary.ts";
 import { cleanup, type DockerBottleCleanupPlan, isDockerCleanupPlan, prepareCleanup } from "./cleanup.ts";
 import { DockerClient } from "./client.ts";
 import { contextName } from "./context_name.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { launchDetails } from "./details.ts";
 import { openDemoHosts } from "./demo_hosts.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
@@ -57,7 +58,13 @@ export class DockerBottleBackend implements BottleBackend {
   readonly #context: string | undefined;
 
   constructor(
-    options: { readonly host: Host; readonly context: string | undefined; readonly onEvent: OnEvent },
+    options: {
+      readonly host: Host;
+      readonly context: string | undefined;
+      readonly onEvent: OnEvent;
+      /** Those of the client unless told. */
+      readonly deadlines?: Deadlines;
+    },
   ) {
     this.#host = options.host;
     this.#onEvent = options.onEvent;

@@ -193,7 +193,7 @@ export class DockerBottle implements Bottle {
   async killSidecar(): Promise<void> {
     const { signal } = this.#options;
     const args = ["container", "kill", this.#id(REF.sidecar)];
-    await this.#client.run({ what: "killing the sidecar", args, signal });
+    await this.#client.run({ what: "killing the sidecar", args, signal, deadline: "change" });
   }
 
   #id(ref: string): string {

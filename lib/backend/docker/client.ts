@@ -3,6 +3,7 @@ import type { Environment } from "../../host/environment.ts";
 import type { HeldProcess, Outcome, ProcessCall, Processes } from "../../host/processes.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { shellQuoted } from "../../bottle/invocation.ts";
+import { type DeadlineName, DEADLINES, type Deadlines } from "./deadlines.ts";
 import { engineFailure } from "./failures.ts";
 import type { StdinContent } from "./stdin.ts";
 
@@ -24,9 +25,6 @@ const PASSED_ON = [
   "LANG",
 ] as const;
 
-/** Long enough for a busy engine, short enough not to look hung; builds and pulls have none. */
-const CALL_DEADLINE_MS = 60_000;
-
 /** The environment of the docker CLI, from the host's. */
 export function clientEnvironment(environment: Environment): Readonly<Record<string, string>> {
   const passed: Record<string, string> = {};
@@ -43,9 +41,9 @@ export interface DockerCall {
   readonly args: readonly string[];
   readonly input?: StdinContent;
   readonly signal?: AbortSignal;
-  /** Milliseconds until it counts as failed; {@link CALL_DEADLINE_MS} unless told. */
-  readonly deadlineMs?: number;
-  /** Without a deadline, its output passed on line by line. */
+  /** How long it may take; a question unless told. */
+  readonly deadline?: DeadlineName;
+  /** Its output, passed on line by line. */
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** Bytes of its output that are kept; see the port. */
   readonly kept?: number;
@@ -64,17 +62,21 @@ export class DockerClient {
   readonly #environment: Readonly<Record<string, string>>;
   readonly #context: string | undefined;
   readonly #onEvent: OnEvent;
+  readonly #deadlines: Deadlines;
 
   constructor(options: {
     readonly processes: Processes;
     readonly environment: Environment;
     readonly context: string | undefined;
     readonly onEvent: OnEvent;
+    /** {@link DEADLINES} unless told. */
+    readonly deadlines?: Deadlines | undefined;
   }) {
     this.#processes = options.processes;
     this.#environment = clientEnvironment(options.environment);
     this.#context = options.context;
     this.#onEvent = options.onEvent;
+    this.#deadlines = options.deadlines ?? DEADLINES;
   }
 
   /** The words before every subcommand: which engine. */
@@ -90,10 +92,11 @@ export class DockerClient {
         ...(call.input === undefined ? {} : { input: call.input }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
         ...(call.kept === undefined ? {} : { kept: call.kept }),
-        ...(onLine === undefined ? { deadlineMs: call.deadlineMs ?? CALL_DEADLINE_MS } : { onLine }),
+        ...(onLine === undefined ? {} : { onLine }),
+        ...this.#deadlines[call.deadline ?? "question"],
       });
     } catch (error) {
-      throw withClientHints(error);
+      throw withClientHints(error, call.what);
     }
   }
 
@@ -112,7 +115,7 @@ export class DockerClient {
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       });
     } catch (error) {
-      throw withClientHints(error);
+      throw withClientHints(error, "running the agent");
     }
   }
 
@@ -121,13 +124,13 @@ export class DockerClient {
    *
    * @throws Failure `docker-missing`, `engine-slow`
    */
-  async hold(args: readonly string[]): Promise<HeldProcess> {
+  async hold({ what, args }: Pick<DockerCall, "what" | "args">): Promise<HeldProcess> {
     try {
-      const held = this.#processes.hold(this.#call(args), { deadlineMs: CALL_DEADLINE_MS });
+      const held = this.#processes.hold(this.#call(args), this.#deadlines.change);
       await held.firstLine;
       return held;
     } catch (error) {
-      throw withClientHints(error);
+      throw withClientHints(error, what);
     }
   }
 
@@ -143,7 +146,7 @@ export class DockerClient {
   }
 }
 
-function withClientHints(error: unknown): unknown {
+function withClientHints(error: unknown, what: string): unknown {
   if (!(error instanceof Failure)) return error;
   switch (error.code) {
     case "program-missing":
@@ -151,11 +154,14 @@ function withClientHints(error: unknown): unknown {
         hints: ["Install the docker CLI and an engine, then run again"],
         exit: EXIT.beforeAgent,
       });
-    case "timed-out":
-      return new Failure("engine-slow", error.message, {
+    case "timed-out": {
+      // Its words are full of ids.
+      const late = error.message.replace(/^`.*` /s, "the call ");
+      return new Failure("engine-slow", `The engine gave no answer at ${what}: ${late}`, {
         hints: ["`docker version` shows whether the engine answers; restart it if it does not"],
         exit: EXIT.beforeAgent,
       });
+    }
     default:
       return error;
   }

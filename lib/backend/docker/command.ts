@@ -84,14 +84,11 @@ async function runUnwatched(
     const args = argumentsOf(step, { place, ports });
     const isLast = step === command.steps.at(-1);
     if (isLast) code = await attached(args, { ports, ...(takesFrames(step) ? { input: frames } : {}) });
-    else await ports.client.run({ what: step.invocation.why, args, input: frames });
+    else await ports.client.run({ what: step.invocation.why, args, input: frames, deadline: "change" });
   }
   ports.signal.throwIfAborted();
   return { code, began: code === 0 || await explained(code, { place, command, ports }) };
 }
-
-/** How long a captured command may take. */
-const CAPTURE_DEADLINE_MS = 120_000;
 
 /** Runs a headless command and keeps its output. @throws Failure as {@link explainEnd}, `agent-not-started` with the wrapper's words */
 export async function captureCommand(
@@ -106,16 +103,13 @@ export async function captureCommand(
     args: argumentsOf(step, { place, ports }),
     input: environmentFrames(command.env),
     signal: ports.signal,
-    deadlineMs: CAPTURE_DEADLINE_MS,
+    deadline: "capture",
   });
   if (code === 0 || await explained(code, { place, command, ports })) return { code, stdout, stderr };
   throw new Failure("agent-not-started", saidBy(stderr).replace(/^claude-bottle: /, ""), {
     exit: EXIT.beforeAgent,
   });
 }
-
-/** How long ending a command may take: the wrapper itself gives up after three seconds. */
-const END_DEADLINE_MS = 15_000;
 
 /**
  * Ends what an interrupted command left in a bottle that lives on: its processes, and an environment that it never
@@ -133,7 +127,7 @@ export async function endCommand(
     const { code } = await client.outcome({
       what: "ending the command",
       args: ["container", "exec", "--user", userText(place), idOf(place, REF.agent), ...words],
-      deadlineMs: END_DEADLINE_MS,
+      deadline: "removal",
     });
     return code === 0;
   } catch {

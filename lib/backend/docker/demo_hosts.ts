@@ -139,6 +139,7 @@ async function startContainer(
       ...["--entrypoint", "sh", image, "/opt/demo/hosts.sh"],
     ],
     signal,
+    deadline: "change",
   });
   const id = created.trim();
   const file = { mode: 0o644, uid: 0, gid: 0 };
@@ -146,8 +147,8 @@ async function startContainer(
     { path: "opt/demo/hosts.sh", ...file, text: demoHosts },
     { path: "opt/demo/scripted_api.mjs", ...file, text: scriptedApi },
   ]);
-  await client.run({ what, args: ["container", "cp", "-", `${id}:/`], input, signal });
-  await client.run({ what, args: ["container", "start", id], signal });
+  await client.run({ what, args: ["container", "cp", "-", `${id}:/`], input, signal, deadline: "copy" });
+  await client.run({ what, args: ["container", "start", id], signal, deadline: "change" });
   return id;
 }
 
@@ -159,7 +160,12 @@ async function ready(
   const what = "waiting for the demo's hosts";
   const end = host.now() + READY_DEADLINE_MS;
   for (;;) {
-    const { stdout, stderr } = await client.outcome({ what, args: ["container", "logs", id], signal });
+    const { stdout, stderr } = await client.outcome({
+      what,
+      args: ["container", "logs", id],
+      signal,
+      deadline: "log",
+    });
     const caPem = readyRecord(stdout);
     if (caPem !== undefined) {
       const script = "cat /tmp/demo/host_key.pub /tmp/demo/client_key";

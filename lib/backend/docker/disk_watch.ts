@@ -2,6 +2,7 @@ import { diskFailure, DiskMeter, isMeasurement, unwatchedFailure } from "../../b
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import { type Failure, oneLine } from "../../errors.ts";
 import type { CommandPlace, CommandPorts } from "./command.ts";
+import { EngineWatch } from "./engine_watch.ts";
 import { engineFailure, saidBy } from "./failures.ts";
 import { REF } from "./refs.ts";
 
@@ -29,8 +30,6 @@ const LOOK_MS = 10_000;
 const UNFIT: readonly number[] = [3, 127];
 /** How long a program is given to end by itself once it is told to. */
 const PATIENCE_MS = 10_000;
-/** Milliseconds of a call that ends the agent. */
-const END_MS = 15_000;
 /** What the client reports of a process that SIGKILL ended: where it does not spare the one who sends it. */
 const KILLED = 137;
 
@@ -69,7 +68,7 @@ interface WatchPorts extends CommandPorts {
   readonly done: AbortSignal;
 }
 
-/** Watches until it is too much or done. Never throws. */
+/** Watches until it is too much or done, and the engine with it. Never throws. */
 async function watch(place: CommandPlace & { readonly watch: DiskWatch }, ports: WatchPorts): Promise<void> {
   const { steps, limit, stays } = place.watch;
   if (!await slept(FIRST_MS, ports)) return;
@@ -82,6 +81,9 @@ async function watch(place: CommandPlace & { readonly watch: DiskWatch }, ports:
     ports.over.abort(why);
     ending = endAgent(place, ports);
   };
+  const engine = new EngineWatch({ ...ports, done: stop });
+  // Without an engine there is no way to end what runs.
+  const watching = engine.watch((why) => ports.over.abort(why));
   await Promise.all(steps.map(async (step, part) => {
     const latest = { isMeasured: false, said: "" };
     const onLine = (line: string): void => {
@@ -92,6 +94,7 @@ async function watch(place: CommandPlace & { readonly watch: DiskWatch }, ports:
     const unfit = new AbortController();
     const silent = endSilence(latest, {
       ...ports,
+      engine,
       done: AbortSignal.any([stop, unfit.signal]),
       end: (said) => end(unwatchedFailure({ minutes: UNWATCHED_MS / 60_000, said, stays })),
     });
@@ -105,17 +108,18 @@ async function watch(place: CommandPlace & { readonly watch: DiskWatch }, ports:
     }
     await silent;
   }));
+  await watching;
   await ending;
 }
 
-/** Calls `end` when nothing is measured for too long. */
+/** Calls `end` when nothing is measured for too long by an engine that answers. */
 async function endSilence(
   latest: { isMeasured: boolean; readonly said: string },
-  ports: WatchPorts & { readonly end: (said: string) => void },
+  ports: WatchPorts & { readonly engine: EngineWatch; readonly end: (said: string) => void },
 ): Promise<void> {
   for (let silence = 0; silence < UNWATCHED_MS; silence += LOOK_MS) {
     if (!await slept(LOOK_MS, ports)) return;
-    if (latest.isMeasured) silence = -LOOK_MS;
+    if (latest.isMeasured || ports.engine.isAway) silence = -LOOK_MS;
     latest.isMeasured = false;
   }
   ports.end(latest.said);
@@ -143,8 +147,10 @@ async function measuring(
 ): Promise<{ readonly code: number; readonly said: string }> {
   const { client } = ports;
   const late = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const hurry = (): void => void (timer = setTimeout(() => late.abort(), PATIENCE_MS));
+  const ended = new AbortController();
+  const hurry = (): void => {
+    ports.host.sleep(PATIENCE_MS, ended.signal).then(() => late.abort(), () => {});
+  };
   stop.addEventListener("abort", hurry, { once: true });
   try {
     const { code, stderr } = await client.outcome({
@@ -152,6 +158,7 @@ async function measuring(
       args: executedArguments(invocation, place.ids).slice(client.globalArguments.length),
       input: openStream(invocation.input?.kind === "program" ? invocation.input.text : "", stop),
       signal: late.signal,
+      deadline: "held",
       onLine,
     });
     return { code, said: oneLine(saidBy(stderr)) };
@@ -159,17 +166,23 @@ async function measuring(
     return { code: NaN, said: oneLine(error instanceof Error ? error.message : String(error)) };
   } finally {
     stop.removeEventListener("abort", hurry);
-    clearTimeout(timer);
+    ended.abort();
   }
 }
 
 /** A text and then nothing more, without an end before `stop`: the program behind it ends with it, and so with us. */
 function openStream(text: string, stop: AbortSignal): ReadableStream<Uint8Array> {
+  let close = (): void => {};
   return new ReadableStream({
     start(controller): void {
       controller.enqueue(new TextEncoder().encode(text));
-      if (stop.aborted) controller.close();
-      else stop.addEventListener("abort", () => controller.close(), { once: true });
+      close = (): void => controller.close();
+      if (stop.aborted) close();
+      else stop.addEventListener("abort", close, { once: true });
+    },
+    // A program that ended before it had read all of it: what nobody reads cannot be closed.
+    cancel(): void {
+      stop.removeEventListener("abort", close);
     },
   });
 }
@@ -187,7 +200,7 @@ const OVER = /is not running|no such container/i;
 async function endAgent(place: CommandPlace, { client, onEvent }: CommandPorts): Promise<void> {
   const agent = place.ids.get(REF.agent) ?? "";
   const user = `${place.user.uid}:${place.user.gid}`;
-  const call = { what: "ending the agent", deadlineMs: END_MS };
+  const call = { what: "ending the agent", deadline: "removal" } as const;
   try {
     const ended = await client.outcome({
       ...call,

@@ -53,6 +53,7 @@ export class EgressFollower {
         what: "reading the sidecar's log",
         args: ["container", "logs", "--follow", "--timestamps", ...lines, id],
         signal: AbortSignal.any([signal, this.#stop.signal]),
+        deadline: "held",
         kept: FOLLOWED_KEPT,
         onLine: (line, stream) => {
           const text = this.#order.next(line, stream);
@@ -85,6 +86,7 @@ export class EgressFollower {
       const { code, stdout, stderr } = await client.outcome({
         what: "reading the sidecar's log",
         args: ["container", "logs", "--timestamps", "--tail", "1", this.#id],
+        deadline: "ping",
       });
       if (code !== 0) return false;
       const stream = stdout === "" ? "stderr" : "stdout";

@@ -1,5 +1,6 @@
 import { Failure } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
+import type { DeadlineName } from "./deadlines.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
 import { type ImageFacts, imageFacts } from "./images.ts";
 import { DEMO_ROLE, LABEL } from "./labels.ts";
@@ -40,7 +41,7 @@ export interface EngineInfo {
 /** Asks the engine. @throws Failure `engine-unreachable` and its kin */
 export async function engineInfo(
   client: DockerClient,
-  options: { readonly signal: AbortSignal; readonly deadlineMs?: number },
+  options: { readonly signal: AbortSignal; readonly deadline?: DeadlineName },
 ): Promise<EngineInfo> {
   const what = "asking the engine what it is";
   const outcome = await client.outcome({ what, args: ["info", "--format", "{{json .}}"], ...options });

@@ -3,7 +3,9 @@ import { executedArguments, type Input, type Step } from "../../bottle/invocatio
 import type { OnEvent } from "../../bottle/events.ts";
 import type { HeldProcess, Outcome } from "../../host/processes.ts";
 import { agentEnded } from "./agent_end.ts";
+import { HELD_WORD } from "./arguments.ts";
 import type { DockerClient } from "./client.ts";
+import type { DeadlineName } from "./deadlines.ts";
 import { engineFailure, unreadableAnswer } from "./failures.ts";
 import type { StdinContent } from "./stdin.ts";
 
@@ -32,6 +34,18 @@ const TITLES: Readonly<Record<string, string>> = {
   "verify": "comparing the bottle with the plan",
   "host-keys": "asking ssh hosts for their keys",
   "ssh-agent": "loading the ssh keys",
+};
+
+/** How long a step may take, where that is not what a change may take. */
+const STEP_DEADLINES: Readonly<Record<string, DeadlineName>> = {
+  "base-image": "image",
+  "agent-build": "image",
+  "sidecar-build": "image",
+  "demo-build": "image",
+  "sidecar-pull": "image",
+  "agent-files": "copy",
+  "workspace-files": "copy",
+  "workspace-record": "record",
 };
 
 export interface ExecuteOptions {
@@ -103,15 +117,18 @@ async function executeStep(
   const content = input === undefined ? undefined : await stdin(input);
   onEvent({ kind: "started", id: step.id, title, slow: step.slow === true });
   const args = executedArguments(step.invocation, ids).slice(client.globalArguments.length);
-  const outcome = step.held === true ? await heldOutcome(args, options) : await client.outcome({
-    what: title,
-    args,
-    ...(content === undefined ? {} : { input: content }),
-    // Only what is slow is cut short: a short call's outcome decides what there is to remove.
-    ...(step.slow === true
-      ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
-      : {}),
-  });
+  const outcome = step.held === true
+    ? await heldOutcome({ what: title, args }, options)
+    : await client.outcome({
+      what: title,
+      args,
+      ...(content === undefined ? {} : { input: content }),
+      deadline: STEP_DEADLINES[step.id] ?? "change",
+      // Only what is slow is cut short: a short call's outcome decides what there is to remove.
+      ...(step.slow === true
+        ? { signal, onLine: (line: string) => onEvent({ kind: "output", id: step.id, line }) }
+        : {}),
+    });
   if (outcome.code !== 0) {
     if (options.again?.(step, outcome)) return await executeStep(step, options);
     throw withRemedy(engineFailure(title, { ...outcome, sentence: step.failure }), step.remedy);
@@ -122,11 +139,21 @@ async function executeStep(
   return stdout;
 }
 
-/** The outcome of a call that goes on beside us: a success once it says that it is up. @throws Failure `agent-ended` */
-async function heldOutcome(args: readonly string[], { client, onHeld }: ExecuteOptions): Promise<Outcome> {
-  const held = await client.hold(args);
-  onHeld?.(held);
-  if (await held.firstLine !== undefined) return { code: 0, signal: null, stdout: "", stderr: "" };
+/** The outcome of a call that goes on beside us: a success once it says that it is up. @throws Failure `agent-ended`, `engine-failed` */
+async function heldOutcome(
+  call: { readonly what: string; readonly args: readonly string[] },
+  { client, onHeld }: ExecuteOptions,
+): Promise<Outcome> {
+  const held = await client.hold(call);
+  const line = await held.firstLine;
+  if (line === HELD_WORD) {
+    onHeld?.(held);
+    return { code: 0, signal: null, stdout: "", stderr: "" };
+  }
+  if (line !== undefined) {
+    held.kill();
+    throw unreadableAnswer(call.what);
+  }
   const outcome = await held.ended;
   if (outcome.code === 0) throw agentEnded();
   return outcome;

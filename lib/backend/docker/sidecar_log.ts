@@ -28,6 +28,7 @@ export async function sidecarLog(
   const outcome = await client.outcome({
     what: "reading the sidecar's log",
     args: ["container", "logs", ...tail, options.id],
+    deadline: "log",
   });
   if (outcome.code !== 0) return [];
   return `${outcome.stdout}\n${outcome.stderr}`.split("\n").filter((line) => line !== "");
@@ -80,6 +81,8 @@ export async function readEgressLog(
     args: ["container", "logs", ...(options.follow ? ["--follow", "--timestamps"] : []), id],
     signal,
     kept: FOLLOWED_KEPT,
+    // Followed, it is silent as long as nobody reaches out, and ended by the one who reads it.
+    deadline: options.follow ? "held" : "log",
     onLine(line, stream): void {
       const text = options.follow ? order.next(line, stream) : line;
       const event = text === undefined ? undefined : proxy.readEvent(text);

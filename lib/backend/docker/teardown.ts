@@ -1,5 +1,6 @@
 import type { Step } from "../../bottle/invocation.ts";
 import { executedArguments, shellQuoted } from "../../bottle/invocation.ts";
+import { Failure } from "../../errors.ts";
 import type { DockerClient } from "./client.ts";
 import { inspected } from "./engine.ts";
 import { engineFailure, saidBy } from "./failures.ts";
@@ -10,9 +11,13 @@ import { isMadeByLaunch } from "./ours.ts";
 
 /** How often a run's objects are looked for before giving up: an engine may still be creating what a dead client asked for. */
 const ROUNDS = 6;
-/** Milliseconds of one call, and after which no further round begins: a person is waiting to get the shell back. */
-const CALL_MS = 15_000;
-const BUDGET_MS = 30_000;
+/** Milliseconds after which no further round begins: a person is waiting to get the shell back. */
+const BUDGET_MS = 45_000;
+/** How long an engine that is not there is waited for, which may be about to start again, and how often it is tried. */
+const RESTART_MS = 15_000;
+const RETRY_MS = 1000;
+/** How long between two rounds. */
+const ROUND_MS = 250;
 
 /** What the teardown needs of the machine. */
 export interface TeardownPorts {
@@ -41,7 +46,7 @@ export async function tearDown(
   try {
     for (const { invocation } of run.steps) {
       const args = executedArguments(invocation, run.ids).slice(ports.client.globalArguments.length);
-      await ports.client.run({ what: "removing the bottle", args, deadlineMs: CALL_MS });
+      await ports.client.run({ what: "removing the bottle", args, deadline: "removal" });
     }
     return "";
   } catch {
@@ -61,32 +66,51 @@ export interface Removal {
 /** Removes everything that carries the run's label, but perhaps its workspace. Never throws. */
 export async function removeRun(ports: TeardownPorts, removal: Removal): Promise<Leftover> {
   const end = ports.now() + BUDGET_MS;
+  const restarted = ports.now() + RESTART_MS;
   const foreign = new Set<string>();
   let last = "";
   let empty = 0;
-  for (let round = 0; round < ROUNDS && empty < 2 && ports.now() < end; round++) {
-    if (round > 0) await ports.sleep(250);
+  let pause = 0;
+  for (let round = 0; round < ROUNDS && empty < 2 && ports.now() < end;) {
+    if (pause > 0) await ports.sleep(pause);
+    pause = ROUND_MS;
     try {
       empty = await removeListed(ports.client, removal, foreign) ? empty + 1 : 0;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
+      if (isAway(error) && ports.now() < restarted) {
+        pause = RETRY_MS;
+        continue;
+      }
     }
+    round++;
   }
   if (empty >= 2) return "";
   const said = `The bottle could not be removed${last === "" ? "" : `: ${last}`}`;
-  return `${said}; ${remedy(ports.client, { run: removal.run, hasForeign: foreign.size > 0 })}`;
+  return `${said}; ${remedy(ports.client, { ...removal, hasForeign: foreign.size > 0 })}`;
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof Failure && error.code === "engine-unreachable";
 }
 
 /** What a person can type instead, for the same engine: nothing that would remove what is not of the bottle. */
 function remedy(
   { globalArguments }: DockerClient,
-  { run, hasForeign }: { readonly run: string; readonly hasForeign: boolean },
+  { run, keepWorkspace, hasForeign }: Removal & { readonly hasForeign: boolean },
 ): string {
   const docker = shellQuoted(["docker", ...globalArguments]);
   const filter = `--filter label=${LABEL.run}=${run}`;
-  return hasForeign
-    ? `containers that were run from a copy of it may hold it: \`${docker} ps -a ${filter}\``
-    : `\`${docker} rm -fv $(${docker} ps -aq ${filter}); ${docker} network rm $(${docker} network ls -q ${filter})\` finishes it`;
+  if (hasForeign) {
+    return `containers that were run from a copy of it may hold it: \`${docker} ps -a ${filter}\``;
+  }
+  const commands = [
+    `${docker} rm -fv $(${docker} ps -aq ${filter})`,
+    `${docker} network rm $(${docker} network ls -q ${filter})`,
+    // Those of the containers go with them.
+    ...(keepWorkspace ? [] : [`${docker} volume rm $(${docker} volume ls -q ${filter})`]),
+  ];
+  return `\`${commands.join("; ")}\` finishes it`;
 }
 
 /** One round over all kinds, whatever becomes of one; whether there was nothing to remove. Adds to `foreign`. */
@@ -132,7 +156,7 @@ async function removeListed(
 
 /** @throws Error with what the engine said against it */
 async function removed(client: DockerClient, args: readonly string[]): Promise<void> {
-  const outcome = await client.outcome({ what: "removing the bottle", args, deadlineMs: CALL_MS });
+  const outcome = await client.outcome({ what: "removing the bottle", args, deadline: "removal" });
   // What a neighbour removed meanwhile is as good as removed by us; the next listing tells.
   const harmless = outcome.code === 0 || /no such|not found|already in progress/i.test(outcome.stderr);
   if (!harmless) throw new Error(saidBy(outcome.stderr));
@@ -146,7 +170,7 @@ async function madeByLaunch(
 ): Promise<readonly string[]> {
   if (ids.length === 0) return [];
   const what = "looking at what is left of the bottle";
-  const outcome = await client.outcome({ what, args: ["container", "inspect", ...ids], deadlineMs: CALL_MS });
+  const outcome = await client.outcome({ what, args: ["container", "inspect", ...ids], deadline: "removal" });
   if (outcome.code !== 0 && !onlyGone(outcome.stderr)) throw engineFailure(what, outcome);
   const containers = inspected<InspectedContainer>(what, outcome.stdout);
   const { ours = [], others = [] } = Object.groupBy(
@@ -158,6 +182,6 @@ async function madeByLaunch(
 }
 
 async function listedIds(client: DockerClient, args: readonly string[]): Promise<readonly string[]> {
-  const stdout = await client.run({ what: "listing what is left of the bottle", args, deadlineMs: CALL_MS });
+  const stdout = await client.run({ what: "listing what is left of the bottle", args, deadline: "ping" });
   return stdout.split("\n").filter((line) => line !== "");
 }

@@ -7,9 +7,6 @@ import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
 import { workspaceProgramArguments } from "./workspace_steps.ts";
 
-/** Milliseconds of a comparison: a person waits for the shell, and what takes longer is kept. */
-const COMPARE_MS = 60_000;
-
 /** What the client reports of a process that SIGKILL ended. */
 const KILLED = 137;
 
@@ -18,7 +15,7 @@ export async function workspaceChanges(
   client: DockerClient,
   args: readonly string[],
 ): Promise<WorkspaceChanges | undefined> {
-  const call = { what: "comparing the workspace", args, deadlineMs: COMPARE_MS };
+  const call = { what: "comparing the workspace", args, deadline: "compare" } as const;
   try {
     const first = await client.outcome(call);
     // Another comparison that began at the same moment took ours for the agent's.
@@ -97,7 +94,7 @@ async function volumeExists(client: DockerClient, volume: string): Promise<boole
     const { code, stderr } = await client.outcome({
       what: "looking for the workspace",
       args: ["volume", "inspect", volume],
-      deadlineMs: 15_000,
+      deadline: "removal",
     });
     return code === 0 || !/no such volume/i.test(stderr);
   } catch {

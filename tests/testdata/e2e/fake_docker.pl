@@ -36,6 +36,7 @@ my $stdin = read_stdin();
 spew("$folder/stdin", $stdin);
 my $out = '';
 our $told = 0;
+our $fault = '';
 my $code = perform();
 spew("$folder/stdout", $out);
 print STDOUT $out;
@@ -55,14 +56,20 @@ sub kind_of {
     return 'verify' if $command eq 'inspect';
     if ($command eq 'image inspect') {
         my $role = $last =~ /^claude-bottle:/ ? 'agent' : $last =~ /^claude-bottle-squid:/ ? 'sidecar' : 'other';
+        return 'sidecar-image' if option('--format') && $last =~ /pipelock/;
+        return 'find-pipelock-image' if $last =~ /pipelock/;
         return option('--format') ? "$role-image" : "find-$role-image";
     }
     return (option('--tag') =~ /squid/ ? 'sidecar' : 'agent') . '-build' if $command eq 'image build';
-    return 'base-image' if $command eq 'image pull';
+    return $last =~ /pipelock/ ? 'sidecar-pull' : 'base-image' if $command eq 'image pull';
+    return 'ping' if $command eq 'version';
+    return 'workspace-volume' if $command eq 'volume create';
+    return 'find-volume' if $command eq 'volume inspect';
     return $last eq id_of('bridge') ? 'find-subnets' : 'find-network' if $command eq 'network inspect';
     return $last =~ /-internal$/ ? 'internal-network' : 'egress-network' if $command eq 'network create';
     return role_of(@words) . '-create' if $command eq 'container create';
-    return $last =~ m{:/config$} ? 'sidecar-config' : 'agent-files' if $command eq 'container cp';
+    return $last =~ m{:/config$} ? 'sidecar-config' : $last =~ m{:/$} ? 'agent-files' : 'workspace-files'
+        if $command eq 'container cp';
     return role_of(argv_of($last)) . '-start' if $command eq 'container start';
     return option('--ip') ? 'sidecar-connect' : 'sidecar-join' if $command eq 'network connect';
     return 'end-all' if $command eq 'container exec' && $last eq 'kill 9, -1';
@@ -70,6 +77,11 @@ sub kind_of {
     return 'began' if $command eq 'container exec' && grep { $_ eq 'test' } @words[ 0 .. 4 ];
     return 'end' if $command eq 'container exec' && ($words[-2] // '') eq 'end';
     return 'ready' if $command eq 'container exec' && $last eq '/bin/true';
+    if ($command eq 'container exec') {
+        my ($at) = grep { $words[$_] =~ m{/workspace_record\.pl$} } 0 .. $#words;
+        return 'workspace-' . $words[ $at + 1 ] if defined $at;
+        return 'host-keys' if grep { m{/ssh_host_keys\.pl$} } @words;
+    }
     return 'ssh-agent' if $command eq 'container exec' && $last =~ /ssh_agent\.pl$/;
     return (grep { $_ eq 'put' } @words) ? 'agent-env' : 'agent' if $command eq 'container exec';
     return 'explain' if $command eq 'container inspect';
@@ -103,11 +115,17 @@ sub read_stdin {
 }
 
 sub perform {
-    my $fault = fault_now();
+    $fault = fault_now();
     wait_for("$state/release-$kind") if grep { $_ eq $kind } @{ $settings{hold} // [] };
     return refuse(1, 'Error response from daemon: injected fault') if $fault eq 'exit1';
     return refuse(125, 'docker: injected fault') if $fault eq 'exit125';
     return refuse(1, "Error response from daemon: cannot take $stdin") if $fault eq 'echo';
+    # What is asked for before the silence is done all the same, and nobody is told.
+    if ($fault =~ /^(?:hang|deaf)$/) {
+        $SIG{TERM} = 'IGNORE' if $fault eq 'deaf';
+        answer();
+        sleep 1 while 1;
+    }
     return refuse(1, 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?')
         if $fault eq 'gone';
     return refuse(1, "Error response from daemon: Conflict. The container name \"/" . option('--name')
@@ -148,6 +166,7 @@ sub answer {
         $out = json([{ Name => 'default', Endpoints => { docker => { Host => 'unix:///fake.sock' } } }]) . "\n";
         return 0;
     }
+    if ($command eq 'version') { $out = "20.10.24\n"; return 0 }
     if ($command eq 'ps') {
         $out = join '', map { json($_) . "\n" } @{ $settings{container} // [] };
         return 0;
@@ -156,6 +175,12 @@ sub answer {
     return answer_network() if $command =~ /^network /;
     return answer_container() if $command =~ /^container / || $command eq 'inspect';
     if ($command eq 'volume ls') { $out = listed('volume'); return 0 }
+    if ($command eq 'volume create') { $out = create('volume', $words[-1]) . "\n"; return 0 }
+    if ($command eq 'volume inspect') {
+        return refuse(1, "Error: No such volume: $words[-1]") unless exists_now($words[-1]);
+        $out = json([{ Name => $words[-1] }]) . "\n";
+        return 0;
+    }
     if ($command eq 'volume rm') { remove($_) for targets(); return 0 }
     return refuse(1, "docker: '$command' is not a docker command.");
 }
@@ -178,7 +203,8 @@ sub answer_image {
         spew("$state/images/" . id_of($made), '');
         return 0;
     }
-    my $absent = grep { $kind eq "find-$_-image" || $kind eq "$_-image" } @{ $settings{'missing-image'} // [] };
+    my $of = $kind eq 'find-pipelock-image' ? 'find-other-image' : $kind;
+    my $absent = grep { $of eq "find-$_-image" || $of eq "$_-image" } @{ $settings{'missing-image'} // [] };
     return refuse(1, "Error: No such image: $name") if $absent && !-e "$state/images/" . id_of($name);
     my $id = 'sha256:' . id_of($name);
     if (option('--format')) { $out = "$id\n"; return 0 }
@@ -260,8 +286,9 @@ sub answer_container {
 # A started container that ends with our stdin, or with its removal.
 sub held_open {
     my ($id) = @_;
+    return 0 if $fault eq 'empty';
     local $| = 1;
-    print STDOUT "up\n";
+    print STDOUT $fault eq 'bad-json' ? qq({"Id": nothing\n) : $fault eq 'truncated' ? "u\n" : "up\n";
     # Whoever waits for it goes on from here.
     event("end $number");
     $told = 1;
@@ -284,7 +311,13 @@ sub watch_disk {
 }
 
 sub run_agent {
-    return 0 if grep { $kind eq $_ } qw(agent-env ready end end-all ssh-agent);
+    return 0 if grep { $kind eq $_ } qw(agent-env ready end end-all ssh-agent workspace-record);
+    if ($kind eq 'workspace-compare') {
+        my $changed = ($settings{changed} // [0])->[0];
+        $out = "workspace changed=$changed added=0 removed=0 refs=0 settings=0 commits=0\n";
+        return 0;
+    }
+    if ($kind eq 'host-keys') { $out = "$_\n" for join "\n", @{ $settings{'host-key'} // [] }; return 0 }
     return -e "$state/" . basename($words[-1]) ? 0 : 1 if $kind eq 'began';
     # The wrapper's first word is how it is run, its second names the environment.
     my ($at) = grep { $words[$_] =~ /^(headless|attached)$/ } 0 .. $#words;
@@ -310,7 +343,8 @@ sub stopped_meanwhile {
 
 sub create {
     my ($type, $name) = @_;
-    my $id = id_of("$number $name");
+    # A volume has no id but its name.
+    my $id = $type eq 'volume' ? $name : id_of("$number $name");
     mkdir "$state/objects/$id.new" or die "mkdir: $!";
     spew("$state/objects/$id.new/kind", $type);
     spew("$state/objects/$id.new/name", $name);
@@ -374,7 +408,10 @@ sub inspection {
     my %log = map { split /=/, $_, 2 } @{ $asked{'--log-opt'} // [] };
     my @ulimits = map { /^(.*)=(.*):(.*)$/ ? { Name => $1, Soft => \"$2", Hard => \"$3" } : () } @{ $asked{'--ulimit'} // [] };
     my $readonly = grep { $_ eq '--read-only' } @words;
-    my @mounts = map { /dst=([^,]+)/ ? { Type => 'volume', Destination => $1 } : () } @{ $asked{'--mount'} // [] };
+    my @mounts = map {
+        my ($volume) = /src=([^,]+)/;
+        /dst=([^,]+)/ ? { Type => 'volume', Name => $volume // '0123', Destination => $1 } : ();
+    } @{ $asked{'--mount'} // [] };
     my ($image) = grep { /^sha256:/ } @words;
     my %labels = map { split /=/, $_, 2 } @{ $asked{'--label'} // [] };
     return {

@@ -113,14 +113,15 @@ Deno.test("DockerClient says in words that there is no docker CLI", async () => 
 
 Deno.test("DockerClient says that the engine is slow, and what shows it", async () => {
   const processes = new ScriptedProcesses().on(/^docker/, timedOut("docker ps --all", 60));
+  const call = { what: "listing the containers", args: ["ps", "--all"] };
   const expected = {
     code: "engine-slow",
-    message: "`docker ps --all …` did not end within 60 s",
+    message: "The engine gave no answer at listing the containers: the call did not end within 60 s",
     hints: ["`docker version` shows whether the engine answers; restart it if it does not"],
     exit: 125,
   };
-  await assert.rejects(client(processes).client.run({ what: "x", args: ["ps"] }), expected);
-  await assert.rejects(client(processes).client.outcome({ what: "x", args: ["ps"] }), expected);
+  await assert.rejects(client(processes).client.run(call), expected);
+  await assert.rejects(client(processes).client.outcome(call), expected);
 });
 
 Deno.test("DockerClient passes on what else goes wrong as it is", async () => {
@@ -132,19 +133,21 @@ Deno.test("DockerClient passes on what else goes wrong as it is", async () => {
   }
 });
 
-Deno.test("DockerClient gives a call 60 s unless told, and as long as it takes to what tells lines", async () => {
+Deno.test("DockerClient gives each call the time that fits it, a minute unless told", async () => {
   const processes = new ScriptedProcesses().on(/^docker/, { stdout: "one\ntwo\n", stderr: "three\n" });
   const docker = client(processes).client;
   const lines: string[] = [];
   await docker.run({ what: "x", args: ["ps"] });
-  await docker.run({ what: "x", args: ["ps"], deadlineMs: 15_000 });
-  await docker.run({ what: "x", args: ["image", "pull"], onLine: (line) => lines.push(line) });
+  await docker.run({ what: "x", args: ["rm"], deadline: "removal" });
+  await docker.run({ what: "x", args: ["pull"], deadline: "image", onLine: (line) => lines.push(line) });
+  await docker.run({ what: "x", args: ["logs"], deadline: "held" });
   await docker.attach({ args: ["exec"] });
-  assert.deepEqual(processes.calls.map(({ deadlineMs }) => deadlineMs), [
-    60_000,
-    15_000,
-    undefined,
-    undefined,
+  assert.deepEqual(processes.calls.map(({ deadlineMs, silenceMs }) => [deadlineMs, silenceMs]), [
+    [60_000, undefined],
+    [30_000, undefined],
+    [3 * 3_600_000, 20 * 60_000],
+    [undefined, undefined],
+    [undefined, undefined],
   ]);
   assert.deepEqual(lines, ["one", "two", "three"]);
 });

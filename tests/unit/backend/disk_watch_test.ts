@@ -3,6 +3,7 @@ import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import type { CommandPorts } from "../../../lib/backend/docker/command.ts";
 import { watchingDisk } from "../../../lib/backend/docker/disk_watch.ts";
 import type { Step } from "../../../lib/bottle/invocation.ts";
+import type { Processes } from "../../../lib/host/processes.ts";
 import { fakeHost } from "../../support/fake_host.ts";
 import { MemoryTerminal, PERSON } from "../../support/memory_terminal.ts";
 import { LiveProcesses } from "../../support/live_processes.ts";
@@ -29,14 +30,22 @@ interface Watched {
 }
 
 function watched(
-  { steps = [step("one")], stays, terminal = new MemoryTerminal() }: {
+  { steps = [step("one")], stays, terminal = new MemoryTerminal(), answers = () => true }: {
     steps?: readonly Step[];
     stays?: string;
     terminal?: MemoryTerminal;
+    /** Whether the engine does, each time that it is asked. */
+    answers?: () => boolean;
   } = {},
 ): Watched {
   const scripted = new ScriptedProcesses();
-  const live = new LiveProcesses(scripted, /^docker watch /);
+  const pinged = new ScriptedProcesses().on(/^docker version /, () => ({ code: answers() ? 0 : 1 }));
+  const inner: Processes = {
+    attach: (call, options) => scripted.attach(call, options),
+    hold: (call) => scripted.hold(call),
+    run: (call, options) => (call.args[0] === "version" ? pinged : scripted).run(call, options),
+  };
+  const live = new LiveProcesses(inner, /^docker watch /);
   const host = fakeHost({ processes: scripted, terminal });
   const notices: string[] = [];
   const client = new DockerClient({
@@ -245,6 +254,46 @@ Deno.test("watchingDisk() ends an agent that cannot be measured for minutes, and
   }
   done.resolve(7);
   assert.equal(await run, 7);
+});
+
+Deno.test("watchingDisk() gives up on an engine that is gone for good, and not on one that comes back", async () => {
+  const gone = watched({ answers: () => false });
+  await assert.rejects(gone.watching(untilInterrupted), {
+    code: "engine-gone",
+    message: "The engine has not answered for 10 minutes",
+    exit: 1,
+  });
+  assert.equal(gone.slept.filter((ms) => ms === 30_000).length, 20);
+  assert.deepEqual(gone.notices, ["the engine does not answer; waiting 10 minutes for it"]);
+  // Nothing can be ended without it.
+  assert.deepEqual(gone.scripted.lines, []);
+
+  let asked = 0;
+  const back = watched({ answers: () => ++asked % 20 === 0 });
+  const done = Promise.withResolvers<number>();
+  const run = back.watching(() => done.promise);
+  while (asked < 50) await new Promise((resolve) => setTimeout(resolve));
+  done.resolve(7);
+  assert.equal(await run, 7);
+  assert.deepEqual(back.notices.slice(0, 2), [
+    "the engine does not answer; waiting 10 minutes for it",
+    "the engine answers again",
+  ]);
+});
+
+Deno.test("watchingDisk() takes a busy engine that misses one question for one that is there", async () => {
+  let asked = 0;
+  const now = watched({ answers: () => ++asked % 2 === 0 });
+  const done = Promise.withResolvers<number>();
+  const run = now.watching(() => done.promise);
+  const process = await now.live.running(1);
+  while (asked < 30) {
+    await new Promise((resolve) => setTimeout(resolve));
+    process.say("disk 4096");
+  }
+  done.resolve(7);
+  assert.equal(await run, 7);
+  assert.deepEqual(now.notices, []);
 });
 
 Deno.test("watchingDisk() lets be what cannot be measured at all, and says so once", async () => {

@@ -164,7 +164,8 @@ Deno.test("launch() names the command that finishes the removal when the engine 
   assert.deepEqual(launched.notices, [
     "The bottle could not be removed: device is busy; " +
     "`docker rm -fv $(docker ps -aq --filter label=claude-bottle.run=abcdefghijklm); " +
-    "docker network rm $(docker network ls -q --filter label=claude-bottle.run=abcdefghijklm)` finishes it",
+    "docker network rm $(docker network ls -q --filter label=claude-bottle.run=abcdefghijklm); " +
+    "docker volume rm $(docker volume ls -q --filter label=claude-bottle.run=abcdefghijklm)` finishes it",
   ]);
 });
 

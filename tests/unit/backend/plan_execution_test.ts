@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
 import { imageRecipes } from "../../../lib/backend/docker/images.ts";
 import { Secret } from "../../../lib/bottle/env.ts";
+import type { Patience } from "../../../lib/host/deadline.ts";
 import type { BottlePlan } from "../../../lib/bottle/plan.ts";
 import { planJson } from "../../../lib/bottle/render.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
@@ -63,11 +64,11 @@ class RecordingProcesses implements Processes {
     return this.#record({ kind: "attach", call, input }, (inner) => this.#inner.attach(inner, options));
   }
 
-  hold(call: ProcessCall, options: { readonly deadlineMs: number }): HeldProcess {
-    if (call.program !== "docker") return this.#inner.hold(call, options);
+  hold(call: ProcessCall, patience: Patience): HeldProcess {
+    if (call.program !== "docker") return this.#inner.hold(call, patience);
     const held = Promise.withResolvers<HeldProcess>();
     const up = this.#record({ kind: "hold", call, input: undefined }, async (inner) => {
-      const process = this.#inner.hold(inner, options);
+      const process = this.#inner.hold(inner, patience);
       held.resolve(process);
       await process.firstLine;
       return { code: 0, signal: null, stdout: "", stderr: "" };

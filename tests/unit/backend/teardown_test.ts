@@ -107,11 +107,14 @@ Deno.test("removeRun() advises no command that would remove a container which on
   );
 });
 
-Deno.test("removeRun() gives every call 15 s", async () => {
+Deno.test("removeRun() gives a listing 10 s and a removal 30 s", async () => {
   const leftovers = new Leftovers();
   await leftovers.removeRun();
-  const deadlines = new Set(leftovers.host.processes.calls.map(({ deadlineMs }) => deadlineMs));
-  assert.deepEqual([...deadlines], [15_000]);
+  const deadlines = leftovers.host.processes.calls.map((
+    { line, deadlineMs },
+  ) => [/ ls /.test(line), deadlineMs]);
+  assert.deepEqual(deadlines.filter(([isListing, ms]) => ms !== (isListing ? 10_000 : 30_000)), []);
+  assert.ok(deadlines.length > 6);
 });
 
 Deno.test("removeRun() leaves a workspace that is to be kept, and every volume when it cannot tell which is one", async () => {
@@ -140,8 +143,8 @@ for (const [why, answer] of [["refused", BUSY], ["too slow", SLOW]] as const) {
   Deno.test(`removeRun() tries all kinds in a round when one removal is ${why}`, async () => {
     for (const kind of ["container", "network", "volume"]) {
       const leftovers = new Leftovers().on(new RegExp(` ${kind} rm `), answer);
-      const said = answer === BUSY ? "device is busy" : "`docker container rm …` did not end within 15 s";
-      assert.ok((await leftovers.removeRun()).startsWith(`The bottle could not be removed: ${said}; `));
+      const said = answer === BUSY ? "device is busy" : "The engine gave no answer at removing the bottle: ";
+      assert.ok((await leftovers.removeRun()).startsWith(`The bottle could not be removed: ${said}`));
       assert.deepEqual([...leftovers.left], [kind]);
       assert.deepEqual(leftovers.done.slice(0, 6), [...LISTS, ...REMOVALS]);
     }
@@ -179,10 +182,10 @@ Deno.test("removeRun() gives up after six rounds", async () => {
   assert.equal(leftovers.done.filter((words) => words === "container ls").length, 6);
 });
 
-Deno.test("removeRun() begins no round after 30 s", async () => {
+Deno.test("removeRun() begins no round after 45 s", async () => {
   const leftovers = new Leftovers();
   leftovers.on(/ container rm /, async () => {
-    await leftovers.host.sleep(15_000);
+    await leftovers.host.sleep(30_000);
     return SLOW;
   });
   await leftovers.removeRun();
@@ -201,9 +204,46 @@ Deno.test("removeRun() names the commands that finish it, for the same engine", 
     assert.equal(
       await leftovers.removeRun(),
       `The bottle could not be removed: device is busy; \`${docker} rm -fv $(${docker} ps -aq --filter ${run}); ` +
-        `${docker} network rm $(${docker} network ls -q --filter ${run})\` finishes it`,
+        `${docker} network rm $(${docker} network ls -q --filter ${run}); ` +
+        `${docker} volume rm $(${docker} volume ls -q --filter ${run})\` finishes it`,
     );
   }
+});
+
+Deno.test("removeRun() names no command that would remove a workspace that is to be kept", async () => {
+  const leftovers = new Leftovers().on(/ container rm /, BUSY);
+  const said = await removeRun(leftovers.ports, { run: "abcdefghijklm", keepWorkspace: true });
+  assert.match(said, /docker network rm .*finishes it$/);
+  assert.doesNotMatch(said, /volume/);
+});
+
+const AWAY = {
+  code: 1,
+  stderr: "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n",
+};
+
+Deno.test("removeRun() waits for an engine that starts again, and then removes everything", async () => {
+  const leftovers = new Leftovers();
+  const { host } = leftovers;
+  const back = host.now() + 9000;
+  for (const kind of ["container", "network", "volume"]) {
+    leftovers.on(new RegExp(` ${kind} ls `), () => {
+      if (host.now() < back) return AWAY;
+      return { stdout: leftovers.left.has(kind) ? `${kind}-id\n` : "" };
+    });
+  }
+  assert.equal(await leftovers.removeRun(), "");
+  assert.deepEqual([...leftovers.left], []);
+  assert.deepEqual(host.slept, [...Array(9).fill(1000), 250, 250]);
+});
+
+Deno.test("removeRun() does not wait long for an engine that is gone", async () => {
+  const leftovers = new Leftovers().on(/ ls /, AWAY);
+  assert.match(
+    await leftovers.removeRun(),
+    /^The bottle could not be removed: The engine does not answer: .* finishes it$/,
+  );
+  assert.ok(leftovers.host.slept.reduce((sum, ms) => sum + ms, 0) < 18_000);
 });
 
 const STEPS: readonly Step[] = [
@@ -227,7 +267,7 @@ const STEPS: readonly Step[] = [
   },
 ];
 
-Deno.test("tearDown() executes the plan's steps by ids with 15 s each, and looks for nothing more", async () => {
+Deno.test("tearDown() executes the plan's steps by ids with 30 s each, and looks for nothing more", async () => {
   const leftovers = new Leftovers("box");
   const ids = new Map([["agent", "a1"], ["internal", "i1"]]);
   assert.equal(
@@ -236,7 +276,7 @@ Deno.test("tearDown() executes the plan's steps by ids with 15 s each, and looks
   );
   const { lines, calls } = leftovers.host.processes;
   assert.deepEqual(lines, ["docker --context box container rm a1", "docker --context box network rm i1"]);
-  assert.deepEqual(calls.map(({ deadlineMs }) => deadlineMs), [15_000, 15_000]);
+  assert.deepEqual(calls.map(({ deadlineMs }) => deadlineMs), [30_000, 30_000]);
 });
 
 Deno.test("tearDown() looks by label when a step fails, is too slow, or has no id", async () => {

@@ -15,7 +15,7 @@ import {
   runtimesFinding,
   seccompFinding,
 } from "./engine_findings.ts";
-import { ENGINE_DEADLINE_MS, engineContext } from "./identity.ts";
+import { engineContext } from "./identity.ts";
 import { wantedImages } from "./image_findings.ts";
 import { subnetsFinding } from "./subnet_findings.ts";
 
@@ -40,7 +40,7 @@ export async function diagnose(
   const gaveUp = new AbortController();
   const survey = { host, client, signal: AbortSignal.any([signal, gaveUp.signal]) };
   const images = await imageChecks(survey);
-  const info = engineInfo(client, { signal, deadlineMs: ENGINE_DEADLINE_MS });
+  const info = engineInfo(client, { signal, deadline: "ping" });
   info.catch(() => gaveUp.abort(new Failure("engine-unreachable", "The engine does not answer")));
   const [cli, engine, rest, proxies] = await Promise.all([
     looked("client", () => clientFinding(client, signal)),
@@ -86,7 +86,7 @@ async function clientFinding(client: DockerClient, signal: AbortSignal): Promise
     what: "asking the docker CLI for its version",
     args: ["--version"],
     signal,
-    deadlineMs: ENGINE_DEADLINE_MS,
+    deadline: "ping",
   });
   const version = /version ([^\s,]+)/i.exec(stdout)?.[1];
   return ok("client", version === undefined ? stdout.trim() : `docker CLI ${version}`);

@@ -3,13 +3,10 @@ import type { DockerClient } from "../client.ts";
 import { engineInfo, inspected } from "../engine.ts";
 import type { EngineContext } from "./engine_findings.ts";
 
-/** An engine behind a slow line may take seconds; one that takes longer is of no use. */
-export const ENGINE_DEADLINE_MS = 10_000;
-
 /** @throws Failure as `engineInfo` */
 export async function engineIdentity(client: DockerClient, signal: AbortSignal): Promise<EngineIdentity> {
   const [info, context] = await Promise.all([
-    engineInfo(client, { signal, deadlineMs: ENGINE_DEADLINE_MS }),
+    engineInfo(client, { signal, deadline: "ping" }),
     engineContext(client, signal),
   ]);
   return { version: info.ServerVersion ?? "of unknown version", context: context?.name };
@@ -25,7 +22,7 @@ export async function engineContext(
     what,
     args: ["context", "inspect"],
     signal,
-    deadlineMs: ENGINE_DEADLINE_MS,
+    deadline: "ping",
   });
   if (outcome.code !== 0) return undefined;
   const [context] = inspected<InspectedContext | null>(what, outcome.stdout);
