@@ -7,7 +7,7 @@
 #   end NAME                      ends what was run with NAME; exits 3 when that had not begun, and it never will
 #
 # /run/env/NAME.began says that the agent's command was reached: its code is then its own. It is a link to the
-# command's pid, since making one is atomic and takes no room in the tmpfs, however many commands a bottle sees.
+# session's pid, since making one is atomic and takes no room in the tmpfs, however many commands a bottle sees.
 #
 # A frame is LENGTH ":" BYTES ","; the bytes are NAME=VALUE; a frame of length 0 ends them.
 use strict;
@@ -24,6 +24,8 @@ my $SIDECAR_DEADLINE = 10;
 my $STARTING_DEADLINE = 45;
 my $STATUS = '/proc/self/status';
 my $KERNEL = '/proc/version';
+# The engine makes each command a session of its own, and this process its leader.
+my $LEADER = $$;
 
 sub fail {
     my ($message, @hints) = @_;
@@ -143,6 +145,43 @@ sub await_sidecar {
     }
 }
 
+# On a terminal the command is a job in the foreground, as a shell's would be, and returns from here; its leader stays
+# behind and ends as it ends. No shell is there to type `fg` into: what stops itself, as many programs do on Ctrl-Z, goes
+# on at once.
+sub become_job {
+    require POSIX;
+    # Who is in the background may give the terminal away only so.
+    local $SIG{TTOU} = 'IGNORE';
+    # Without room for one more process the command still has its own.
+    my $job = fork // return;
+    if ($job == 0) {
+        setpgrp(0, 0);
+        POSIX::tcsetpgrp(0, $$);
+        return;
+    }
+    for my $signal (qw(HUP INT QUIT TERM)) {
+        $SIG{$signal} = sub { kill($signal, $job) };
+    }
+    while (1) {
+        my $pid = waitpid($job, POSIX::WUNTRACED());
+        next if $pid < 0 && $!{EINTR};
+        last unless $pid == $job && POSIX::WIFSTOPPED(${^CHILD_ERROR_NATIVE});
+        POSIX::tcsetpgrp(0, $job);
+        kill('CONT', -$job);
+    }
+    end_as($?);
+}
+
+# Ends as what has that wait status has ended.
+sub end_as {
+    my ($status) = @_;
+    my $signal = $status & 127;
+    exit($status >> 8) if $signal == 0;
+    $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT TERM);
+    kill($signal, $$);
+    exit(128 + $signal);
+}
+
 sub run {
     my ($name, $entries, $ip, $port, $directory, @command) = @_;
     refuse_weak_kernel();
@@ -158,7 +197,7 @@ sub run {
     join_authorities();
     await_sidecar($ip, $port);
     chdir($directory) or fail("cannot enter $directory: $!");
-    symlink($$, "$DIRECTORY/$name.began") or fail("cannot begin: $!");
+    symlink($LEADER, "$DIRECTORY/$name.began") or fail("cannot begin: $!");
     no warnings 'exec';
     exec { $command[0] } @command;
     my $missing = $!{ENOENT};
@@ -200,6 +239,7 @@ end(@ARGV) if $mode eq 'end';
 put(@ARGV) if $mode eq 'put';
 if ($mode eq 'attached') {
     my $name = shift @ARGV;
+    become_job() if -t STDIN;
     run($name, [take($name)], @ARGV);
 }
 if ($mode eq 'headless') {

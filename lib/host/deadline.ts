@@ -6,22 +6,28 @@ export interface Patience {
   readonly silenceMs?: number;
 }
 
-/** Watches the time of one child, on a clock that stands still while the machine sleeps. */
+/** A timer that fires later than asked by more than this was not late: the process was stopped meanwhile. */
+const STOPPED_MS = 1000;
+
+/**
+ * Watches the time of one child. No time counts in which this process could do nothing, stopped by Ctrl-Z: what was
+ * waited for then begins anew, since nobody has looked yet whether it is over. `now` tells milliseconds from any point on.
+ */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #patience: Patience;
-  #whole: ReturnType<typeof setTimeout> | undefined;
-  #silence: ReturnType<typeof setTimeout> | undefined;
-  #lastSign = performance.now();
+  readonly #now: () => number;
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  #lastSign: number;
   #exceeded: string | undefined;
 
-  constructor(patience: Patience) {
-    this.#patience = patience;
-    const { deadlineMs, silenceMs } = patience;
+  constructor({ deadlineMs, silenceMs }: Patience, now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#lastSign = now();
     if (deadlineMs !== undefined) {
-      this.#whole = setTimeout(() => this.#pass(`did not end within ${seconds(deadlineMs)}`), deadlineMs);
+      const exceeded = `did not end within ${seconds(deadlineMs)}`;
+      this.#after("whole", deadlineMs, () => this.#pass(exceeded), deadlineMs);
     }
-    if (silenceMs !== undefined) this.#await(silenceMs);
+    if (silenceMs !== undefined) this.#awaitSign(silenceMs, silenceMs);
   }
 
   /** Aborted once it has passed. */
@@ -36,17 +42,26 @@ export class Deadline implements Disposable {
 
   /** The child said or took something. */
   readonly sign = (): void => {
-    this.#lastSign = performance.now();
+    this.#lastSign = this.#now();
   };
 
   // One timer for many signs: a copy gives thousands.
-  #await(ms: number): void {
-    this.#silence = setTimeout(() => {
-      const limit = this.#patience.silenceMs ?? 0;
-      const left = limit - (performance.now() - this.#lastSign);
-      if (left > 0) this.#await(left);
+  #awaitSign(ms: number, limit: number): void {
+    this.#after("silence", ms, () => {
+      const left = limit - (this.#now() - this.#lastSign);
+      if (left > 0) this.#awaitSign(left, limit);
       else this.#pass(`made no progress for ${seconds(limit)}`);
+    }, limit);
+  }
+
+  /** Calls `then` after `ms`, or, when this process was stopped meanwhile, `again` after it goes on. */
+  #after(name: string, ms: number, then: () => void, again: number): void {
+    const due = this.#now() + ms;
+    const timer = setTimeout(() => {
+      if (this.#now() - due > STOPPED_MS) this.#after(name, again, then, again);
+      else then();
     }, ms);
+    this.#timers.set(name, timer);
   }
 
   #pass(exceeded: string): void {
@@ -55,8 +70,7 @@ export class Deadline implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#whole);
-    clearTimeout(this.#silence);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 }
 

@@ -16,3 +16,14 @@ export interface Terminal {
   /** Remembers the terminal's settings and restores them when disposed, whatever a child left behind. */
   saved(): Promise<AsyncDisposable>;
 }
+
+/**
+ * Switches off what a program may have switched on before something ended it: pointer, focus and paste reports, the
+ * keyboard's other modes, colours, a hidden cursor, the second screen. Then a line of its own, with nothing below it.
+ */
+export const PLAIN_SCREEN = [
+  ...["1000", "1002", "1003", "1006", "1004", "2004", "1"].map((mode) => `\x1b[?${mode}l`),
+  "\x1b[<u\x1b[>4;0m\x1b>",
+  "\x1b[0m\x1b[?25h\x1b[?1047l",
+  "\r\n\x1b[J",
+].join("");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Ended, ended } from "../support/engine.ts";
+import { type Ended, ended, eventually, PROGRAM } from "../support/engine.ts";
 import type { FakeSettings } from "../support/fake_docker.ts";
 import { Sandbox } from "../support/program.ts";
 
@@ -63,37 +63,36 @@ for (const by of SIGNALS) {
   });
 }
 
-Deno.test("start ends by SIGTERM during its probes without having created anything", async () => {
-  await using sandbox = await Sandbox.create({ hold: ["info"] });
-  const end = await interrupted(sandbox, { by: "SIGTERM", during: "info" });
-  await assertGone(sandbox, { end, by: "SIGTERM" });
-  const kinds = await sandbox.docker.kinds();
-  assert.ok(kinds.every((kind) => /^(info|ps|find-.*)$/.test(kind)), kinds.join(" "));
-});
-
-Deno.test("start ends a build under way by SIGINT", async () => {
-  const settings: FakeSettings = { missingImages: ["agent", "sidecar"], hold: ["agent-build"] };
-  await using sandbox = await Sandbox.create(settings);
-  const end = await interrupted(sandbox, { by: "SIGINT", during: "agent-build" });
-  await assertGone(sandbox, { end, by: "SIGINT" });
-  const build = (await sandbox.docker.calls()).find(({ kind }) => kind === "agent-build");
-  assert.equal(build?.code, undefined, "the build was ended");
-});
-
-Deno.test("start goes on with its teardown when the signal comes again", async () => {
-  await using sandbox = await Sandbox.create({ agentWaits: true, hold: ["remove-containers"] });
-  const child = sandbox.spawn(["start", "--prompt", "hi"]);
-  const end = ended(child);
-  await sandbox.docker.begun("agent");
-  child.kill("SIGINT");
-  await sandbox.docker.begun("remove-containers");
-  child.kill("SIGINT");
-  child.kill("SIGTERM");
-  await sandbox.docker.release("remove-containers");
-  await assertGone(sandbox, { end: await end, by: "SIGINT" });
-});
-
 for (const by of SIGNALS) {
+  Deno.test(`start ends by ${by} during its probes without having created anything`, async () => {
+    await using sandbox = await Sandbox.create({ hold: ["info"] });
+    const end = await interrupted(sandbox, { by, during: "info" });
+    await assertGone(sandbox, { end, by });
+    const kinds = await sandbox.docker.kinds();
+    assert.ok(kinds.every((kind) => /^(info|ps|find-.*)$/.test(kind)), kinds.join(" "));
+  });
+
+  Deno.test(`start ends a build under way by ${by}`, async () => {
+    const settings: FakeSettings = { missingImages: ["agent", "sidecar"], hold: ["agent-build"] };
+    await using sandbox = await Sandbox.create(settings);
+    const end = await interrupted(sandbox, { by, during: "agent-build" });
+    await assertGone(sandbox, { end, by });
+    const build = (await sandbox.docker.calls()).find(({ kind }) => kind === "agent-build");
+    assert.equal(build?.code, undefined, "the build was ended");
+  });
+
+  Deno.test(`start goes on with its teardown after ${by} when more signals come`, async () => {
+    await using sandbox = await Sandbox.create({ agentWaits: true, hold: ["remove-containers"] });
+    const child = sandbox.spawn(["start", "--prompt", "hi"]);
+    const end = ended(child);
+    await sandbox.docker.begun("agent");
+    child.kill(by);
+    await sandbox.docker.begun("remove-containers");
+    for (const another of [by, ...SIGNALS, by]) child.kill(another);
+    await sandbox.docker.release("remove-containers");
+    await assertGone(sandbox, { end: await end, by });
+  });
+
   Deno.test(`start ends by ${by} that comes during the last teardown, which goes on`, async () => {
     await using sandbox = await Sandbox.create({
       agentSays: ["done"],
@@ -118,4 +117,77 @@ Deno.test("start removes the rest by label when a removal fails after a signal",
   });
   const end = await interrupted(sandbox, { by: "SIGTERM", during: "agent" });
   await assertGone(sandbox, { end, by: "SIGTERM" });
+});
+
+Deno.test("what works in a bottle that stays ends by each signal at once, in silence, and leaves the bottle", async () => {
+  await using sandbox = await Sandbox.create({ agentWaits: true, hold: ["logs", "list-networks"] });
+  await sandbox.manifest({
+    bottles: { dev: { egress: { proxy: "squid" } } },
+    agents: { reviewer: { bottle: "dev" } },
+  });
+  assert.equal((await sandbox.run(["start", "--detach", "--yes"])).code, 0);
+  const objects = await sandbox.docker.objects();
+  for (
+    const { args, during } of [
+      { args: ["exec", "reviewer", "--", "sleep", "9"], during: "agent" },
+      { args: ["logs", "reviewer", "--follow"], during: "logs" },
+      { args: ["cleanup", "--yes"], during: "list-networks" },
+    ]
+  ) {
+    for (const by of SIGNALS) {
+      const before = (await sandbox.docker.calls()).length;
+      const child = sandbox.spawn(args);
+      const end = ended(child);
+      await eventually(`${args[0]} comes to its call`, async () => {
+        const calls = (await sandbox.docker.calls()).slice(before);
+        return calls.some(({ kind }) => kind === during) ? true : undefined;
+      });
+      child.kill(by);
+      const { signal, stdout, stderr } = await end;
+      assert.equal(signal, by, `${args.join(" ")}: ${stderr}`);
+      assert.deepEqual([stdout.replace(/^waiting\n/, ""), stderr], ["", ""], args.join(" "));
+    }
+  }
+  assert.deepEqual(await sandbox.docker.objects(), objects);
+});
+
+Deno.test("stop removes everything whatever signals come meanwhile, and then ends by the first", async () => {
+  await using sandbox = await Sandbox.create({ hold: ["remove-containers"] });
+  await sandbox.manifest({
+    bottles: { dev: { egress: { proxy: "squid" } } },
+    agents: { reviewer: { bottle: "dev" } },
+  });
+  assert.equal((await sandbox.run(["start", "--detach", "--yes"])).code, 0);
+  const child = sandbox.spawn(["stop", "reviewer"]);
+  const end = ended(child);
+  await sandbox.docker.begun("remove-containers");
+  child.kill("SIGHUP");
+  // Two signals that wait at the same time come in the order of their numbers.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  for (const another of SIGNALS) child.kill(another);
+  await sandbox.docker.release("remove-containers");
+  const { stderr } = await end;
+  await assertGone(sandbox, { end: await end, by: "SIGHUP" });
+  assert.equal(stderr, "");
+});
+
+Deno.test("start ends in silence, its bottle removed, when nobody reads on", async () => {
+  await using sandbox = await Sandbox.create({
+    agentSays: Array.from({ length: 5000 }, () => "y".repeat(99)),
+  });
+  const words = [...PROGRAM, "start", "--prompt", "hi"].map((word) => `'${word}'`).join(" ");
+  const child = new Deno.Command("bash", {
+    args: ["-o", "pipefail", "-c", `${words} | head -n 1`],
+    cwd: sandbox.folder,
+    env: sandbox.environment(),
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const { stdout, stderr, code } = await ended(child);
+  assert.equal(stdout, `${"y".repeat(99)}\n`);
+  assert.equal(code, 141, stderr);
+  assert.doesNotMatch(stderr, /error:|Uncaught|This is a bug|ended by/);
+  assert.deepEqual(await sandbox.docker.objects(), []);
 });

@@ -112,6 +112,13 @@ Deno.test({
     await terminal.type("hello from the terminal");
     await terminal.press("Enter");
     await terminal.shows(/Seen on the screen/);
+    // It stops itself, and nobody could type `fg`.
+    await terminal.press("C-z");
+    await terminal.shows(/suspended/);
+    await terminal.type("run: echo back $((6 * 7))");
+    await terminal.shows(/run: echo back/);
+    await terminal.press("Enter");
+    await terminal.shows(/back 42/);
     await terminal.type("/exit");
     await terminal.press("Enter");
     await terminal.shows(/ended with 0[\s\S]*settled/);

@@ -1,5 +1,9 @@
 import { eventually, PROGRAM, type Workbench } from "./engine.ts";
 
+/** What is on in a terminal, one word each; `screen` is the second one. */
+const MODES = "#{?alternate_on,screen,} #{?cursor_flag,,hidden} #{?mouse_any_flag,pointer,} " +
+  "#{?keypad_flag,keypad,} #{?keypad_cursor_flag,cursor-keys,}";
+
 /** A terminal of its own: a tmux server that nobody else uses, 120 columns by 40 lines. */
 export class TmuxTerminal implements AsyncDisposable {
   readonly #socket = `claude-bottle-test-${crypto.randomUUID()}`;
@@ -40,6 +44,15 @@ export class TmuxTerminal implements AsyncDisposable {
     await this.#tmux("send-keys", key);
   }
 
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** What a program switched on in the terminal and not off again. */
+  async modes(): Promise<readonly string[]> {
+    return (await this.#tmux("display-message", "-p", MODES)).split(/\s+/).filter((name) => name !== "");
+  }
+
   /** Waits until the screen matches; the screen. @throws Error with the last screen after 40 seconds */
   async shows(pattern: RegExp): Promise<string> {
     let last = "";
@@ -63,19 +76,30 @@ export class TmuxTerminal implements AsyncDisposable {
   }
 }
 
+/** What {@link onTerminal} needs of a test's folder. */
+type Bench = Pick<Workbench, "folder" | "environment">;
+
 /**
  * The program as a shell command in the bench's environment. Then it prints `ended with CODE`; the files
  * `before` and `after` of the bench hold the terminal's settings around it.
  */
 export function onTerminal(
-  bench: Workbench,
+  bench: Bench,
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): string {
+  return commandOnTerminal(bench, [...PROGRAM, ...args].map((word) => `'${word}'`).join(" "), env);
+}
+
+/** The same with any shell command. */
+export function commandOnTerminal(
+  bench: Bench,
+  command: string,
   env: Readonly<Record<string, string>> = {},
 ): string {
   const variables = Object.entries({ ...bench.environment(env), TERM: "screen-256color" })
     .map(([name, value]) => `${name}='${value}'`);
-  const words = [...PROGRAM, ...args].map((word) => `'${word}'`).join(" ");
-  return `stty -g > '${bench.folder}/before'; env -i ${variables.join(" ")} ${words}; ` +
+  return `stty -g > '${bench.folder}/before'; env -i ${variables.join(" ")} ${command}; ` +
     `echo "ended with $?"; stty -g > '${bench.folder}/after'; echo settled; sleep 60`;
 }
 

@@ -4,6 +4,8 @@ import type { OnEvent } from "../../bottle/events.ts";
 import { executedArguments, type Step } from "../../bottle/invocation.ts";
 import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { Outcome } from "../../host/processes.ts";
+import { PLAIN_SCREEN } from "../../host/terminal.ts";
 import { explainEnd } from "./agent_end.ts";
 import type { DockerClient } from "./client.ts";
 import { type DiskWatch, watchingDisk } from "./disk_watch.ts";
@@ -79,15 +81,21 @@ async function runUnwatched(
   ports: CommandPorts,
 ): Promise<CommandEnd> {
   const frames = environmentFrames(command.env);
-  let code = 0;
+  let ended: Pick<Outcome, "code" | "signal"> = { code: 0, signal: null };
   for (const step of command.steps) {
     const args = argumentsOf(step, { place, ports });
     const isLast = step === command.steps.at(-1);
-    if (isLast) code = await attached(args, { ports, ...(takesFrames(step) ? { input: frames } : {}) });
+    if (isLast) ended = await attached(args, { ports, ...(takesFrames(step) ? { input: frames } : {}) });
     else await ports.client.run({ what: step.invocation.why, args, input: frames, deadline: "change" });
   }
   ports.signal.throwIfAborted();
-  return { code, began: code === 0 || await explained(code, { place, command, ports }) };
+  const { code, signal } = ended;
+  // The client is gone, and nobody sees any more what goes on in the bottle.
+  if (signal !== null) return { code, began: await endCommand(place, command.envToken, ports) };
+  const began = code === 0 || await explained(code, { place, command, ports });
+  // A terminal that closes ends the client, and perhaps before it tells us.
+  ports.signal.throwIfAborted();
+  return { code, began };
 }
 
 /** Runs a headless command and keeps its output. @throws Failure as {@link explainEnd}, `agent-not-started` with the wrapper's words */
@@ -135,6 +143,9 @@ export async function endCommand(
   }
 }
 
+/** Codes from here on are of what a signal ended; it had no time to leave the terminal as it should. */
+const BY_SIGNAL = 128;
+
 function takesFrames(step: Step): boolean {
   return step.invocation.input !== undefined;
 }
@@ -142,11 +153,17 @@ function takesFrames(step: Step): boolean {
 async function attached(
   args: readonly string[],
   { ports, input }: { readonly ports: CommandPorts; readonly input?: Uint8Array },
-): Promise<number> {
-  const { client, host, signal } = ports;
+): Promise<Pick<Outcome, "code" | "signal">> {
+  const { client, host, signal, onEvent } = ports;
   await using _terminal = await host.terminal.saved();
-  const { code } = await client.attach({ args, signal, ...(input === undefined ? {} : { input }) });
-  return code;
+  const ended = await client.attach({ args, signal, ...(input === undefined ? {} : { input }) });
+  const isCut = signal.aborted || ended.code >= BY_SIGNAL;
+  if (isCut && args.includes("--tty")) host.terminal.out(PLAIN_SCREEN);
+  // Who closed a pipe knows it; who killed the client may have meant the agent.
+  if (ended.signal !== null && ended.signal !== "SIGPIPE" && !signal.aborted) {
+    onEvent({ kind: "notice", text: `The docker CLI was ended by ${ended.signal} while the command ran` });
+  }
+  return ended;
 }
 
 interface Context {
