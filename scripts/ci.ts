@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { countTests, type TestCounts } from "./junit.ts";
 import { fromFileUrl } from "./lint_paths.ts";
+import { LONGEST_ENGINE_TESTS, longestLine } from "./longest_tests.ts";
 import { secondEngine } from "./second_engine.ts";
 
 const MINUTES = 60_000;
@@ -16,6 +17,8 @@ type Leg =
     readonly deadline: number;
     /** How many files run at once; one unless told. */
     readonly jobs?: number;
+    /** Those of the folder that begin first. */
+    readonly first?: readonly string[];
     /** Those of the folder that run again, on the second engine. */
     readonly second?: readonly string[];
     /** Set for its tests. */
@@ -82,6 +85,7 @@ const LEGS: readonly Leg[] = [
     permissions: "project",
     deadline: 60 * MINUTES,
     jobs: ENGINE_JOBS,
+    first: LONGEST_ENGINE_TESTS,
   },
   {
     kind: "tests",
@@ -208,7 +212,7 @@ async function runTests(
       ...check,
       ...(leg.jobs === undefined ? [] : ["--parallel"]),
       `--junit-path=${report}`,
-      ...leg.second ?? [leg.folder],
+      ...leg.second ?? [...leg.first ?? [], leg.folder],
     ];
     const options = {
       cwd: root,
@@ -217,10 +221,12 @@ async function runTests(
       live: /^tests\/(engine|crowd)$/.test(leg.folder),
     };
     const { code, output } = await deno(args, options);
-    const counts = countTests(await Deno.readTextFile(report));
+    const found = await Deno.readTextFile(report);
+    const counts = countTests(found);
     // A module that does not load or a deadline is in no report.
     const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
     const note = `${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped`;
+    if (leg.jobs !== undefined) say(`ci: ${leg.name}: the longest files, in seconds: ${longestLine(found)}`);
     return { ...counts, failed, note, output: failed > 0 && !options.live ? failuresOf(output) : "" };
   } finally {
     await Deno.remove(report);

@@ -11,6 +11,7 @@ import {
   engineRuntimes,
   eventually,
   hasProgram,
+  isPair,
   PROGRAM,
   Workbench,
 } from "../support/engine.ts";
@@ -67,6 +68,7 @@ const SHOW =
 
 for (const runtime of ["runc", "runsc"]) {
   for (const proxy of ["squid", "pipelock"]) {
+    if (!isPair([proxy, runtime], { proxies, runtimes })) continue;
     Deno.test({
       name: `detach, list, attach, exec, stop (${proxy}, ${runtime})`,
       ignore: !runtimes.includes(runtime) || !proxies.includes(proxy),

@@ -52,7 +52,7 @@ for (const runtime of ["runc", "runsc"]) {
       // Three of the four parts have room.
       await bench.manifest({
         bottle: { runtime, resources: { disk: "250m" } },
-        agent: { command: script(60) },
+        agent: { command: script(180) },
       });
 
       const { code, stdout, stderr } = await bench.start(["--cwd"]);
@@ -118,7 +118,7 @@ for (const runtime of ["runc", "runsc"]) {
         );
 
       const much = await run(
-        "cd; head -c 70M /dev/zero > one; head -c 70M /dev/zero > two; sleep 30; echo end",
+        "cd; head -c 70M /dev/zero > one; head -c 70M /dev/zero > two; sleep 180; echo end",
       );
       assert.deepEqual([much.code, much.stdout], [1, ""], much.stderr);
       assert.match(much.stderr, /^error: What ran was ended at the bottle's disk limit/m);

@@ -14,6 +14,7 @@ import {
   engineProxies,
   engineRuntimes,
   eventually,
+  isPair,
   Workbench,
 } from "../support/engine.ts";
 import { environmentOf } from "../support/fake_host.ts";
@@ -59,6 +60,7 @@ const EXCEPTED = ["proxy-ports", "proxy-tls", "proxy-methods"];
 
 for (const proxy of ["squid", "pipelock"]) {
   for (const runtime of ["runc", "runsc"] as const) {
+    if (!isPair([proxy, runtime], { proxies: PROXIES, runtimes: RUNTIMES })) continue;
     Deno.test({
       name: `doctor --probe finds that everything holds, and leaves nothing (${proxy}, ${runtime})`,
       ignore: !PROXIES.includes(proxy) || !RUNTIMES.includes(runtime),
@@ -246,7 +248,7 @@ Deno.test({
       const now = (await objects()).filter((id) => !before.has(id));
       // The canary and its two networks; the bottle's two containers, two networks and volume.
       return now.length >= 8 ? now : undefined;
-    }, 30_000);
+    });
     child.kill("SIGINT");
     const { signal, stdout } = await running;
     assert.deepEqual({ signal, stdout }, { signal: "SIGINT", stdout: "" });

@@ -78,8 +78,8 @@ Deno.test({
       `FROM ${agent}`,
       "HEALTHCHECK --interval=1s CMD id -u >> /tmp/checked; sh /home/node/check",
     ]);
-    const script =
-      "echo 'id -u > /tmp/as-root' > ~/check; sleep 3; cat /tmp/checked /tmp/as-root 2>/dev/null || echo none";
+    const script = (until: string): string =>
+      `echo 'id -u > /tmp/as-root' > ~/check; ${until}; cat /tmp/checked /tmp/as-root 2>/dev/null || echo none`;
     const naive = await docker(
       ...[
         "run",
@@ -102,12 +102,12 @@ Deno.test({
       naive,
       "sh",
       "-c",
-      script,
+      script("until [ -s /tmp/as-root ]; do sleep 0.1; done"),
     );
     assert.match(seen, /^0\n[0\n]*$/);
     await docker("rm", "--force", naive);
 
-    await bench.manifest({ agent: { command: ["sh", "-c", script] } });
+    await bench.manifest({ agent: { command: ["sh", "-c", script("sleep 3")] } });
     const { code, stdout, stderr } = await bench.start(["--runtime", "runc"], {
       CLAUDE_BOTTLE_IMAGE: image.name,
     });

@@ -70,8 +70,8 @@ function watched(real: string): string {
   return `case "$*" in
 */ssh_agent.pl*)
   id=$(echo "$*" | grep -o '[0-9a-f]\\{64\\}')
-  ${real} exec --detach --user 47291:47291 "$id" perl /home/node/.claude/skills/thief/key_thief.pl watch 4
-  sleep 0.5
+  ${real} exec --detach --user 47291:47291 "$id" perl /home/node/.claude/skills/thief/key_thief.pl watch 8
+  ${real} exec --user 47291:47291 "$id" sh -c 'until [ -s /tmp/watched ]; do sleep 0.1; done'
   ;;
 esac
 exec ${real} "$@"`;

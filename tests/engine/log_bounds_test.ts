@@ -3,12 +3,14 @@ import { LABEL } from "../../lib/backend/docker/labels.ts";
 import {
   builtImages,
   docker,
+  type Ended,
   ended,
   engineProxies,
   engineRuntimes,
   eventually,
   Workbench,
 } from "../support/engine.ts";
+import { Follower } from "../support/follower.ts";
 
 const runtimes = await engineRuntimes();
 const proxies = await engineProxies();
@@ -19,31 +21,44 @@ const FLOOD = 26 * MB;
 /** Two files of 10 MB, and what an engine writes over them. */
 const BOUND = 24 * MB;
 
-/** Once it is told to, asks the proxy for one host, then for others until so many bytes were logged at least, then says how often. */
+/** So many times the flood stops until whoever follows the log has caught up: less is on its way than the engine keeps. */
+const PARTS = 3;
+
+/** Bytes that one refusal takes in a log, hardly more. */
+const LINE = { squid: 450, pipelock: 860 };
+
+/** Refusals of one part. */
+function partOf(proxy: keyof typeof LINE): number {
+  return Math.ceil(FLOOD / LINE[proxy] / PARTS);
+}
+
+/**
+ * Asks the proxy for one host, then for another many times, and for a last one; each time it is told to before. Many
+ * requests go over one connection, since making one takes a gVisor bottle milliseconds.
+ */
 const FLOODER = `
 use IO::Socket::INET;
-select(undef, undef, undef, 0.1) until -e '/tmp/go';
 my ($ip) = $ENV{HTTPS_PROXY} =~ m{//([^:/]+)};
 sub ask {
+  my ($host, $times) = @_;
   my $socket = IO::Socket::INET->new("$ip:8888") or die "$!";
-  print $socket "CONNECT $_[0]:443 HTTP/1.1\\r\\nHost: $_[0]\\r\\nConnection: close\\r\\n\\r\\n";
+  my $request = "CONNECT $host:443 HTTP/1.1\r\nHost: $host\r\n";
+  # A child writes: nobody would read the answers meanwhile.
+  unless (fork) {
+    print $socket "$request\r\n" x ($times - 1), "\${request}Connection: close\r\n\r\n";
+    close $socket;
+    exit 0;
+  }
   1 while sysread($socket, my $answer, 65536);
+  wait;
 }
-ask('first.test');
-my $noise = join('.', map { $_ x 60 } 'a' .. 'd') . '.test';
-my $line = shift;
-my @children = map {
-  pipe(my $out, my $in);
-  unless (fork) { close $out; ask($noise) for 1 .. ${FLOOD} / $line / 3; exit 0 }
-  close $in; $out
-} 1 .. 3;
-sysread($_, my $end, 1) for @children;
-ask('last.test');
-print int(${FLOOD} / $line / 3) * 3, "\\n";
+ask('first.test', 1);
+for my $part (1 .. ${PARTS}) {
+  select(undef, undef, undef, 0.1) until -e "/tmp/go$part";
+  ask(join('.', map { $_ x 60 } 'a' .. 'd') . '.test', $ARGV[0]);
+}
+ask('last.test', 1);
 `;
-
-/** Bytes that one of them takes in a log, hardly more. */
-const LINE = { squid: 450, pipelock: 860 };
 
 /** Of what the engine still has of a container's log. */
 async function logged(id: string): Promise<string> {
@@ -60,34 +75,45 @@ async function containerOf(bench: Workbench, role: string): Promise<string> {
   });
 }
 
-/** Lets the agent go on once somebody follows the log; what it said, and what the follower did. */
+/**
+ * Lets the agent go on whenever somebody who follows the log has seen what it did so far; what it said, and the hosts
+ * that the follower was told of.
+ */
 async function followed(
   bench: Workbench,
-): Promise<Record<"session" | "follower", Awaited<ReturnType<typeof ended>>>> {
+  part: number,
+): Promise<{ readonly session: Ended; readonly hosts: readonly string[] }> {
   const session = ended(bench.launch(["--keep"]));
+  // Looked at below; a wait that fails before must not leave it unheard.
+  session.catch(() => {});
   const [agent] = [await containerOf(bench, "agent"), await containerOf(bench, "sidecar")];
-  const follower = ended(bench.spawn(["logs", bench.agent, "--follow", "--json"]));
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  await docker("exec", agent, "touch", "/tmp/go");
-  return { session: await session, follower: await stopped(bench, follower, await session) };
+  const child = bench.spawn(["logs", bench.agent, "--follow", "--json"]);
+  const follower = new Follower(child.stdout);
+  const complaints = new Response(child.stderr).text();
+  for (let index = 1; index <= PARTS; index++) {
+    await follower.hasLines(1 + (index - 1) * part);
+    await docker("exec", agent, "touch", `/tmp/go${index}`);
+  }
+  await follower.hasLines(2 + PARTS * part);
+  const told = await session;
+  assert.equal(told.code, 0, told.stderr);
+  await isBounded(bench);
+  const { code, stderr } = await ended(bench.spawn(["stop", bench.agent]));
+  assert.equal(code, 0, stderr);
+  // It ends with the bottle.
+  await follower.end();
+  assert.equal((await child.status).code, 0, await complaints);
+  assert.deepEqual(await bench.leftovers(), []);
+  const lines = follower.text.split("\n").filter((line) => line !== "");
+  return { session: told, hosts: lines.map((line) => JSON.parse(line).host) };
 }
 
-/** The follower ends with the bottle; that is looked at before. */
-async function stopped(
-  bench: Workbench,
-  follower: ReturnType<typeof ended>,
-  session: Awaited<ReturnType<typeof ended>>,
-): ReturnType<typeof ended> {
-  assert.equal(session.code, 0, session.stderr);
+/** The engine has forgotten the first one, and has the last. */
+async function isBounded(bench: Workbench): Promise<void> {
   const log = await logged(await containerOf(bench, "sidecar"));
-  // The engine has forgotten the first one, and has the last.
   assert.ok(log.length < BOUND, `${log.length} bytes`);
   assert.ok(log.includes("last.test"));
   assert.ok(!log.includes("first.test"), `of ${log.length} bytes`);
-  const { code, stderr } = await ended(bench.spawn(["stop", bench.agent]));
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(await bench.leftovers(), []);
-  return await follower;
 }
 
 const ROWS = [["squid", "runc"], ["pipelock", "runc"], ["squid", "runsc"]] as const;
@@ -102,24 +128,22 @@ for (const [proxy, runtime] of ROWS) {
       await using bench = await Workbench.create();
       await bench.manifest({
         bottle: { runtime, egress: { proxy, defaults: false } },
-        agent: { command: ["perl", "-e", FLOODER, String(LINE[proxy])] },
+        agent: { command: ["perl", "-e", FLOODER, String(partOf(proxy))] },
       });
 
-      const { session: { stdout, stderr }, follower } = await followed(bench);
+      const part = partOf(proxy);
+      const { session: { stderr }, hosts } = await followed(bench, part);
 
       const refused = stderr.split("\n").filter((line) => line.includes(": refused "));
       assert.match(refused[0] ?? "", /: refused first\.test:443: not an allowed host$/, refused.join("\n"));
       assert.match(refused.at(-1) ?? "", /: refused last\.test:443: /, refused.join("\n"));
       if (proxy === "squid") {
         assert.equal(refused.length, 3, refused.join("\n"));
-        assert.ok(refused[1]?.includes(`.test:443 (${stdout.trim()} times): `), refused[1]);
+        assert.ok(refused[1]?.includes(`.test:443 (${PARTS * part} times): `), refused[1]);
       }
       // Who follows sees each of them once, however often the engine starts its next file.
-      const hosts = follower.stdout.split("\n").filter((line) => line !== "").map((line) =>
-        JSON.parse(line).host
-      );
-      assert.deepEqual([hosts[0], hosts.at(-1)], ["first.test", "last.test"], follower.stderr);
-      assert.equal(hosts.length, Number(stdout) + 2);
+      assert.deepEqual([hosts[0], hosts.at(-1)], ["first.test", "last.test"]);
+      assert.equal(hosts.length, PARTS * part + 2);
     },
   });
 }

@@ -11,6 +11,7 @@ import {
   hasProgram,
   Workbench,
 } from "../support/engine.ts";
+import { Follower } from "../support/follower.ts";
 import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
@@ -39,30 +40,6 @@ async function scripted(
     },
     agent: { command: ["sh", "-c", script] },
   });
-}
-
-/** Reads a stream that goes on, in pieces. */
-class Follower {
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  text = "";
-
-  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
-    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  /** Waits until what came so far matches. @throws Error with it when the stream ends first */
-  async shows(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.text)) {
-      const { done, value } = await this.#reader.read();
-      if (done) throw new Error(`ended without ${pattern}:\n${this.text}`);
-      this.text += value;
-    }
-  }
-
-  /** Waits for the end of the stream. */
-  async end(): Promise<void> {
-    for (let done = false; !done;) done = (await this.#reader.read()).done;
-  }
 }
 
 for (const proxy of ["squid", "pipelock"]) {

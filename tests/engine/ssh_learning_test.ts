@@ -6,6 +6,7 @@ import {
   engineRuntimes,
   eventually,
   hasProgram,
+  isPair,
   Workbench,
 } from "../support/engine.ts";
 import { makeKey, startSshHost, type TestKey } from "../support/ssh_host.ts";
@@ -110,6 +111,7 @@ const ASKED = /trust it in this bottle\? \[y\/N\]/;
 
 for (const proxy of ["squid", "pipelock"]) {
   for (const runtime of ["runc", "runsc"]) {
+    if (!isPair([proxy, runtime], { proxies, runtimes })) continue;
     Deno.test({
       name: `an unknown host key is asked, a passphrase too, and the key is bound (${proxy}, ${runtime})`,
       ignore: ignore || !runtimes.includes(runtime) || !proxies.includes(proxy),

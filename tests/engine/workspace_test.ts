@@ -7,6 +7,7 @@ import {
   engineProxies,
   engineRuntimes,
   eventually,
+  isPair,
   Workbench,
 } from "../support/engine.ts";
 import { WORKSPACE_RECORD } from "../../lib/backend/docker/provision/files.ts";
@@ -74,6 +75,7 @@ function command(stderr: string, words: string): string {
 
 for (const runtime of ["runc", "runsc"]) {
   for (const proxy of ["squid", "pipelock"]) {
+    if (!isPair([proxy, runtime], { proxies, runtimes })) continue;
     Deno.test({
       name:
         `--cwd brings a repository as it is, and nothing is left when nothing changed (${runtime}, ${proxy})`,

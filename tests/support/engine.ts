@@ -52,6 +52,18 @@ export async function engineProxies(): Promise<readonly string[]> {
   return pipelock === "" ? ["squid"] : ["squid", "pipelock"];
 }
 
+/**
+ * Whether a test is made for this pair, when it is of something that may depend on the proxy and may depend on the
+ * runtime, but not on which of them meet: squid with runc and pipelock with gVisor are enough where all are there.
+ */
+export function isPair(
+  [proxy, runtime]: readonly [proxy: string, runtime: string],
+  there: { readonly proxies: readonly string[]; readonly runtimes: readonly string[] },
+): boolean {
+  const hasAll = there.proxies.includes("pipelock") && there.runtimes.includes("runsc");
+  return !hasAll || (proxy === "pipelock") === (runtime === "runsc");
+}
+
 /** Whether a program is on PATH. */
 export async function hasProgram(name: string): Promise<boolean> {
   const { success } = await new Deno.Command("sh", { args: ["-c", `command -v ${name}`], stdout: "null" })
@@ -198,17 +210,25 @@ function egressOf(bottle: object | undefined): object {
 }
 
 /** No test waits longer for a program. */
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 240_000;
 
-/** Waits for a child and reads all that it said; one that does not end in time is killed. */
+/** Waits for a child and reads all that it said. @throws Error with it when it does not end in time; it is killed then */
 export async function ended(child: Deno.ChildProcess): Promise<Ended> {
-  const deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  let isLate = false;
+  const deadline = setTimeout(() => {
+    isLate = true;
+    child.kill("SIGKILL");
+  }, DEADLINE_MS);
   const [status, stdout, stderr] = await Promise.all([
     child.status,
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
   clearTimeout(deadline);
+  // Its code would be 137, which is also what becomes of a bottle that somebody ends.
+  if (isLate) {
+    throw new Error(`The program did not end in ${DEADLINE_MS / 1000} s, so the test killed it:\n${stderr}`);
+  }
   return { code: status.code, signal: status.signal, stdout, stderr };
 }
 
@@ -216,7 +236,7 @@ export async function ended(child: Deno.ChildProcess): Promise<Ended> {
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined>,
-  deadlineMs = 30_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   const end = Date.now() + deadlineMs;
   for (;;) {
@@ -227,8 +247,14 @@ export async function eventually<T>(
   }
 }
 
-/** The images that the tests' bottles are made from, built when they are missing. */
-export async function builtImages(): Promise<Record<"agent" | "sidecar", string>> {
+let images: ReturnType<typeof buildImages> | undefined;
+
+/** The images that the tests' bottles are made from, built when they are missing; asked for once by each file. */
+export function builtImages(): ReturnType<typeof buildImages> {
+  return images ??= buildImages();
+}
+
+async function buildImages(): Promise<Record<"agent" | "sidecar", string>> {
   const [program, ...words] = PROGRAM;
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args: [...words, "build", "--json"],

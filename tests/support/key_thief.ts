@@ -200,8 +200,8 @@ export async function unprotectedAttempts(
 async function carelessness(id: string, key: string): Promise<void> {
   const script = `
 cat > /key
-perl ${THIEF_FOLDER}/key_thief.pl watch 1 & sleep 0.3
-cp /key ${SSH_DIRECTORY}/key; sleep 0.3; rm ${SSH_DIRECTORY}/key
+perl ${THIEF_FOLDER}/key_thief.pl watch 2 & until [ -s /tmp/watched ]; do sleep 0.1; done
+cp /key ${SSH_DIRECTORY}/key; sleep 1; rm ${SSH_DIRECTORY}/key
 wait
 cp /bin/cat /usr/local/bin/reads-all; chmod 4755 /usr/local/bin/reads-all`;
   await run([id, "sh", "-ec", script], key);

@@ -53,14 +53,14 @@ export class TmuxTerminal implements AsyncDisposable {
     return (await this.#tmux("display-message", "-p", MODES)).split(/\s+/).filter((name) => name !== "");
   }
 
-  /** Waits until the screen matches; the screen. @throws Error with the last screen after 40 seconds */
+  /** Waits until the screen matches; the screen. @throws Error with the last screen after 90 seconds */
   async shows(pattern: RegExp): Promise<string> {
     let last = "";
     try {
       return await eventually(`the screen matches ${pattern}`, async () => {
         last = await this.#tmux("capture-pane", "-p");
         return pattern.test(last) ? last : undefined;
-      }, 40_000);
+      }, 90_000);
     } catch (error) {
       throw new Error(`${error}\n${last}`);
     }

@@ -4,8 +4,12 @@ import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
 import { FOLLOWED_KEPT, LogOrder, stamped } from "./log_order.ts";
 
-/** How long the last lines are awaited, and how often they are looked for meanwhile. */
+/**
+ * How long the next lines are awaited, all of them together, and how often they are looked for meanwhile. Who floods a
+ * log on a busy machine leaves its readers behind; what they then did not read may be what the engine has forgotten.
+ */
 const PATIENCE_MS = 2000;
+const LONGEST_MS = 30_000;
 const LOOK_MS = 20;
 
 /** What following needs. */
@@ -91,9 +95,14 @@ export class EgressFollower {
       if (code !== 0) return false;
       const stream = stdout === "" ? "stderr" : "stdout";
       const { at } = stamped(stream === "stdout" ? stdout : stderr);
-      const end = host.now() + PATIENCE_MS;
-      while (this.#order.last[stream] < at && !this.#isOver && host.now() < end) await host.sleep(LOOK_MS);
-      return this.#order.last[stream] >= at;
+      const { last } = this.#order;
+      const latest = host.now() + LONGEST_MS;
+      let [seen, end] = [last[stream], host.now() + PATIENCE_MS];
+      while (last[stream] < at && !this.#isOver && host.now() < Math.min(end, latest)) {
+        await host.sleep(LOOK_MS);
+        if (last[stream] !== seen) [seen, end] = [last[stream], host.now() + PATIENCE_MS];
+      }
+      return last[stream] >= at;
     } catch {
       return false;
     }

@@ -83,6 +83,27 @@ Deno.test("EgressFollower waits for the last line, and does not tell a part of a
   assert.deepEqual((await late.follower.end())?.map(({ host }) => host), ["late.test"]);
   assert.equal(late.host.slept.length, 1);
 
+  // However late it is, as long as more comes.
+  const behind = following(at(250, "refused last.test"));
+  const slow = await behind.live.running(1);
+  let told = 0;
+  behind.onSleep(() => {
+    if (behind.host.slept.length % 50 !== 0) return;
+    told += 50;
+    slow.say(at(told, told === 250 ? "refused last.test" : "refused more.test"));
+  });
+  assert.deepEqual((await behind.follower.end())?.map(({ host, times }) => [host, times]), [
+    ["more.test", 4],
+    ["last.test", 1],
+  ]);
+
+  // But not for ever.
+  const endless = following(at(999_999, "refused lost.test"));
+  const flood = await endless.live.running(1);
+  endless.onSleep(() => flood.say(at(endless.host.slept.length, "refused more.test")));
+  assert.equal(await endless.follower.end(), undefined);
+  assert.ok(endless.host.slept.reduce((sum, ms) => sum + ms) < 60_000);
+
   const never = following(at(5, "refused lost.test"));
   (await never.live.running(1)).say(at(4, "refused a.test"));
   assert.equal(await never.follower.end(), undefined);

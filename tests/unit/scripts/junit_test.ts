@@ -1,5 +1,6 @@
 import { deepEqual } from "node:assert/strict";
-import { countTests } from "../../../scripts/junit.ts";
+import { countTests, slowestFiles } from "../../../scripts/junit.ts";
+import { LONGEST_ENGINE_TESTS, longestLine } from "../../../scripts/longest_tests.ts";
 
 Deno.test("countTests() counts passed, failed and ignored tests and steps", () => {
   const report = `<?xml version="1.0" encoding="UTF-8"?>
@@ -24,4 +25,32 @@ Deno.test("countTests() counts passed, failed and ignored tests and steps", () =
 
 Deno.test("countTests() finds nothing in an empty report", () => {
   deepEqual(countTests(""), { passed: 0, failed: 0, skipped: 0 });
+});
+
+Deno.test("slowestFiles() adds up the tests of each file", () => {
+  const report = `<testsuites>
+    <testcase name="one" classname="./tests/a_test.ts" time="1.500" line="1" col="6">
+    </testcase>
+    <testcase name="a &quot;two&quot;" classname="./tests/a_test.ts" time="2.250"><failure message=" time="/></testcase>
+    <testcase name="short" classname="./tests/b_test.ts" time="0.001"/>
+    <testcase name="long" classname="./tests/c_test.ts" time="61.000"/>
+</testsuites>`;
+  deepEqual(slowestFiles(report, 2), [
+    { file: "tests/c_test.ts", seconds: 61 },
+    { file: "tests/a_test.ts", seconds: 3.75 },
+  ]);
+  deepEqual(slowestFiles("", 2), []);
+});
+
+Deno.test("longestLine() names files and whole seconds", () => {
+  const report = `<testcase name="a" classname="./tests/engine/disk_test.ts" time="61.700" line="1"/>
+    <testcase name="b" classname="./tests/engine/dlp_test.ts" time="0.200" line="1"/>`;
+  deepEqual(longestLine(report), "disk 62, dlp 0");
+});
+
+Deno.test("the engine's tests that begin first are there", async () => {
+  for (const file of LONGEST_ENGINE_TESTS) {
+    const { isFile } = await Deno.stat(new URL(`../../../${file}`, import.meta.url));
+    deepEqual(isFile, true, file);
+  }
 });
