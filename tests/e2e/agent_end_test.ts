@@ -10,8 +10,11 @@ interface Row {
   readonly said: RegExp;
 }
 
-const GONE = "The engine does not answer: Cannot connect to the Docker daemon at unix:///x\\. " +
-  "Is the docker daemon running\\?";
+const WENT_AWAY = new RegExp(
+  "^error: The engine went away while the agent ran: Cannot connect to the Docker daemon at unix:///x\\. " +
+    "Is the docker daemon running\\?$",
+  "m",
+);
 
 const ROWS: readonly Row[] = [
   {
@@ -62,7 +65,7 @@ const ROWS: readonly Row[] = [
     name: "an engine that does not say how the bottle is, keeping the agent's code",
     settings: { agentCode: 7, faults: [{ kind: "explain", nth: 1, fault: "gone" }] },
     code: 7,
-    said: new RegExp(`^claude-bottle: ${GONE}\n$`),
+    said: WENT_AWAY,
   },
   {
     name: "an engine whose account of the bottle cannot be read, keeping the agent's code",
@@ -74,7 +77,7 @@ const ROWS: readonly Row[] = [
     name: "an engine that does not say whether the agent began, keeping the agent's code",
     settings: { agentCode: 7, faults: [{ kind: "began", nth: 1, fault: "gone" }] },
     code: 7,
-    said: new RegExp(`^claude-bottle: ${GONE}\n$`),
+    said: WENT_AWAY,
   },
 ];
 

@@ -63,7 +63,7 @@ Deno.test("start gives the docker CLI its pass-list of variables and nothing of 
   assert.equal(code, 0, stderr);
   const calls = await sandbox.docker.calls();
   // How often the log is read depends on how soon it ends.
-  assert.equal(calls.filter(({ kind }) => kind !== "logs").length, 18);
+  assert.equal(calls.filter(({ kind }) => kind !== "logs").length, 23);
   const foreign = [...Object.values(HOSTILE_HOST), ...SECRETS, "/manifest/", "manifest.example"];
   for (const { kind, args, env } of calls) {
     assert.deepEqual(

@@ -120,7 +120,7 @@ Deno.test("start removes the rest by label when a removal fails after a signal",
 });
 
 Deno.test("what works in a bottle that stays ends by each signal at once, in silence, and leaves the bottle", async () => {
-  await using sandbox = await Sandbox.create({ agentWaits: true, hold: ["logs", "list-networks"] });
+  await using sandbox = await Sandbox.create({ agentWaits: true, hold: ["logs", "survey-networks"] });
   await sandbox.manifest({
     bottles: { dev: { egress: { proxy: "squid" } } },
     agents: { reviewer: { bottle: "dev" } },
@@ -131,7 +131,7 @@ Deno.test("what works in a bottle that stays ends by each signal at once, in sil
     const { args, during } of [
       { args: ["exec", "reviewer", "--", "sleep", "9"], during: "agent" },
       { args: ["logs", "reviewer", "--follow"], during: "logs" },
-      { args: ["cleanup", "--yes"], during: "list-networks" },
+      { args: ["cleanup", "--yes"], during: "survey-networks" },
     ]
   ) {
     for (const by of SIGNALS) {

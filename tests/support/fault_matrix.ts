@@ -64,8 +64,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   "find-pipelock-image": read("looking for the images"),
   "find-other-image": read("looking for the images"),
   "find-network": read("looking for the network app_back"),
-  // No container is an answer as well.
+  // No container and no network is an answer as well.
   "ps": read("listing the containers", { empty: "unharmed" }),
+  "find-networks": read("listing the networks", { empty: "unharmed" }),
+  "find-subnets": read("listing the networks"),
   "base-image": unread("pulling the base image"),
   "agent-build": unread("building the agent image"),
   "agent-image": read("looking at the agent image"),
@@ -98,6 +100,9 @@ const ROWS: Readonly<Record<string, Row>> = {
     truncated: "garbled",
   }),
   "watch-disk": harmless(),
+  "survey-containers": harmless(),
+  "survey-networks": harmless(),
+  "survey-volumes": harmless(),
   "logs": harmless(),
   "explain": harmless(),
   "began": harmless(),
