@@ -75,9 +75,16 @@ const LEGS: readonly Leg[] = [
   { kind: "check", name: "lint", run: (root) => deno(["lint"], checking(root)) },
   { kind: "check", name: "types", run: (root) => deno(["check", "--quiet"], checking(root)) },
   { kind: "check", name: "layering", run: rejectsBadLayering },
-  { kind: "tests", name: "unit", folder: "tests/unit", permissions: "unit", deadline: 10 * MINUTES },
-  { kind: "tests", name: "cli", folder: "tests/cli", permissions: "unit", deadline: 10 * MINUTES },
-  { kind: "tests", name: "e2e", folder: "tests/e2e", permissions: "project", deadline: 15 * MINUTES },
+  { kind: "tests", name: "unit", folder: "tests/unit", permissions: "unit", deadline: 10 * MINUTES, jobs: 2 },
+  { kind: "tests", name: "cli", folder: "tests/cli", permissions: "unit", deadline: 10 * MINUTES, jobs: 2 },
+  {
+    kind: "tests",
+    name: "e2e",
+    folder: "tests/e2e",
+    permissions: "project",
+    deadline: 15 * MINUTES,
+    jobs: 2,
+  },
   {
     kind: "tests",
     name: "engine",
@@ -105,7 +112,8 @@ const LEGS: readonly Leg[] = [
     permissions: "project",
     deadline: 15 * MINUTES,
     second: ["tests/crowd/parallel_test.ts"],
-    env: { CLAUDE_BOTTLE_TEST_FULL_POOLS: "1" },
+    // Fewer: the engine before has shown how many fit.
+    env: { CLAUDE_BOTTLE_TEST_FULL_POOLS: "1", CLAUDE_BOTTLE_TEST_CROWD: "8" },
   },
 ];
 

@@ -107,16 +107,22 @@ function targetsOf({ address, sidecarAddress }: Bottle): readonly string[] {
   return [`${address}:${LISTENER_PORT}`, `${sidecarAddress}:${PROXY_PORT}`];
 }
 
+/** Names, subnets and networks are drawn the same way whatever the proxy: of pipelock a few are enough. */
+function crowdOf(proxy: string): number {
+  return proxy === "squid" ? CROWD : Math.min(CROWD, 8);
+}
+
 for (const proxy of proxies) {
+  const count = crowdOf(proxy);
   Deno.test({
-    name: `${CROWD} starts of one agent at once share nothing and leave nothing${situation}: ${proxy}`,
+    name: `${count} starts of one agent at once share nothing and leave nothing${situation}: ${proxy}`,
     ignore,
     async fn(): Promise<void> {
       await builtImages();
       await using bench = await Workbench.create();
       await bench.manifest({ agent: { command: LISTENING_AGENT } });
       await using pools = fillsPools ? await FullPools.create(bench.agent) : undefined;
-      await using crowd = new Crowd(bench, { count: CROWD, args: ["--runtime", "runc", "--proxy", proxy] });
+      await using crowd = new Crowd(bench, { count, args: ["--runtime", "runc", "--proxy", proxy] });
 
       await crowd.listening();
       const bottles = await bottlesOf(bench.agent);
@@ -127,12 +133,12 @@ for (const proxy of proxies) {
       await Promise.all(probers.map((prober) => prober.end()));
       const endings = await crowd.ended();
 
-      assert.equal(bottles.length, CROWD);
+      assert.equal(bottles.length, count);
       assertNothingShared(bench.agent, bottles);
       assert.ok(stillFull, "the engine had no room for a network of its own choice all the time");
       // Each reaches its own listener and its own sidecar, and nothing of the others.
       for (const [index, bottle] of bottles.entries()) {
-        assert.equal(reports[index]?.length, 2 * CROWD);
+        assert.equal(reports[index]?.length, 2 * count);
         const reached = reports[index]?.filter(({ said }) => said === "reached").map(({ target }) => target);
         assert.deepEqual(reached, targetsOf(bottle));
       }

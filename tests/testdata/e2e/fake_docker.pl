@@ -286,7 +286,7 @@ sub answer_container {
 # A started container that ends with our stdin, or with its removal.
 sub held_open {
     my ($id) = @_;
-    return 0 if $fault eq 'empty';
+    return 0 if $fault =~ /^(?:empty|hang|deaf)$/;
     local $| = 1;
     print STDOUT $fault eq 'bad-json' ? qq({"Id": nothing\n) : $fault eq 'truncated' ? "u\n" : "up\n";
     # Whoever waits for it goes on from here.
