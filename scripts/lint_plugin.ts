@@ -96,7 +96,7 @@ function layerOf(path: string): Layer | undefined {
     case "version.ts":
       return "version";
     case "host":
-      return third === "deno.ts" ? "host/deno" : "host";
+      return /^deno(_[a-z]+)?\.ts$/.test(third ?? "") ? "host/deno" : "host";
     case "manifest":
       return third === "diagnostics.ts" || third === "diagnostics" ? "manifest/diagnostics" : "manifest";
     case "cli":
@@ -122,7 +122,7 @@ function layeringProblem(from: Layer, target: Layer, use: Import): string | unde
     return lazy ? undefined : "main imports the backend dynamically, so that other commands start without it";
   }
   if (from === target) return undefined;
-  if (target === "host/deno") return "Only main.ts imports lib/host/deno.ts";
+  if (target === "host/deno") return "Only main.ts imports lib/host/deno*.ts";
   const grant = ALLOWED[from]?.[target];
   if (grant === undefined) return `${from} must not import ${target}`;
   if (grant === "types" && !use.typeOnly) return `${from} may import types of ${target} only`;
@@ -249,8 +249,8 @@ function noDirectEffectRule(root: string): Deno.lint.Rule {
           context.report({
             node,
             message: member === ""
-              ? "Deno must not be passed on or taken apart outside lib/host/deno.ts and main.ts"
-              : `Deno.${member} belongs to lib/host/deno.ts and main.ts: take a port of lib/host instead`,
+              ? "Deno must not be passed on or taken apart outside lib/host/deno*.ts and main.ts"
+              : `Deno.${member} belongs to lib/host/deno*.ts and main.ts: take a port of lib/host instead`,
           });
         },
       };
