@@ -104,14 +104,14 @@ const LEGS: readonly Leg[] = [
     second: SECOND_ENGINE_TESTS.map((name) => `tests/engine/${name}_test.ts`),
   },
   // Alone: what it launches keeps a machine busy.
-  { kind: "tests", name: "crowd", folder: "tests/crowd", permissions: "project", deadline: 15 * MINUTES },
+  { kind: "tests", name: "alone", folder: "tests/alone", permissions: "project", deadline: 15 * MINUTES },
   {
     kind: "tests",
     name: "pools",
-    folder: "tests/crowd",
+    folder: "tests/alone",
     permissions: "project",
     deadline: 15 * MINUTES,
-    second: ["tests/crowd/parallel_test.ts"],
+    second: ["tests/alone/parallel_test.ts"],
     // Fewer: the engine before has shown how many fit.
     env: { CLAUDE_BOTTLE_TEST_FULL_POOLS: "1", CLAUDE_BOTTLE_TEST_CROWD: "8" },
   },
@@ -226,7 +226,7 @@ async function runTests(
       cwd: root,
       deadline: leg.deadline,
       env,
-      live: /^tests\/(engine|crowd)$/.test(leg.folder),
+      live: /^tests\/(engine|alone)$/.test(leg.folder),
     };
     const { code, output } = await deno(args, options);
     const found = await Deno.readTextFile(report);
