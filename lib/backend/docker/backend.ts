@@ -177,7 +177,8 @@ export class DockerBottleBackend implements BottleBackend {
   }
 
   egressLog(bottle: ActiveBottle, options: Parameters<BottleBackend["egressLog"]>[1]): Promise<void> {
-    return readEgressLog(bottle, { ...options, client: this.#client });
+    const ports = { host: this.#host, client: this.#client, onEvent: this.#onEvent };
+    return readEgressLog(bottle, { ...options, ...ports });
   }
 
   prepareCleanup(

@@ -1,8 +1,8 @@
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { EgressTally } from "../../egress/tally.ts";
 import type { Host } from "../../host/host.ts";
-import type { DockerClient } from "./client.ts";
-import { FOLLOWED_KEPT, LogOrder, stamped } from "./log_order.ts";
+import { followLog, type LogPorts, READING } from "./followed_log.ts";
+import { LogOrder, stamped } from "./log_order.ts";
 
 /**
  * How long the next lines are awaited, all of them together, and how often they are looked for meanwhile. Who floods a
@@ -13,10 +13,8 @@ const LONGEST_MS = 30_000;
 const LOOK_MS = 20;
 
 /** What following needs. */
-export interface FollowerPorts {
-  readonly client: DockerClient;
+export interface FollowerPorts extends LogPorts {
   readonly host: Pick<Host, "sleep" | "now">;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -50,21 +48,13 @@ export class EgressFollower {
   async #follow(
     { id, proxy, tail, after = -Infinity }: ConstructorParameters<typeof EgressFollower>[0],
   ): Promise<boolean> {
-    const { client, signal } = this.#ports;
-    const lines = tail === undefined ? [] : ["--tail", String(tail)];
+    const signal = AbortSignal.any([this.#ports.signal, this.#stop.signal]);
+    const onText = (text: string): void => {
+      const event = proxy.readEvent(text);
+      if (event !== undefined && event.time > after) this.#tally.add(event);
+    };
     try {
-      const { code } = await client.outcome({
-        what: "reading the sidecar's log",
-        args: ["container", "logs", "--follow", "--timestamps", ...lines, id],
-        signal: AbortSignal.any([signal, this.#stop.signal]),
-        deadline: "held",
-        kept: FOLLOWED_KEPT,
-        onLine: (line, stream) => {
-          const text = this.#order.next(line, stream);
-          const event = text === undefined ? undefined : proxy.readEvent(text);
-          if (event !== undefined && event.time > after) this.#tally.add(event);
-        },
-      });
+      const { code } = await followLog({ id, tail, order: this.#order, onText }, { ...this.#ports, signal });
       return code === 0;
     } catch {
       return this.#stop.signal.aborted;
@@ -88,7 +78,7 @@ export class EgressFollower {
     const { client, host } = this.#ports;
     try {
       const { code, stdout, stderr } = await client.outcome({
-        what: "reading the sidecar's log",
+        what: READING,
         args: ["container", "logs", "--timestamps", "--tail", "1", this.#id],
         deadline: "ping",
       });

@@ -4,8 +4,10 @@ import { pipelock } from "../../egress/pipelock/pipelock.ts";
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { squid } from "../../egress/squid/squid.ts";
 import { EXIT, Failure, oneLine, printable } from "../../errors.ts";
+import type { Outcome } from "../../host/processes.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure } from "./failures.ts";
+import { followLog, type LogPorts, READING } from "./followed_log.ts";
 import { FOLLOWED_KEPT, LogOrder } from "./log_order.ts";
 
 /** Whose logs can be read. */
@@ -26,7 +28,7 @@ export async function sidecarLog(
 ): Promise<readonly string[]> {
   const tail = options.tail === undefined ? [] : ["--tail", String(options.tail)];
   const outcome = await client.outcome({
-    what: "reading the sidecar's log",
+    what: READING,
     args: ["container", "logs", ...tail, options.id],
     deadline: "log",
   });
@@ -57,14 +59,11 @@ export async function sidecarFailure(
  */
 export async function readEgressLog(
   bottle: ActiveBottle,
-  options: {
-    readonly client: DockerClient;
+  options: LogPorts & {
     readonly follow: boolean;
-    readonly signal: AbortSignal;
     readonly onEgress: (event: EgressEvent) => void;
   },
 ): Promise<void> {
-  const { client, signal } = options;
   const proxy = proxyOf(bottle);
   const { sidecar: id } = bottle;
   if (id === undefined || proxy === undefined) {
@@ -73,24 +72,36 @@ export async function readEgressLog(
       `The sidecar of ${oneLine(bottle.name)} is not there or not to be recognised`,
     );
   }
-  const what = "reading the sidecar's log";
+  const outcome = options.follow
+    ? await followLog({
+      id,
+      order: new LogOrder(),
+      onText(text): void {
+        const event = proxy.readEvent(text);
+        if (event !== undefined) options.onEgress(event);
+      },
+    }, options)
+    : await readLog({ id, proxy }, options);
+  if (outcome.code !== 0) throw engineFailure(READING, outcome);
+}
+
+/** Reads a log as it is. */
+async function readLog(
+  { id, proxy }: { readonly id: string; readonly proxy: EgressProxy },
+  { client, signal, onEgress }: Parameters<typeof readEgressLog>[1],
+): Promise<Outcome> {
   const read: EgressEvent[] = [];
-  const order = new LogOrder();
   const outcome = await client.outcome({
-    what,
-    args: ["container", "logs", ...(options.follow ? ["--follow", "--timestamps"] : []), id],
+    what: READING,
+    args: ["container", "logs", id],
     signal,
     kept: FOLLOWED_KEPT,
-    // Followed, it is silent as long as nobody reaches out, and ended by the one who reads it.
-    deadline: options.follow ? "held" : "log",
-    onLine(line, stream): void {
-      const text = options.follow ? order.next(line, stream) : line;
-      const event = text === undefined ? undefined : proxy.readEvent(text);
-      if (event === undefined) return;
-      if (options.follow) options.onEgress(event);
-      else read.push(event);
+    deadline: "log",
+    onLine(line): void {
+      const event = proxy.readEvent(line);
+      if (event !== undefined) read.push(event);
     },
   });
-  wholeConnections(read).forEach(options.onEgress);
-  if (outcome.code !== 0) throw engineFailure(what, outcome);
+  wholeConnections(read).forEach(onEgress);
+  return outcome;
 }

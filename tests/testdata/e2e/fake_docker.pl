@@ -261,7 +261,7 @@ sub answer_container {
     if ($command eq 'container rm') { return remove_all('container') }
     return watch_disk() if $kind eq 'watch-disk';
     if ($command eq 'container exec') { return run_agent() }
-    if ($command eq 'container logs') { $out = "$_\n" for join "\n", @{ $settings{log} // [] }; return 0 }
+    return tell_log() if $command eq 'container logs';
     my @found = targets();
     s/:.*// for @found;
     @found = grep { /^[0-9a-f]{64}$/ } @found;
@@ -280,6 +280,23 @@ sub answer_container {
         return 0;
     }
     if ($command =~ /inspect$/) { $out = json([map { inspection($_) } @found]) . "\n" }
+    return 0;
+}
+
+# The sidecar's log; followed, until the sidecar ends.
+sub tell_log {
+    my @log = @{ $settings{log} // [] };
+    my $second = 0;
+    @log = map { sprintf "2026-11-25T22:10:%02d.000000000Z %s", $second++, $_ } @log
+        if grep { $_ eq '--timestamps' } @words;
+    my $tail = option('--tail');
+    @log = @log[ -$tail .. -1 ] if $tail && $tail < @log;
+    $out = join '', map { "$_\n" } @log;
+    return 0 if $fault || !grep { $_ eq '--follow' } @words;
+    local $| = 1;
+    print STDOUT $out;
+    $out = '';
+    select undef, undef, undef, 0.05 while exists_now($words[-1]) && -e "$state/objects/$words[-1]/running";
     return 0;
 }
 

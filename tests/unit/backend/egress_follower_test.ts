@@ -11,6 +11,8 @@ interface Following {
   readonly live: LiveProcesses;
   readonly scripted: ScriptedProcesses;
   readonly host: FakeHost;
+  /** Whether the sidecar runs, once the engine is asked, and what is in its log once it does not. */
+  readonly sidecar: { runs: boolean; rest: string };
   /** What happens whenever the follower waits. */
   onSleep(then: () => void): void;
 }
@@ -20,7 +22,11 @@ function following(
   last: string,
   options: { readonly tail?: number; readonly after?: number } = {},
 ): Following {
-  const scripted = new ScriptedProcesses().on(/ logs --timestamps --tail 1 s1$/, { stdout: last });
+  const sidecar = { runs: false, rest: "" };
+  const scripted = new ScriptedProcesses()
+    .on(/ logs --timestamps --tail 1 s1$/, { stdout: last })
+    .on(/ logs --timestamps(?: --since \S+)? s1$/, () => ({ stdout: sidecar.rest }))
+    .on(/ container inspect s1$/, () => ({ stdout: JSON.stringify([{ State: { Running: sidecar.runs } }]) }));
   const live = new LiveProcesses(scripted, / logs --follow /);
   const host = fakeHost({ processes: scripted });
   const client = new DockerClient({
@@ -30,13 +36,14 @@ function following(
     onEvent: () => {},
   });
   let asleep = (): void => {};
-  const sleep = async (ms: number): Promise<void> => {
-    await host.sleep(ms);
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    await host.sleep(ms, signal);
     asleep();
   };
-  const ports = { client, host: { sleep, now: host.now }, signal: host.interrupts.signal };
+  const { signal } = host.interrupts;
+  const ports = { client, host: { sleep, now: host.now }, onEvent: () => {}, signal };
   const follower = new EgressFollower({ id: "s1", proxy: TEST_PROXY, ...options }, ports);
-  return { follower, live, scripted, host, onSleep: (then) => void (asleep = then) };
+  return { follower, live, scripted, host, sidecar, onSleep: (then) => void (asleep = then) };
 }
 
 function at(nanoseconds: number, text: string): string {
@@ -136,6 +143,80 @@ Deno.test("EgressFollower tells all of a log that ended with its sidecar, and no
   const empty = following("");
   await empty.live.running(1);
   assert.deepEqual(await empty.follower.end(), []);
+});
+
+Deno.test("EgressFollower goes on where the engine ended the log of a sidecar that runs, and counts nothing twice", async () => {
+  const { follower, live, sidecar } = following(at(4, "refused c.test"));
+  sidecar.runs = true;
+  const early = await live.running(1);
+  early.say(at(1, "refused a.test"), "stderr");
+  early.say(at(2, "refused b.test"));
+  early.end();
+  const again = await live.running(2);
+  assert.equal(
+    again.line,
+    "docker container logs --follow --timestamps --since 2026-11-25T22:10:08.000Z s1",
+  );
+  again.say(at(2, "refused b.test"));
+  again.say(at(1, "refused a.test"), "stderr");
+  again.say(at(3, "refused b.test"));
+  // The engine still has what this follow did not tell.
+  sidecar.runs = false;
+  sidecar.rest = [at(3, "refused b.test"), at(4, "refused c.test")].join("\n");
+  again.end();
+  assert.deepEqual((await follower.end())?.map(({ host, times }) => [host, times]), [
+    ["a.test", 1],
+    ["b.test", 2],
+    ["c.test", 1],
+  ]);
+  assert.equal(live.started.length, 2);
+});
+
+Deno.test("EgressFollower does not take a log that ended early for the whole", async () => {
+  const { follower, live, sidecar } = following(at(5, "refused lost.test"));
+  sidecar.runs = true;
+  (await live.running(1)).end();
+  (await live.running(2)).say(at(4, "refused a.test"));
+  assert.equal(await follower.end(), undefined);
+
+  const unknown = following(at(5, "refused lost.test"));
+  unknown.scripted.on(/ inspect /, { code: 1, stderr: "Cannot connect to the Docker daemon\n" });
+  (await unknown.live.running(1)).end();
+  assert.equal(await unknown.follower.end(), undefined);
+});
+
+Deno.test("EgressFollower tells all of a log whose sidecar was removed, also between two follows", async () => {
+  const GONE = { code: 1, stderr: "Error: No such container: s1\n" };
+  const removed = following("");
+  removed.scripted.on(/ inspect /, GONE);
+  const process = await removed.live.running(1);
+  process.say(at(1, "refused a.test"));
+  process.end();
+  assert.deepEqual((await removed.follower.end())?.map(({ host }) => host), ["a.test"]);
+
+  const between = following("");
+  between.sidecar.runs = true;
+  const early = await between.live.running(1);
+  early.say(at(1, "refused a.test"));
+  early.end();
+  (await between.live.running(2)).end(GONE);
+  assert.deepEqual((await between.follower.end())?.map(({ host }) => host), ["a.test"]);
+});
+
+Deno.test("EgressFollower ends a pause with the session, and follows nothing after it", async () => {
+  const { follower, live, sidecar, host } = following("");
+  sidecar.runs = true;
+  (await live.running(1)).end();
+  assert.deepEqual(await follower.end(), []);
+  assert.deepEqual([live.started.length, host.slept], [1, []]);
+});
+
+Deno.test("EgressFollower begins with all of a log that ended before it read any of its older lines", async () => {
+  const { follower, live, sidecar } = following("", { tail: 100, after: 0 });
+  sidecar.runs = true;
+  (await live.running(1)).end();
+  assert.equal((await live.running(2)).line, "docker container logs --follow --timestamps s1");
+  follower.giveUp();
 });
 
 Deno.test("EgressFollower begins with older lines as it is told, and leaves out what came before a time", async () => {

@@ -53,6 +53,11 @@ const SWITCHES: ReadonlySet<string> = new Set([
   "--ipv6=false",
 ]);
 
+/** The log of a sidecar that runs on and says nothing. */
+function untilAborted({ signal }: RecordedCall): Promise<Ending> {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+}
+
 /** An engine in memory behind scripted processes: it does what it is told and says so. */
 export class MemoryEngine {
   readonly objects = new Map<string, MadeObject>();
@@ -76,7 +81,8 @@ export class MemoryEngine {
       })
       .on(/^docker container cp - /, {})
       .on(/^docker network connect /, (call) => this.#connect(call))
-      .on(/^docker container logs --follow --timestamps /, {})
+      .on(/^docker container logs --follow --timestamps /, untilAborted)
+      .on(/^docker container logs --timestamps --tail 1 /, {})
       .on(/^docker container start /, (call) => this.#start(call))
       .on(/^docker (container |network )?inspect /, (call) => this.#inspect(call))
       .on(/^docker (container|network) rm /, (call) => this.#remove(call))

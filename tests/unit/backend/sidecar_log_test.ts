@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import { readEgressLog } from "../../../lib/backend/docker/sidecar_log.ts";
 import type { ActiveBottle } from "../../../lib/bottle/active.ts";
-import { fakeHost } from "../../support/fake_host.ts";
-import { ScriptedProcesses } from "../../support/scripted_processes.ts";
+import type { OnEvent } from "../../../lib/bottle/events.ts";
+import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
 
 const BOTTLE: ActiveBottle = {
   name: "claude-bottle-dev",
@@ -34,21 +34,103 @@ async function reading(
   lines: readonly string[],
   { follow }: { readonly follow: boolean },
 ): Promise<{ readonly hosts: readonly string[]; readonly calls: readonly string[] }> {
-  const processes = new ScriptedProcesses().on(/ logs /, { stdout: lines.join("\n") });
-  const { environment, interrupts } = fakeHost();
-  const client = new DockerClient({ processes, environment, context: undefined, onEvent: () => {} });
-  const hosts: string[] = [];
+  const host = fakeHost();
+  host.processes.on(/ logs /, { stdout: lines.join("\n") }).on(/ inspect /, inspection(false));
+  const { hosts, reading } = begun(host, { follow });
+  await reading;
+  return { hosts, calls: host.processes.lines };
+}
+
+/** What the engine says of the sidecar. */
+function inspection(isRunning: boolean): { readonly stdout: string } {
+  return { stdout: JSON.stringify([{ State: { Running: isRunning } }]) };
+}
+
+/** Begins to read a log; what is told so far. */
+function begun(
+  host: FakeHost,
+  { follow }: { readonly follow: boolean },
+): {
+  readonly hosts: readonly string[];
+  readonly notices: readonly string[];
+  readonly reading: Promise<void>;
+} {
+  const [hosts, notices]: [string[], string[]] = [[], []];
+  const onEvent: OnEvent = (event) => void (event.kind === "notice" && notices.push(event.text));
+  const client = new DockerClient({ ...host, context: undefined, onEvent });
   const onEgress = ({ host }: { readonly host: string }): void => void hosts.push(host);
-  await readEgressLog(BOTTLE, { client, follow, signal: interrupts.signal, onEgress });
-  return { hosts, calls: processes.lines };
+  const { signal } = host.interrupts;
+  return {
+    hosts,
+    notices,
+    reading: readEgressLog(BOTTLE, { client, host, onEvent, follow, signal, onEgress }),
+  };
 }
 
 Deno.test("readEgressLog() tells nothing twice that an engine tells twice when it starts the next file of a log", async () => {
   const lines = [at(1, "a.test"), at(2, "b.test")];
   assert.deepEqual(await reading([...lines, ...lines, at(3, "a.test")], { follow: true }), {
     hosts: ["a.test", "b.test", "a.test"],
+    calls: [
+      "docker container logs --follow --timestamps s1",
+      "docker container inspect s1",
+      "docker container logs --timestamps --since 2026-11-25T22:10:08.000Z s1",
+    ],
+  });
+});
+
+Deno.test("readEgressLog() follows on when the engine ends the log of a sidecar that runs, and ends with it", async () => {
+  const host = fakeHost();
+  host.processes
+    .on(/ inspect /, inspection(false))
+    .once(/ inspect /, inspection(true))
+    .on(/ logs --timestamps /, { stdout: [at(2, "b.test"), at(3, "c.test")].join("\n") })
+    .on(/ logs --follow /, { stdout: [at(1, "a.test"), at(2, "b.test")].join("\n") })
+    .once(/ logs --follow /, { stdout: at(1, "a.test") });
+  const { hosts, notices, reading } = begun(host, { follow: true });
+  await reading;
+  assert.deepEqual([hosts, notices], [["a.test", "b.test", "c.test"], []]);
+  assert.deepEqual(host.processes.lines, [
+    "docker container logs --follow --timestamps s1",
+    "docker container inspect s1",
+    "docker container logs --follow --timestamps --since 2026-11-25T22:10:08.000Z s1",
+    "docker container inspect s1",
+    "docker container logs --timestamps --since 2026-11-25T22:10:08.000Z s1",
+  ]);
+});
+
+Deno.test("readEgressLog() tells what it has where lines come without their times, and nothing of it again", async () => {
+  assert.deepEqual(await reading([refused("a.test")], { follow: true }), {
+    hosts: ["a.test"],
     calls: ["docker container logs --follow --timestamps s1"],
   });
+});
+
+Deno.test("readEgressLog() waits longer and longer for an engine that ends a log at once, says so once, and ends with its reader", async () => {
+  const host = fakeHost();
+  let follows = 0;
+  host.processes.on(/ inspect /, inspection(true)).on(/ logs /, () => {
+    follows++;
+    if (follows === 11) host.interrupts.raise("SIGINT");
+    return { stdout: follows < 9 ? at(1, "a.test") : at(2, "b.test") };
+  });
+  const { hosts, notices, reading } = begun(host, { follow: true });
+  await assert.rejects(reading, { name: "Interrupted", by: "SIGINT" });
+  assert.deepEqual(hosts, ["a.test", "b.test"]);
+  // Whatever is new makes it begin anew.
+  assert.deepEqual(host.slept, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000, 250, 500]);
+  assert.deepEqual(notices, [
+    "the engine ends the sidecar's log again and again while the sidecar runs; it is looked at every 8 s",
+  ]);
+});
+
+Deno.test("readEgressLog() fails when nobody can tell whether the log is at its end", async () => {
+  const host = fakeHost();
+  host.processes.on(/ logs /, {}).on(/ inspect /, {
+    code: 1,
+    stderr: "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n",
+  });
+  await assert.rejects(begun(host, { follow: true }).reading, { code: "engine-unreachable" });
 });
 
 Deno.test("readEgressLog() tells every line of a log that it does not follow", async () => {
