@@ -10,7 +10,7 @@ seconds=$2
 shift 2
 filter=label=claude-bottle.run=$run
 workspaces=label=claude-bottle.role=workspace
-template='{{.Id}} {{index .Config.Labels "claude-bottle.role"}} {{json .HostConfig}}'
+template='{{.Id}} {{json (index .Config.Labels "claude-bottle.role")}} {{json .HostConfig}}'
 keep=
 
 echo ready
@@ -29,13 +29,13 @@ done
 ) &
 
 # The ids of those containers that a launch made: an image that was committed from one gives its labels to whatever is
-# run from it, but neither the agent's marks nor the sidecar's. A line is `ID ROLE HOSTCONFIG`, the last of it JSON, in
-# which no quote within a text stands without a backslash.
+# run from it, but neither the agent's marks nor the sidecar's. A line is `ID ROLE HOSTCONFIG`, both of them JSON: a role
+# that anybody wrote makes no line of its own, and no quote within a text stands without a backslash.
 made_by_launch() {
     while read -r id role config; do
         case $role,$config in
-        agent,*'"sidecar:'* | agent,*'"/run/env":"'*) echo "$id" ;;
-        agent,*) ;;
+        '"agent",'*'"ExtraHosts":["sidecar:'* | '"agent",'*'"/run/env":"uid='*) echo "$id" ;;
+        '"agent",'*) ;;
         *'"CapDrop":["'* | *'"NetworkMode":"'*-"$run"'"'*) echo "$id" ;;
         esac
     done
@@ -49,8 +49,9 @@ round() {
     volumes=$(docker "$@" volume ls --quiet --filter "$filter") || return 2
     containers=
     if [ -n "$listed" ]; then
-        # What goes meanwhile fails the call, and the rest is told all the same.
-        containers=$(docker "$@" container inspect --format "$template" $listed | made_by_launch)
+        # What goes meanwhile fails the call, and the rest is told all the same; the next round knows for sure.
+        told=$(docker "$@" container inspect --format "$template" $listed) || failed=1
+        containers=$(printf '%s\n' "$told" | made_by_launch)
     fi
     if [ -n "$keep" ] && [ -n "$volumes" ]; then
         kept=$(docker "$@" volume ls --quiet --filter "$filter" --filter "$workspaces") || return 2
@@ -63,7 +64,7 @@ round() {
         done
         volumes=$others
     fi
-    [ -z "$containers$networks$volumes" ] && return 0
+    [ -z "$containers$networks$volumes$failed" ] && return 0
     # In this order: containers hold networks and volumes.
     if [ -n "$containers" ]; then docker "$@" container rm --force --volumes $containers || failed=1; fi
     if [ -n "$networks" ]; then docker "$@" network rm $networks || failed=1; fi

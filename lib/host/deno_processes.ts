@@ -119,6 +119,7 @@ async function heldToItsEnd(
     collect(child.stdout, { ...collecting, onLine }),
     collect(child.stderr, { ...collecting, onLine: () => {} }),
   ]);
+  output.catch(() => {});
   const status = await child.status;
   const patience = setTimeout(() => given.abort(), STREAM_PATIENCE_MS);
   const [stdout, stderr] = await output;
@@ -167,7 +168,7 @@ async function feed(
 ): Promise<void> {
   if (input === undefined) return;
   try {
-    const stream = input instanceof Uint8Array ? ReadableStream.from([input]) : input;
+    const stream = input instanceof Uint8Array ? ReadableStream.from(piecesOf(input)) : input;
     const counted = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller): void {
         onTaken();
@@ -179,4 +180,11 @@ async function feed(
     // A child that ended without reading everything says why through its code and stderr.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
+}
+
+/** Bytes that are given at once: the child shows by taking them that it lives. */
+const PIECE = 65_536;
+
+function* piecesOf(input: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0; from < input.length; from += PIECE) yield input.subarray(from, from + PIECE);
 }

@@ -107,6 +107,12 @@ Deno.test("run() lets a child take its time that makes progress, and ends one th
   const taking = await run("cat >/dev/null", { input: slowly, silenceMs: 1000 });
   assert.equal(taking.code, 0);
   assert.ok(taking.ms > 1000);
+  const inOnePiece = await run(
+    "for i in 1 2 3 4 5 6 7 8; do head -c 131072 >/dev/null; sleep 0.2; done; cat >/dev/null",
+    { input: new Uint8Array(1024 * 1024), silenceMs: 1000 },
+  );
+  assert.equal(inOnePiece.code, 0);
+  assert.ok(inOnePiece.ms > 1000);
   await assert.rejects(run("echo one; exec sleep 60", { silenceMs: 300, deadlineMs: 60_000 }), {
     code: "timed-out",
     message: "`sh -c echo one; exec sleep 60 …` made no progress for 0.3 s",

@@ -5,16 +5,16 @@ import { Sandbox } from "../support/program.ts";
 
 const RUN = "abcdefghijklm";
 
-/** Creates what a launch creates, or a stranger did. */
-async function create(sandbox: Sandbox, ...args: readonly string[]): Promise<void> {
-  const { success } = await new Deno.Command("docker", {
+/** Creates what a launch creates, or a stranger did; its id. */
+async function create(sandbox: Sandbox, ...args: readonly string[]): Promise<string> {
+  const { success, stdout } = await new Deno.Command("docker", {
     args: [...args],
     env: sandbox.environment(),
     clearEnv: true,
     stdin: "null",
-    stdout: "null",
   }).output();
   assert.ok(success, args.join(" "));
+  return new TextDecoder().decode(stdout).trim();
 }
 
 function labels(run: string, role: string): readonly string[] {
@@ -91,6 +91,34 @@ Deno.test("a reaper removes its run and nothing else, until two listings are emp
   for (const listing of ["list-containers", "list-networks", "list-volumes"]) {
     assert.equal(kinds.filter((kind) => kind === listing).length, 3, listing);
   }
+});
+
+Deno.test("a reaper takes no word of a foreign label or volume for its run's", async () => {
+  await using sandbox = await inhabited();
+  const named = ["container", "create", "--name"];
+  const victim = await create(sandbox, ...named, "victim", "image");
+  for (const words of [`x\n${victim} sidecar {"CapDrop":["ALL"]}`, `x {"CapDrop":["ALL"]}`]) {
+    await create(sandbox, ...named, `forged-${words.length}`, ...labels(RUN, words), "image");
+  }
+  const volume = ["--volume", "sidecar:/data"];
+  await create(sandbox, ...named, "copy-of-agent", ...volume, ...labels(RUN, "agent"), "image");
+  const before = await sandbox.docker.objects();
+  const { child, leave } = await reaper(sandbox);
+  await leave();
+  await child.status;
+  const mine = ["mine", "mine-internal", "mine-sidecar"];
+  assert.deepEqual(await sandbox.docker.objects(), before.filter((name) => !mine.includes(name)));
+});
+
+Deno.test("a reaper that cannot look at containers does not take them for nobody's", async () => {
+  const faults = [1, 2].map((nth) => ({ kind: "explain", nth, fault: "exit1" } as const));
+  await using sandbox = await Sandbox.create({ faults });
+  const sidecar = ["--name", "mine-sidecar", "--cap-drop", "ALL", ...labels(RUN, "sidecar"), "image"];
+  await create(sandbox, "container", "create", ...sidecar);
+  const { child, leave } = await reaper(sandbox);
+  await leave();
+  await child.status;
+  assert.deepEqual(await sandbox.docker.objects(), []);
 });
 
 Deno.test("a reaper that is told so removes nothing", async () => {

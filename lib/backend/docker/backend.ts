@@ -142,6 +142,7 @@ export class DockerBottleBackend implements BottleBackend {
         run: plan.runId,
         reaper,
       });
+      for (const process of held) process.kill();
       if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }

@@ -219,18 +219,15 @@ export class DockerBottle implements Bottle {
       keepWorkspace: kept !== undefined,
     });
     onEvent({ kind: "finished", id: "teardown" });
+    // Those of removed containers end by themselves, but when the engine says so.
+    for (const process of this.#held) process.kill();
+    await Promise.all(this.#held.map(({ ended }) => ended));
     // What could not be removed the reaper tries again, once we are gone.
-    if (leftover === "") await this.#letGo();
+    if (leftover === "") await this.#reaper.dismiss();
     else onEvent({ kind: "notice", text: leftover });
     // `stop` in another window has told of it, or removed it.
     if (kept === undefined || !await isStillKept(kept, ports)) return;
     for (const text of keptWorkspaceLines(kept)) onEvent({ kind: "notice", text });
-  }
-
-  /** The clients of removed containers end by themselves, but when the engine says so. */
-  async #letGo(): Promise<void> {
-    for (const process of this.#held) process.kill();
-    await Promise.all([this.#reaper.dismiss(), ...this.#held.map(({ ended }) => ended)]);
   }
 
   /** The workspace when something in it is new, or nobody can tell. */

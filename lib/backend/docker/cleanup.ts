@@ -102,7 +102,12 @@ async function complaint(
   },
 ): Promise<string | undefined> {
   onEvent({ kind: "notice", text: `removing ${item.kind} ${oneLine(item.name)}` });
-  const call = { what: `removing a ${item.kind}`, args: [...REMOVALS[item.kind], item.id], signal };
+  const call = {
+    what: `removing a ${item.kind}`,
+    args: [...REMOVALS[item.kind], item.id],
+    deadline: "removal",
+    signal,
+  } as const;
   try {
     const { code, stderr } = await client.outcome(call);
     // What somebody else removed meanwhile is gone as well.

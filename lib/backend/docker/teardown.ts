@@ -18,6 +18,8 @@ const RESTART_MS = 15_000;
 const RETRY_MS = 1000;
 /** How long between two rounds. */
 const ROUND_MS = 250;
+/** What an engine says that has much to remove, and is at it. */
+const UNDER_WAY = /already in progress/i;
 
 /** What the teardown needs of the machine. */
 export interface TeardownPorts {
@@ -78,7 +80,7 @@ export async function removeRun(ports: TeardownPorts, removal: Removal): Promise
       empty = await removeListed(ports.client, removal, foreign) ? empty + 1 : 0;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
-      if (isAway(error) && ports.now() < restarted) {
+      if (UNDER_WAY.test(last) || (isAway(error) && ports.now() < restarted)) {
         pause = RETRY_MS;
         continue;
       }
@@ -158,7 +160,7 @@ async function removeListed(
 async function removed(client: DockerClient, args: readonly string[]): Promise<void> {
   const outcome = await client.outcome({ what: "removing the bottle", args, deadline: "removal" });
   // What a neighbour removed meanwhile is as good as removed by us; the next listing tells.
-  const harmless = outcome.code === 0 || /no such|not found|already in progress/i.test(outcome.stderr);
+  const harmless = outcome.code === 0 || /no such|not found/i.test(outcome.stderr);
   if (!harmless) throw new Error(saidBy(outcome.stderr));
 }
 

@@ -275,7 +275,7 @@ sub answer_container {
     # The reaper's template.
     if ($command eq 'container inspect' && option('--format')) {
         for my $found (map { inspection($_) } @found) {
-            $out .= join(' ', $found->{Id}, $found->{Config}{Labels}{'claude-bottle.role'}, json($found->{HostConfig})) . "\n";
+            $out .= join(' ', $found->{Id}, map { json($_) } $found->{Config}{Labels}{'claude-bottle.role'}, $found->{HostConfig}) . "\n";
         }
         return 0;
     }
@@ -444,7 +444,7 @@ sub inspection {
             Memory => \option('--memory'), MemorySwap => \option('--memory-swap'),
             PidsLimit => \option('--pids-limit'), ReadonlyRootfs => \($readonly ? 'true' : 'false'),
             Dns => $asked{'--dns'} // [], DnsOptions => $asked{'--dns-opt'} // [],
-            ExtraHosts => $asked{'--add-host'} // [], Init => \((grep { $_ eq '--init' } @words) ? 'true' : 'false'),
+            Binds => $asked{'--volume'} // [], ExtraHosts => $asked{'--add-host'} // [], Init => \((grep { $_ eq '--init' } @words) ? 'true' : 'false'),
             CpuShares => \option('--cpu-shares'), Tmpfs => \%tmpfs, RestartPolicy => { Name => option('--restart') },
             Ulimits => \@ulimits, NanoCpus => \sprintf('%d', 1e9 * (option('--cpus') || 0)),
             LogConfig => { Type => option('--log-driver'), Config => \%log },
@@ -474,6 +474,7 @@ sub json {
     return '[' . join(',', map { json($_) } @$value) . ']' if ref $value eq 'ARRAY';
     return '{' . join(',', map { json($_) . ':' . json($value->{$_}) } sort keys %$value) . '}' if ref $value eq 'HASH';
     $value =~ s/(["\\])/\\$1/g;
+    $value =~ s/\n/\\n/g;
     return qq("$value");
 }
 

@@ -176,6 +176,23 @@ Deno.test("removeRun() does not mind what a neighbour removed or removes meanwhi
   }
 });
 
+Deno.test("removeRun() waits for an engine that is at it, and not for ever", async () => {
+  const stderr = "Error response from daemon: removal of container container-id is already in progress\n";
+  for (const seconds of [20, 100]) {
+    const leftovers = new Leftovers();
+    const { host } = leftovers;
+    const end = host.now() + seconds * 1000;
+    leftovers.on(/ container ls /, () => ({ stdout: host.now() < end ? "container-id\n" : "" }))
+      .on(/ container rm /, { code: 1, stderr });
+    const left = await leftovers.removeRun();
+    if (seconds === 20) assert.equal(left, "");
+    else {assert.match(
+        left,
+        /^The bottle could not be removed: removal of container .* is already in progress; /,
+      );}
+  }
+});
+
 Deno.test("removeRun() gives up after six rounds", async () => {
   const leftovers = new Leftovers().on(/ container rm /, BUSY);
   await leftovers.removeRun();
