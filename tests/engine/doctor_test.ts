@@ -91,7 +91,7 @@ Deno.test({
 
     const elsewhere = await findings(bench, { args: ["--context", "elsewhere"], code: 1 });
     assert.equal(elsewhere.get("client")?.status, "ok");
-    assert.match(elsewhere.get("engine")?.sentence ?? "", /^The docker context cannot be used: /);
+    assert.match(elsewhere.get("engine")?.sentence ?? "", /^There is no docker context "/);
     assert.equal(elsewhere.get("engine")?.remedy, "`docker context ls` lists the contexts");
     assert.match(elsewhere.get("runtimes")?.sentence ?? "", /^not looked at: /);
   },

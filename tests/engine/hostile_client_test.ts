@@ -190,7 +190,7 @@ Deno.test({
     await Deno.writeTextFile(join(folder, "config.json"), '{"currentContext": "\\u001b[31mforged"}');
     const missing = await bench.start();
     assert.equal(missing.code, 125, missing.stderr);
-    assert.match(missing.stderr, /^error: The docker context cannot be used/m);
+    assert.match(missing.stderr, /^error: There is no docker context/m);
     assert.ok(!missing.stderr.includes("\x1b"), missing.stderr);
     assert.deepEqual(await bench.leftovers(), []);
   },

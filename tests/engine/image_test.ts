@@ -131,7 +131,7 @@ Deno.test({
 
     const missing = await bench.start(["--context", "elsewhere"]);
     assert.equal(missing.code, 125);
-    assert.match(missing.stderr, /error: The docker context cannot be used/);
+    assert.match(missing.stderr, /error: There is no docker context/);
     assert.match(missing.stderr, /hint: `docker context ls`/);
   },
 });

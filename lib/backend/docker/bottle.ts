@@ -26,6 +26,7 @@ import {
   runCommand,
 } from "./command.ts";
 import { EgressFollower } from "./egress_follower.ts";
+import { type Ender, openEnder } from "./ender.ts";
 import type { DockerBottlePlan } from "./plan.ts";
 import { agentEnvironment, environmentAtLaunch, environmentNames, withoutSecrets } from "./provision/env.ts";
 import type { Reaper } from "./reaper.ts";
@@ -83,6 +84,7 @@ export class DockerBottle implements Bottle {
 
   async attach(): Promise<AgentOutcome> {
     const command = this.#planned();
+    await using _ender = await this.#ender(command);
     await this.#letRun();
     const sidecar = { id: this.#id(REF.sidecar), proxy: this.#plan.spec.proxy };
     this.#follower = new EgressFollower(sidecar, { ...this.#ports, host: this.#host });
@@ -107,6 +109,12 @@ export class DockerBottle implements Bottle {
     await this.#redactor.guard(() => captureCommand(this.#place, this.#planned(), this.#ports));
     // From here on no process owns it.
     await this.#reaper.dismiss();
+  }
+
+  /** Where no reaper will end a command, since the bottle is to stay. */
+  async #ender({ envToken }: PlacedCommand): Promise<Ender | undefined> {
+    if (this.#plan.spec.lifetime !== "detached") return undefined;
+    return await openEnder({ ...this.#ports, host: this.#host }, { place: this.#place, envToken });
   }
 
   /** Before anything runs in it that may make what is nowhere else. */

@@ -119,6 +119,12 @@ export async function captureCommand(
   });
 }
 
+/** What the docker CLI is told to end a command, or to keep one from ever beginning. */
+export function endArguments(place: CommandPlace, envToken: string): readonly string[] {
+  const words = ["/usr/bin/perl", AGENT_EXEC, "end", envToken];
+  return ["container", "exec", "--user", userText(place), idOf(place, REF.agent), ...words];
+}
+
 /**
  * Ends what an interrupted command left in a bottle that lives on: its processes, and an environment that it never
  * took. Never throws.
@@ -130,11 +136,10 @@ export async function endCommand(
   envToken: string,
   { client }: Pick<CommandPorts, "client">,
 ): Promise<boolean> {
-  const words = ["/usr/bin/perl", AGENT_EXEC, "end", envToken];
   try {
     const { code } = await client.outcome({
       what: "ending the command",
-      args: ["container", "exec", "--user", userText(place), idOf(place, REF.agent), ...words],
+      args: endArguments(place, envToken),
       deadline: "removal",
     });
     return code === 0;

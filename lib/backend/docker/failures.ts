@@ -57,6 +57,13 @@ const KNOWN: readonly Known[] = [
     hints: ["Add the user to the `docker` group and log in again, or use a rootless engine"],
   },
   {
+    // A path made of a hash, which is all that the client adds, helps nobody.
+    pattern: /context "[^"]*"(: context not found| is not found on the file system)/i,
+    code: "context-missing",
+    message: (said) => `There is no docker context ${/"[^"]*"/.exec(said)?.[0] ?? "of that name"}`,
+    hints: ["`docker context ls` lists the contexts"],
+  },
+  {
     pattern: /context .* (does not exist|not found)|unable to resolve docker endpoint/i,
     code: "context-missing",
     message: (said) => `The docker context cannot be used: ${said}`,

@@ -11,6 +11,7 @@ import { type BottleAccount, bottleAccount } from "./account.ts";
 import type { DockerClient } from "./client.ts";
 import { type CommandPlace, type CommandPorts, endCommand, newEnvToken, runCommand } from "./command.ts";
 import { EgressFollower } from "./egress_follower.ts";
+import { openEnder } from "./ender.ts";
 import { findImages, inspected } from "./engine.ts";
 import { engineFailure } from "./failures.ts";
 import { imageRecipes } from "./images.ts";
@@ -137,6 +138,7 @@ class DockerOpenBottle implements OpenBottle {
     let ended: Promise<boolean> | undefined;
     const end = (): Promise<boolean> => ended ??= endCommand(place, envToken, this.#ports);
     const redactor = new Redactor(handedOver({ resolved, forwardOauthToken }, environment));
+    await using _ender = await openEnder(ports, { place, envToken });
     try {
       const { code } = await redactor.guard(() =>
         runCommand(place, { steps, env, envToken }, {

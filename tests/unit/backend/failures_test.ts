@@ -48,15 +48,20 @@ const MESSAGES: readonly { readonly stderr: string; readonly code: string; reado
     stderr:
       'Failed to initialize: unable to resolve docker endpoint: context "nope": context not found: open /home/a/.docker/contexts/meta/ca37/meta.json: no such file or directory\n',
     code: "context-missing",
-    message:
-      'The docker context cannot be used: Failed to initialize: unable to resolve docker endpoint: context "nope": context not found: open /home/a/.docker/contexts/meta/ca37/meta.json: no such file or directory',
+    message: 'There is no docker context "nope"',
   },
   {
     stderr:
       'Current context "nope" is not found on the file system, please check your config file at /home/a/.docker/config.json\n',
     code: "context-missing",
+    message: 'There is no docker context "nope"',
+  },
+  {
+    stderr:
+      'Failed to initialize: unable to resolve docker endpoint: context "far": tls: failed to find any PEM data in certificate input\n',
+    code: "context-missing",
     message:
-      'The docker context cannot be used: Current context "nope" is not found on the file system, please check your config file at /home/a/.docker/config.json',
+      'The docker context cannot be used: Failed to initialize: unable to resolve docker endpoint: context "far": tls: failed to find any PEM data in certificate input',
   },
   {
     stderr:

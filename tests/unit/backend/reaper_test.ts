@@ -37,7 +37,7 @@ function launcher(changes: Partial<BottleSpec> = {}, context?: string): Launched
 
 /** What the reaper is, and what it was told. */
 function reaperOf({ host }: Launched): FakeHost["processes"]["held"][number] {
-  const [reaper, ...more] = host.processes.held.filter(({ line }) => line.startsWith("sh "));
+  const [reaper, ...more] = host.processes.held.filter(({ line }) => line.includes(" claude-bottle-reaper "));
   assert.ok(reaper !== undefined);
   assert.deepEqual(more, []);
   return reaper;
