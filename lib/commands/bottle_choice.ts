@@ -26,7 +26,11 @@ export function meantBottle(
         "bottle-ambiguous",
         `${JSON.stringify(word)} may be any of ${nameList(named.bottles)}`,
         {
-          hints: [`claude-bottle ${command} ${oneLine(named.bottles[0]?.name ?? "BOTTLE")}`],
+          hints: [
+            `claude-bottle ${command} ${oneLine(named.bottles[0]?.name ?? "BOTTLE")}${
+              command === "exec" ? " -- CMD" : ""
+            }`,
+          ],
           exit: EXIT.usage,
         },
       );

@@ -17,6 +17,9 @@ export interface CleanupOptions extends EnginesOptions {
   readonly yes: boolean;
 }
 
+/** Why a workspace stays. */
+const UNSAVED = "may hold work that is nowhere else";
+
 /** Why something goes, by what is known of its run's owner. */
 const REASONS: Readonly<Record<OwnerState, string>> = {
   gone: "its owner is gone",
@@ -89,7 +92,7 @@ function showPlans(
   }
   for (const { item: { name, agent, fetch, remove } } of kept) {
     reporter.info(
-      `keeping the workspace ${oneLine(name)} of ${oneLine(agent)}: it may hold work that is nowhere else`,
+      `keeping the workspace ${oneLine(name)} of ${oneLine(agent)}: it ${UNSAVED}`,
     );
     reporter.info(oneLine(`to bring it home: ${fetch}`));
     reporter.info(oneLine(`to remove it: ${remove}`));
@@ -120,7 +123,7 @@ function cellsOf(
 ): readonly string[] {
   const notes = [
     ...(running ? ["still running"] : []),
-    ...(role === "workspace" ? ["may hold work that is nowhere else"] : []),
+    ...(role === "workspace" ? [UNSAVED] : []),
   ];
   return [kind, shortName(name), agent, age(created, now), [REASONS[owner], ...notes].join("; ")];
 }
@@ -131,7 +134,7 @@ function shortName(name: string): string {
 }
 
 function keptJson({ item, context }: Placed<KeptItem>): unknown {
-  return { ...itemJson({ item, context }), fetch: item.fetch, remove: item.remove };
+  return { ...itemJson({ item, context }), reason: UNSAVED, fetch: item.fetch, remove: item.remove };
 }
 
 function itemJson({ item, context }: Placed<CleanupItem>): Readonly<Record<string, unknown>> {
