@@ -379,7 +379,7 @@ Deno.test("a word that may mean two bottles is not guessed", async () => {
   const options = { backend, manifest: MANIFEST };
   const unclear = await runCli(["exec", "lister", "--", "ls"], options);
   assert.deepEqual(unclear.outcome, USAGE);
-  assert.match(unclear.stderr, /hint:\S* claude-bottle exec claude-bottle-lister\n/);
+  assert.match(unclear.stderr, /hint:\S* claude-bottle exec claude-bottle-lister -- CMD\n/);
   const clear = await runCli(["exec", "lister-2", "--", "ls"], options);
   assert.deepEqual(clear.outcome, DONE, clear.stderr);
   assert.equal(backend.calls.at(-2), `open ${"b".repeat(64)}`);

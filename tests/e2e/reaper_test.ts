@@ -144,7 +144,9 @@ Deno.test("a reaper removes what is created after it began", async () => {
   await using sandbox = await inhabited();
   const { child, leave } = await reaper(sandbox);
   await leave();
-  await eventually("the first round", async () => (await sandbox.docker.objects()).length === FOREIGN.length);
+  await eventually("the first round", async () => {
+    return (await sandbox.docker.objects()).length === FOREIGN.length ? true : undefined;
+  });
   await create(sandbox, "network", "create", ...labels(RUN, "egress"), "mine-late");
   await child.status;
   assert.deepEqual(await sandbox.docker.objects(), FOREIGN);

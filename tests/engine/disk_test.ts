@@ -128,7 +128,9 @@ for (const runtime of ["runc", "runsc"]) {
       );
 
       const freed = await run("cd; stat -c %s one two; rm one; sleep 6; echo end");
-      assert.deepEqual([freed.code, freed.stdout], [0, "73400320\n73400320\nend\n"], freed.stderr);
+      assert.equal(freed.code, 0, freed.stderr);
+      // The second one had not to be whole to be too much.
+      assert.match(freed.stdout, /^73400320\n[3-7]\d{7}\nend\n$/);
 
       const stopped = await ended(bench.spawn(["stop", bench.agent]));
       assert.equal(stopped.code, 0, stopped.stderr);

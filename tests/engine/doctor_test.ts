@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../../lib/bottle/diagnosis.ts";
 import { builtImages, docker, ended, engineRuntimes, Workbench } from "../support/engine.ts";
+import { killTree, PidNamespace } from "../support/pid_namespace.ts";
 
 const runtimes = await engineRuntimes();
 const ignore = runtimes.length === 0;
@@ -120,25 +121,27 @@ Deno.test({
 
 Deno.test({
   name: "doctor finds what a killed start left and names the command that removes it",
-  ignore,
+  ignore: ignore || !await PidNamespace.isPossible(),
   async fn(): Promise<void> {
     await builtImages();
+    // Any other start on this machine would sweep what is left here, were it not for this.
+    await using place = await PidNamespace.create();
     await using bench = await Workbench.create();
+    bench.within = place.words;
     await bench.manifest({ agent: { command: ["sleep", "1234"] } });
     const child = bench.launch(["--runtime", "runc"]);
     await bench.sleepingAgent();
-    child.kill("SIGKILL");
-    await child.status;
+    await killTree(child);
 
     const leftovers = (await findings(bench, { args: ["--manifest", bench.manifestFile] })).get("leftovers");
     // Others may have left something too.
     assert.equal(leftovers?.status, "note");
     assert.match(leftovers?.sentence ?? "", /^\d+ objects of bottles whose owner is gone/);
     assert.equal(leftovers?.remedy, "`claude-bottle cleanup` lists them");
-    assert.equal((await bench.leftovers()).length, 5);
+    // What watches the disk goes by itself.
+    assert.equal((await bench.leftovers()).filter((line) => !line.endsWith("-watcher")).length, 5);
 
     await ended(bench.spawn(["stop", bench.agent]));
-    await ended(child);
     assert.deepEqual(await bench.leftovers(), []);
   },
 });

@@ -284,7 +284,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an image without perl or sleep fails in words, and one with a large environment of its own does not",
+  name: "an image without perl or cat fails in words, and one with a large environment of its own does not",
   ignore,
   async fn(): Promise<void> {
     const { agent } = await builtImages();
@@ -303,17 +303,17 @@ Deno.test({
       /^error: The engine could not start the agent's command[\s\S]*^hint: The agent image needs perl/m,
     );
     assert.doesNotMatch(without.stdout, /it ran/);
-    await using sleepless = await testImage([
+    await using catless = await testImage([
       `FROM ${agent}`,
       "USER root",
-      "RUN rm /bin/sleep",
+      "RUN rm /bin/cat",
       "USER 47291",
     ]);
-    const still = await bench.start(["--runtime", "runc"], { CLAUDE_BOTTLE_IMAGE: sleepless.name });
+    const still = await bench.start(["--runtime", "runc"], { CLAUDE_BOTTLE_IMAGE: catless.name });
     assert.equal(still.code, 125, still.stderr);
     assert.match(
       still.stderr,
-      /^error: The agent's container ended as soon as it started[\s\S]*^hint: The agent image needs `\/bin\/sleep`/m,
+      /^error: The agent's container ended as soon as it started[\s\S]*^hint: The agent image needs `\/bin\/sh`, `\/bin\/cat`/m,
     );
     assert.deepEqual(await bench.leftovers(), []);
     await using huge = await testImage([

@@ -9,6 +9,7 @@ import {
   programPath,
   Workbench,
 } from "../support/engine.ts";
+import { killTreeOf } from "../support/pid_namespace.ts";
 import { keyForms, Lookout, type Seen, type Sightings, textForms } from "../support/sightings.ts";
 import { makeKey } from "../support/ssh_host.ts";
 import { scriptOnTerminal, TmuxTerminal } from "../support/tmux.ts";
@@ -372,7 +373,8 @@ for (const runtime of ["runc", "runsc"]) {
         "the terminal, with -v",
         lookout.inText(await Deno.readTextFile(join(bench.folder, "shown"))),
       );
-      Deno.kill(Number(await Deno.readTextFile(join(bench.folder, "pid"))), "SIGKILL");
+      // With its reaper: what it would remove is looked through.
+      await killTreeOf(Number(await Deno.readTextFile(join(bench.folder, "pid"))));
       await terminal.shows(/ended with 137/);
       table.set("files after SIGKILL", single(await lookout.inFiles([...own, ...engineFolders()])));
       addWatched(await watch.end(), table);

@@ -19,8 +19,13 @@ kill KILL => keys %tree;
 
 /** Ends a child and all that it started, its reaper included, as when a whole machine goes down. */
 export async function killTree(child: Deno.ChildProcess): Promise<void> {
-  await new Deno.Command("perl", { args: ["-e", KILL_TREE, String(child.pid)], stdin: "null" }).output();
+  await killTreeOf(child.pid);
   await Promise.all([child.status, child.stdout.cancel(), child.stderr.cancel()]);
+}
+
+/** The same for a process that is nobody's child here. */
+export async function killTreeOf(pid: number): Promise<void> {
+  await new Deno.Command("perl", { args: ["-e", KILL_TREE, String(pid)], stdin: "null" }).output();
 }
 
 /** Processes that see nobody but each other, as those of another machine; disposing ends them all. */
