@@ -76,15 +76,22 @@ async function configure(
 /** Begins again with less memory than it needs, and is asked for all that it has, until the kernel ends it. */
 async function exhaust({ ids, plan }: AttackedBottle): Promise<void> {
   await docker("stop", "--time", "1", ids.sidecar);
-  await docker("update", "--memory", "6m", "--memory-swap", "6m", ids.sidecar);
-  await docker("start", ids.sidecar).catch(() => "");
+  let mebibytes = 6;
+  const begin = async (): Promise<void> => {
+    const memory = `${mebibytes++}m`;
+    await docker("update", "--memory", memory, "--memory-swap", memory, ids.sidecar);
+    await docker("start", ids.sidecar).catch(() => "");
+  };
+  await begin();
   const flood = FLOOD.replace("SIDECAR", plan.expected.sidecarAddress);
   await eventually("the sidecar ran out of memory", async () => {
     const state = await docker("inspect", "--format", "{{.State.OOMKilled}} {{.State.Running}}", ids.sidecar);
     if (state === "true false") return state;
+    // It gave up by itself, or could not even begin in so little.
+    if (state === "false false") await begin();
     await docker("exec", ids.agent, "perl", "-MIO::Socket::INET", "-e", flood).catch(() => "");
     return undefined;
-  }, 60_000);
+  }, 90_000);
 }
 
 /** Beginnings of requests that never end, each of which has to be kept. A sidecar that is gone answers none of them. */
