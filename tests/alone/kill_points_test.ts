@@ -17,7 +17,7 @@ const ignore = !runtimes.includes("runc");
 const proxies = ignore ? [] : await engineProxies();
 
 /** Bottles are mostly waited for. */
-const AT_ONCE = 4;
+const AT_ONCE = 6;
 
 /** The calls of the first launch that makes them: each once. */
 async function callsOnce(): Promise<readonly { readonly launch: KilledLaunch; readonly call: string }[]> {
