@@ -74,6 +74,13 @@ Deno.test({
       unasked.stdout,
       new RegExp(`^container +claude-bottle-${orphaned.agent} .*its owner is gone$`, "m"),
     );
+    assert.match(
+      unasked.stdout,
+      new RegExp(
+        `^container +claude-bottle-${orphaned.agent}\\S*-sidecar .*its owner is gone; still running$`,
+        "m",
+      ),
+    );
     assert.ok(!unasked.stdout.includes(living.agent));
     assert.equal((await lasting(orphaned)).length, 5);
 

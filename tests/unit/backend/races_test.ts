@@ -149,7 +149,7 @@ Deno.test("a launch that lost the last subnets says that the range is full, and 
 Deno.test("two launches that each hold what the other needs do not both give up", async () => {
   let held = 0;
   // How often both meet depends on the machine: as many more as it takes to have seen it.
-  for (let seed = 1; seed <= 40 || (held === 0 && seed <= 1000); seed++) {
+  for (let seed = 1; seed <= 40 || (held <= 3 && seed <= 1000); seed++) {
     const engine = new MemoryEngine();
     const random = seeded(seed + 2000);
     engine.moment = async () => {
@@ -165,7 +165,7 @@ Deno.test("two launches that each hold what the other needs do not both give up"
     assert.equal(engine.objects.size, 4, `seed ${seed}`);
     if ([one, two].every(({ notices }) => notices.some((text) => text.startsWith("subnet")))) held++;
   }
-  assert.ok(held > 0, "no two launches both had to draw again");
+  assert.ok(held > 3, `${held} times both had to draw again`);
 });
 
 Deno.test("a launch takes the next name when its own was taken since the plan was made, and keeps the rest", async () => {
