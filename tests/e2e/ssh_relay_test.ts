@@ -74,8 +74,13 @@ Deno.test("the relay puts messages together, and answers several in their order"
   await programs.record();
   const both = message(LIST) + message(17) + sign;
   assert.deepEqual(
-    await programs.say([`a ${both.slice(0, 6)}`, `a ${both.slice(6, 24)}`, `a ${both.slice(24)}`]),
-    ["silent", SUCCESS, FAILURE],
+    await programs.say([
+      `a ${both.slice(0, 6)} 0.5`,
+      `a ${both.slice(6, 24)}`,
+      `a ${both.slice(24)}`,
+      "a -",
+    ]),
+    ["silent", SUCCESS, FAILURE, SUCCESS],
   );
   assert.deepEqual(await programs.recorded(), [message(LIST), sign]);
 });
@@ -86,9 +91,9 @@ Deno.test("the relay has 32 clients at one time; the next one waits until one le
   const many = Array.from({ length: 32 }, (_, index) => `c${index} ${message(LIST)}`);
   const said = await programs.say([
     ...many,
-    `next ${message(LIST)}`,
+    `next ${message(LIST)} 0.5`,
     "c3 close",
-    `c3x ${message(17)}`,
+    `c3x ${message(17)} 0.5`,
     "c4 close",
     `c5 ${message(LIST)}`,
   ]);

@@ -50,33 +50,36 @@ export function hex(bytes: readonly number[]): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Reads `CONNECTION HEX` lines; says the answer's hex, `closed`, or `silent` after half a second. */
+/**
+ * Reads `CONNECTION HEX [SECONDS]` lines; says the answer's hex, `closed`, or `silent` when none came in so
+ * many seconds. A `-` for the hex sends nothing and reads the next answer.
+ */
 const CLIENT = `
 use Socket;
 $SIG{PIPE} = 'IGNORE';
 my %open;
 $| = 1;
-sub ready { my $bits = ''; vec($bits, fileno $_[0], 1) = 1; return select($bits, undef, undef, 0.5) > 0 }
+sub ready { my $bits = ''; vec($bits, fileno $_[0], 1) = 1; return select($bits, undef, undef, $_[1]) > 0 }
 sub answer {
-  my ($socket) = @_;
+  my ($socket, $patience) = @_;
   my ($bytes, $want) = ('', 4);
   while (length $bytes < $want) {
-    return 'silent' unless ready($socket);
+    return 'silent' unless ready($socket, $patience);
     return 'closed' unless sysread($socket, $bytes, $want - length $bytes, length $bytes);
     $want = 4 + unpack('N', $bytes) if length $bytes == 4;
   }
   return unpack('H*', $bytes);
 }
 while (<STDIN>) {
-  my ($name, $hex) = split;
+  my ($name, $hex, $patience) = split;
   if ($hex eq 'close') { close delete $open{$name}; next }
   if (!$open{$name}) {
     socket($open{$name}, PF_UNIX, SOCK_STREAM, 0) or die $!;
     connect($open{$name}, pack_sockaddr_un($ARGV[0])) or die "connect: $!";
   }
-  my $bytes = pack('H*', $hex);
+  my $bytes = $hex eq '-' ? '' : pack('H*', $hex);
   while (length $bytes) { my $sent = syswrite($open{$name}, $bytes) or last; substr($bytes, 0, $sent, '') }
-  my $said = answer($open{$name});
+  my $said = answer($open{$name}, $patience || 20);
   close delete $open{$name} if $said eq 'closed';
   print "$said\\n";
 }`;
