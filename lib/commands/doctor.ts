@@ -2,7 +2,6 @@ import { failed, type Finding, note, ok, problem } from "../bottle/diagnosis.ts"
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
-import { loadManifest } from "../manifest/load.ts";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { Style } from "../ui/style.ts";
@@ -10,7 +9,7 @@ import { hanging, resultColumns } from "../ui/wrap.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
-import { discoverOptions } from "./manifest_choice.ts";
+import { grantedManifest } from "./manifest_choice.ts";
 import { type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 
 export interface DoctorOptions extends UpkeepOptions {
@@ -103,7 +102,7 @@ function findingsText(findings: readonly Finding[], { host: { terminal }, paint 
 /** The manifest that `start` would use from here. */
 async function manifestFinding(host: Host, file: string | undefined): Promise<Finding> {
   try {
-    const { files, bottles, agents } = await loadManifest(discoverOptions(host, file));
+    const { files, bottles, agents } = await grantedManifest(host, file);
     const paths = files.map(({ path }) => path);
     if (paths.includes(BUILTIN_FILE)) {
       return ok("manifest", "there is none: `start` runs the built-in agent in the built-in bottle");

@@ -4,7 +4,7 @@ import type { Manifest } from "../manifest/model.ts";
 import { table } from "../ui/table.ts";
 import type { CommandPorts } from "./context.ts";
 import { type Grant, grantsOf, type Origin } from "./grants.ts";
-import { chosenManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
+import { namedOrOnlyAgent, shownManifest } from "./manifest_choice.ts";
 import { jsonText } from "./json_text.ts";
 
 export interface InfoOptions {
@@ -16,7 +16,7 @@ export interface InfoOptions {
 
 /** `info`: every grant of an agent and where it comes from. @throws Failure */
 export async function info(options: InfoOptions, { host }: CommandPorts): Promise<number> {
-  const manifest = await chosenManifest(host, options.manifest);
+  const manifest = await shownManifest(host, options.manifest);
   const agent = namedOrOnlyAgent(manifest, { name: options.agent, command: "info" });
   const grants = grantsOf(manifest, agent, host.environment);
   const missing = unavailable(manifest, agent);

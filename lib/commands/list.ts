@@ -5,7 +5,7 @@ import { type Column, fittedTable } from "../ui/fitted_table.ts";
 import { resultColumns } from "../ui/wrap.ts";
 import type { CommandPorts } from "./context.ts";
 import { firstLine } from "./grants.ts";
-import { chosenManifest } from "./manifest_choice.ts";
+import { shownManifest } from "./manifest_choice.ts";
 import { jsonText } from "./json_text.ts";
 
 /** What of the manifest can be listed. */
@@ -19,7 +19,7 @@ export interface ListOptions {
 
 /** `list`: the agents or bottles of the manifest. @throws Failure */
 export async function list(options: ListOptions, { host, reporter }: CommandPorts): Promise<number> {
-  const manifest = await chosenManifest(host, options.manifest);
+  const manifest = await shownManifest(host, options.manifest);
   const entries = options.what === "agents" ? agentEntries(manifest) : bottleEntries(manifest);
   if (options.json) {
     host.terminal.out(jsonText({ [options.what]: entries.map(({ data }) => data) }));

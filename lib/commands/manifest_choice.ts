@@ -10,9 +10,21 @@ export function discoverOptions(host: Host, manifestFile: string | undefined): D
   return { files, environment, cwd, uid, ...(manifestFile === undefined ? {} : { manifestFile }) };
 }
 
-/** The manifest that `start` would use. @throws Failure */
-export async function chosenManifest(host: Host, manifestFile: string | undefined): Promise<Manifest> {
+/** The manifest that `start` would use, for commands that only show it: whoever acts on it takes {@link grantedManifest}. @throws Failure */
+export async function shownManifest(host: Host, manifestFile: string | undefined): Promise<Manifest> {
   return await loadManifest(discoverOptions(host, manifestFile));
+}
+
+/** The manifest to act on: what a project's file grants in it has been approved. @throws Failure */
+export async function grantedManifest(host: Host, manifestFile: string | undefined): Promise<Manifest> {
+  const manifest = await shownManifest(host, manifestFile);
+  if (manifest.project === undefined) return manifest;
+  const { file } = manifest.project;
+  throw new Failure(
+    "project-manifest-untrusted",
+    `${file} comes with the project, and nobody has approved what it grants`,
+    { exit: EXIT.failed, hints: [`Read it; then \`--manifest ${file}\` uses it as your own`] },
+  );
 }
 
 /** The agent that is named, or the only one there is. @throws Failure `agent-missing`, `agent-unnamed` */

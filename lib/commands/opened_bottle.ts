@@ -11,7 +11,7 @@ import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
 import { hostEnv } from "./host_paths.ts";
 import { requireSameManifest } from "./launched_manifest.ts";
-import { chosenManifest } from "./manifest_choice.ts";
+import { grantedManifest } from "./manifest_choice.ts";
 
 /** Which bottle is meant, and by which manifest it is entered. */
 export interface EntryOptions {
@@ -42,7 +42,7 @@ export async function enteredBottle(
 ): Promise<Entry> {
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
-  const manifest = await chosenManifest(host, options.manifest);
+  const manifest = await grantedManifest(host, options.manifest);
   const backend = await loadBackend(ports, options);
   const bottles = await backend.listActive({ signal, stopped: true });
   const meant = meantBottle(bottles, { word: options.bottle, command });

@@ -40,17 +40,9 @@ export async function validate(options: ValidateOptions, ports: CommandPorts): P
 /** The files that `start` would use, merged as it would. */
 async function discovered(host: Host): Promise<Result> {
   const options = discoverOptions(host, undefined);
-  try {
-    const found = await discoverManifests(options);
-    const files = found.length === 0 ? [BUILTIN_FILE] : found.map(({ path }) => path);
-    return resultOf(files, await outcome(() => loadManifest(options)));
-  } catch (error) {
-    if (!(error instanceof Failure) || error.code !== "project-manifest-untrusted") throw error;
-    throw new Failure(error.code, error.message, {
-      hints: ["`claude-bottle validate FILE` checks a file without using it", ...error.hints],
-      exit: error.exit,
-    });
-  }
+  const found = await discoverManifests(options);
+  const files = found.length === 0 ? [BUILTIN_FILE] : found.map(({ path }) => path);
+  return resultOf(files, await outcome(() => loadManifest(options)));
 }
 
 /** Each file alone. Whose it is does not matter: nothing is granted by it. */

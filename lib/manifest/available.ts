@@ -11,7 +11,6 @@ interface Row {
 }
 
 const NOT_YET: readonly Row[] = [
-  { feature: "extending a bottle", asked: (bottle) => given(bottle.extends, ["extends"]) },
   {
     feature: "inspecting a host",
     asked: (bottle) => allowed(bottle, "allow"),

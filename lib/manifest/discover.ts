@@ -18,12 +18,12 @@ export interface DiscoverOptions {
   readonly manifestFile?: string | undefined;
 }
 
-/** A manifest file that may be used, and whose it is. */
-export interface DiscoveredFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly origin: "user";
-}
+/** A manifest file, and whose it is. What the project's grants counts only once it is approved. */
+export type DiscoveredFile =
+  /** `path` is absolute. */
+  | { readonly path: string; readonly origin: "user" }
+  /** `root`: real path of the repository's root, or of the working directory where there is no repository. */
+  | { readonly path: string; readonly origin: "project"; readonly root: string };
 
 /**
  * The files that make up the manifest, in order of rising precedence; none when there is no manifest at all.
@@ -48,12 +48,11 @@ async function discover(options: DiscoverOptions): Promise<readonly DiscoveredFi
   const home = homeOf(options.environment);
   const root = await repositoryRoot(options);
   const user = await userFile(options, { home, root });
-  const project = await projectFile(options, { home, root });
-  const theirs = project === undefined ? undefined : await options.files.realPath(project);
-  if (project !== undefined && (user === undefined || theirs !== await options.files.realPath(user))) {
-    throw untrusted(project);
-  }
-  return user === undefined ? [] : [await ownFile(options, user)];
+  const project = await projectFile(options, { home, root, user });
+  const found: DiscoveredFile[] = [];
+  if (user?.origin === "user") found.push(await checked(options, user));
+  if (project !== undefined) found.push(await checked(options, project));
+  return found;
 }
 
 async function namedFile(options: DiscoverOptions, name: string): Promise<DiscoveredFile> {
@@ -64,7 +63,7 @@ async function namedFile(options: DiscoverOptions, name: string): Promise<Discov
       hints: ["Name an existing file with `--manifest FILE`, or leave the option out"],
     });
   }
-  return await ownFile(options, path);
+  return await checked(options, { path, origin: "user" });
 }
 
 function homeOf(environment: Environment): string {
@@ -81,29 +80,36 @@ interface Places {
   readonly root: string | undefined;
 }
 
-async function userFile(options: DiscoverOptions, places: Places): Promise<string | undefined> {
+async function userFile(options: DiscoverOptions, places: Places): Promise<DiscoveredFile | undefined> {
   const fallback = join(places.home, ".config");
   const set = options.environment.get("XDG_CONFIG_HOME") ?? "";
   // The XDG specification has relative paths ignored.
   const config = set.startsWith("/") ? set : fallback;
   const found = await manifestIn(options.files, join(config, "claude-bottle"));
-  if (found === undefined) return await manifestIn(options.files, places.home);
-  // A repository's own tooling may have set the variable.
+  if (found === undefined) {
+    const path = await manifestIn(options.files, places.home);
+    return path === undefined ? undefined : { path, origin: "user" };
+  }
+  // A repository's own tooling may have set the variable: the file is then as trusted as the repository.
   const sameAsDefault = await options.files.realPath(config) === await options.files.realPath(fallback);
   if (!sameAsDefault && await isInside(options.files, { path: found, folder: places.root })) {
-    throw untrusted(found);
+    return { path: found, origin: "project", root: places.root ?? "/" };
   }
-  return found;
+  return { path: found, origin: "user" };
 }
 
+/** Whether a path is below a folder, as it is written or as it really is. */
 async function isInside(
   files: Files,
   what: { readonly path: string; readonly folder: string | undefined },
 ): Promise<boolean> {
-  if (what.folder === undefined) return false;
-  const real = await files.realPath(what.path) ?? what.path;
-  const folder = what.folder === "/" ? "/" : `${what.folder}/`;
-  return real.startsWith(folder) || `${what.path}/`.startsWith(folder);
+  const { path, folder } = what;
+  if (folder === undefined) return false;
+  return isBelow(await files.realPath(path) ?? path, folder) || isBelow(path, folder);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 /** The real path of the folder with `.git` at or above the working directory. */
@@ -118,8 +124,28 @@ async function realCwd(options: DiscoverOptions): Promise<string> {
   return await options.files.realPath(options.cwd) ?? options.cwd;
 }
 
-/** The nearest manifest from the working directory up to the repository's root. The home folder is no project. */
-async function projectFile(options: DiscoverOptions, places: Places): Promise<string | undefined> {
+/**
+ * The nearest manifest from the working directory up to the repository's root, unless it is the user's. The home
+ * folder is no project.
+ *
+ * @throws Failure for a second file that counts as the project's
+ */
+async function projectFile(
+  options: DiscoverOptions,
+  places: Places & { readonly user: DiscoveredFile | undefined },
+): Promise<DiscoveredFile | undefined> {
+  const { user } = places;
+  const configured = user?.origin === "project" ? user : undefined;
+  const path = await nearestManifest(options, places);
+  if (path === undefined) return configured;
+  const same = user !== undefined &&
+    await options.files.realPath(path) === await options.files.realPath(user.path);
+  if (same) return configured;
+  if (configured !== undefined) throw ambiguous([configured.path, path]);
+  return { path, origin: "project", root: places.root ?? await realCwd(options) };
+}
+
+async function nearestManifest(options: DiscoverOptions, places: Places): Promise<string | undefined> {
   const cwd = await realCwd(options);
   const home = await options.files.realPath(places.home);
   for (const folder of upwards(cwd)) {
@@ -145,17 +171,29 @@ async function manifestIn(files: Files, folder: string): Promise<string | undefi
   }
   const [first, second] = found;
   if (second === undefined) return first;
-  throw new Failure("manifest-ambiguous", `There is more than one manifest: ${found.join(" and ")}`, {
+  throw ambiguous(found);
+}
+
+function ambiguous(found: readonly string[]): Failure {
+  return new Failure("manifest-ambiguous", `There is more than one manifest: ${found.join(" and ")}`, {
     exit: EXIT.usage,
     hints: ["Keep one of them, or name the one to use with `--manifest FILE`"],
   });
 }
 
-async function ownFile(options: DiscoverOptions, path: string): Promise<DiscoveredFile> {
-  const status = await options.files.status(path);
-  const wrong = status === undefined ? dangling(path) : notOwn(path, { status, uid: options.uid });
+/** A file that nobody but the user and root can have written, and a project's stands in the project. @throws Failure */
+async function checked(options: DiscoverOptions, file: DiscoveredFile): Promise<DiscoveredFile> {
+  const { files, uid } = options;
+  const status = await files.status(file.path);
+  const wrong = status === undefined ? dangling(file.path) : notOwn(file.path, { status, uid });
   if (wrong !== undefined) throw wrong;
-  return { path, origin: "user" };
+  if (file.origin === "project" && !isBelow(await files.realPath(file.path) ?? "", file.root)) {
+    throw new Failure("manifest-unreadable", `${file.path} is a link that leads out of the project`, {
+      exit: EXIT.usage,
+      hints: ["Put the manifest itself into the project, or name it with `--manifest FILE`"],
+    });
+  }
+  return file;
 }
 
 function dangling(path: string): Failure {
@@ -186,12 +224,4 @@ function notOwn(
     exit: EXIT.usage,
     hints: [`Take that right away with \`chmod o-w\``],
   });
-}
-
-function untrusted(path: string): Failure {
-  return new Failure(
-    "project-manifest-untrusted",
-    `${path} comes with the project, and nobody has approved what it grants`,
-    { exit: EXIT.failed, hints: [`Read it; then \`--manifest ${path}\` uses it as your own`] },
-  );
 }

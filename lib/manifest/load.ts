@@ -2,7 +2,7 @@ import { EXIT, Failure, type Problem } from "../errors.ts";
 import { BUILTIN_FILE, BUILTIN_MANIFEST } from "./builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "./discover.ts";
 import type { Files } from "../host/files.ts";
-import type { Manifest } from "./model.ts";
+import type { Manifest, Project } from "./model.ts";
 import { MANIFEST_BYTES, readSource } from "./source.ts";
 import { validate, type ValidSource } from "./validate.ts";
 
@@ -23,11 +23,15 @@ export interface ManifestBytes {
 export async function loadManifest(options: DiscoverOptions): Promise<Manifest> {
   const found = await discoverManifests(options);
   const files = await Promise.all(found.map(({ path }) => readManifest(options.files, path)));
-  return await parseManifest(files.length === 0 ? [builtinManifest()] : files);
+  const project = found.find((file) => file.origin === "project");
+  return await parseManifest(
+    files.length === 0 ? [builtinManifest()] : files,
+    project === undefined ? undefined : { root: project.root, file: project.path },
+  );
 }
 
 /** Checks and merges files in order of rising precedence. @throws Failure `manifest-invalid` */
-export async function parseManifest(files: readonly ManifestBytes[]): Promise<Manifest> {
+export async function parseManifest(files: readonly ManifestBytes[], project?: Project): Promise<Manifest> {
   const problems: Problem[] = [];
   const sources: ValidSource[] = [];
   for (const { path, bytes } of files) {
@@ -35,7 +39,7 @@ export async function parseManifest(files: readonly ManifestBytes[]): Promise<Ma
     problems.push(...reading.problems);
     if (reading.source !== undefined) sources.push({ source: reading.source, digest: await sha256(bytes) });
   }
-  const validation = validate(sources, { complete: sources.length === files.length });
+  const validation = validate(sources, { complete: sources.length === files.length, project });
   if (validation.kind === "invalid") problems.push(...validation.problems);
   if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
   throw manifestInvalid(inOrder(problems, files));

@@ -74,6 +74,7 @@ export interface ImageSettings {
 
 export interface Bottle {
   readonly name: string;
+  /** The bottle whose entries it takes over; they are in this one already. */
   readonly extends: string | undefined;
   readonly env: ReadonlyMap<string, EnvSource>;
   readonly ssh: readonly SshEntry[];
@@ -86,12 +87,25 @@ export interface Bottle {
 
 export interface Agent {
   readonly name: string;
+  /** The agent whose settings it takes over; they are in this one already. */
+  readonly extends: string | undefined;
   readonly bottle: string;
   readonly skills: readonly string[];
   /** Empty when there is none. */
   readonly prompt: string;
   /** At least one word. */
   readonly command: readonly string[];
+}
+
+/** The two kinds of entries. */
+export type EntryKind = "bottles" | "agents";
+
+/** The project that a manifest file comes with. */
+export interface Project {
+  /** Real path of the repository's root; of the working directory where there is no repository. */
+  readonly root: string;
+  /** Of the manifest file. */
+  readonly file: string;
 }
 
 /** One file that a manifest was read from. */
@@ -102,12 +116,19 @@ export interface ManifestFile {
   readonly digest: string;
 }
 
-/** The whole merged, validated manifest. */
+/** The whole merged, validated manifest: what each entry extends is in it. */
 export interface Manifest {
   readonly bottles: ReadonlyMap<string, Bottle>;
   readonly agents: ReadonlyMap<string, Agent>;
   /** In order of rising precedence. */
   readonly files: readonly ManifestFile[];
-  /** Where a value stands, e.g. `["bottles", "dev", "ssh", 0, "Port"]`; the nearest enclosing value's place when it is a default. */
+  /** The project of a file that is the project's, not the user's: what it grants needs approval. */
+  readonly project: Project | undefined;
+  /** The files that an entry's values stand in: its own first, then those of what it extends. Empty for an unknown one. */
+  filesOf(kind: EntryKind, name: string): readonly string[];
+  /**
+   * Where a value stands, e.g. `["bottles", "dev", "ssh", 0, "Port"]`, also one that was taken over from another
+   * entry; the nearest enclosing value's place when it is a default.
+   */
   where(path: readonly (string | number)[]): Where | undefined;
 }

@@ -35,7 +35,8 @@ export function toBottle(name: string, entry: BottleEntry): Bottle {
 /** An agent as the rest of the program knows it. Its entry must have passed every check. */
 export function toAgent(name: string, entry: AgentEntry): Agent {
   const { bottle, skills, prompt, command } = entry;
-  return { name, bottle, skills, prompt, command };
+  if (bottle === undefined) throw new Error("An unchecked agent was taken for a checked one");
+  return { name, extends: entry.extends, bottle, skills, prompt, command };
 }
 
 function toSshEntry(entry: BottleEntry["ssh"][number]): SshEntry {

@@ -192,12 +192,17 @@ function distinctHosts(entries: readonly { readonly Host: string }[], context: z
 
 /** One agent. */
 export const agentSchema = z.strictObject({
-  bottle: z.string().describe("The bottle it works in"),
+  extends: z.string().optional().describe("The agent whose settings this one takes over"),
+  bottle: z.string().optional().describe("The bottle it works in"),
   skills: z.array(text(checkSkill, "A skill's name")).superRefine(distinct).default([])
     .describe("Claude Code skills of the host that are copied into the bottle"),
   prompt: text(checkText, "Appended to the agent's system prompt").default(""),
   command: z.array(text(checkWord, "One word")).superRefine(reasons(nonEmpty)).default([...DEFAULT_COMMAND])
     .describe("The agent's command, as a list of words"),
+}).superRefine((agent, context) => {
+  if (agent.bottle === undefined && agent.extends === undefined) {
+    context.addIssue({ code: "custom", message: "`bottle` is missing" });
+  }
 }).describe("A named user of a bottle");
 
 /** A whole manifest file. */

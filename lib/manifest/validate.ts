@@ -2,13 +2,20 @@ import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
 import { checkHost } from "./hosts.ts";
 import { type Found, FOUND_LIMIT, isMapping, problemAt, problemsOf, valueAt } from "./issues.ts";
-import type { Agent, Bottle, Manifest, ManifestFile } from "./model.ts";
+import {
+  effectiveValue,
+  type Entries,
+  type Lineage,
+  lineagesOf,
+  placeBelow,
+  unknownName,
+} from "./lineage.ts";
+import type { Agent, Bottle, EntryKind, Manifest, ManifestFile, Project } from "./model.ts";
 import { checkAgentName, type Checked, checkName, nameSlug } from "./names.ts";
-import { nearest } from "./nearest.ts";
-import type { Path } from "./node.ts";
+import { type Path, pathText } from "./node.ts";
 import { quoted } from "./text.ts";
 import { toAgent, toBottle } from "./resolve.ts";
-import { manifestSchema } from "./schema.ts";
+import { agentSchema, bottleSchema, manifestSchema } from "./schema.ts";
 import type { Source } from "./source.ts";
 
 /** A file that could be read. */
@@ -28,31 +35,53 @@ export type Validation =
  */
 export function validate(
   files: readonly ValidSource[],
-  options: { readonly complete: boolean },
+  options: { readonly complete: boolean; readonly project?: Project | undefined },
 ): Validation {
-  const found = files.map(({ source }) => fileProblems(source));
-  const merged = mergeEntries(files.map(({ source }) => source));
-  const crossed = [
-    ...(options.complete ? agentBottles(merged) : []),
-    ...sameSlugs(merged),
+  const sources = files.map(({ source }) => source);
+  const found = sources.flatMap(fileProblems);
+  const entries = { bottles: entriesOf("bottles", sources), agents: entriesOf("agents", sources) };
+  const bottles = lineagesOf("bottles", entries.bottles, options);
+  const agents = lineagesOf("agents", entries.agents, options);
+  const bad = badLists(found);
+  const problems = [
+    ...found,
+    ...bottles.problems,
+    ...agents.problems,
+    ...(options.complete ? agentBottles(entries) : []),
+    ...sameSlugs("bottles", entries.bottles),
+    ...sameSlugs("agents", entries.agents),
+    ...bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathText(layer.path))))
+      .flatMap(hostProblems),
   ];
-  const problems = [...found.flat(), ...crossed];
   if (problems.length > 0) return { kind: "invalid", problems: problems.map(({ problem }) => problem) };
-  return { kind: "valid", manifest: manifestOf(files, merged) };
+  return {
+    kind: "valid",
+    manifest: manifestOf(files, {
+      lineages: [...bottles.lineages, ...agents.lineages],
+      project: options.project,
+    }),
+  };
 }
 
 function fileProblems(source: Source): readonly Found[] {
-  const shape = problemsOf(source, manifestSchema);
-  const badHosts = bottlesWithBadHosts(shape);
-  const names = [
+  const bottles = keysAt(source, ["bottles"]).flatMap((name) =>
+    badNames(source, { path: ["bottles", name, "env"], check: checkEnvName })
+  );
+  return [
+    ...problemsOf(source, manifestSchema),
     ...badNames(source, { path: ["bottles"], check: checkName }),
     ...badNames(source, { path: ["agents"], check: checkAgentName }),
+    ...bottles,
   ];
-  const bottles = keysAt(source, ["bottles"]).flatMap((name) => [
-    ...badNames(source, { path: ["bottles", name, "env"], check: checkEnvName }),
-    ...(badHosts.has(name) ? [] : hostProblems(source, ["bottles", name])),
-  ]);
-  return [...shape, ...names, ...bottles];
+}
+
+/** The file that each entry is taken from: the last that has it. */
+function entriesOf(kind: EntryKind, sources: readonly Source[]): Entries {
+  return new Map(
+    sources.flatMap((source) =>
+      [...source.root.entries.get(kind)?.node.entries.keys() ?? []].map((name) => [name, source] as const)
+    ),
+  );
 }
 
 function keysAt(source: Source, path: Path): readonly string[] {
@@ -75,27 +104,25 @@ function badNames(
   return found;
 }
 
-/** The bottles whose lists of hosts are wrong in themselves, so that comparing them would mislead. */
-function bottlesWithBadHosts(shape: readonly Found[]): ReadonlySet<string> {
+/** The bottles, as paths, whose lists of hosts are wrong in themselves, so that comparing them would mislead. */
+function badLists(found: readonly Found[]): ReadonlySet<string> {
   const lists = [["egress", "allowlist"], ["egress", "private"], ["ssh"]];
   const bad = new Set<string>();
-  for (const { path: [kind, name, ...below] } of shape) {
+  for (const { path: [kind, name, ...below] } of found) {
     const concerns = lists.some((list) =>
       list.every((step, index) => below[index] === undefined || below[index] === step)
     );
-    if (kind === "bottles" && typeof name === "string" && concerns) bad.add(name);
+    if (kind === "bottles" && typeof name === "string" && concerns) bad.add(pathText([kind, name]));
   }
   return bad;
 }
 
-/** What the lists of hosts of one bottle say about each other. */
-function hostProblems(source: Source, bottle: Path): readonly Found[] {
-  const allowlist = [...bottle, "egress", "allowlist"];
-  const privates = [...bottle, "egress", "private"];
-  const hosts = list(source, allowlist).map((entry) =>
-    canonical(String(isMapping(entry) ? entry["host"] : entry))
-  );
-  const connections = list(source, [...bottle, "ssh"]).filter(isMapping).flatMap((entry) =>
+/** What the lists of hosts of one bottle, with all that it extends, say about each other. */
+function hostProblems(lineage: Lineage): readonly Found[] {
+  const value = effectiveValue(lineage);
+  const entries = list(value, ["egress", "allowlist"]);
+  const hosts = entries.map((entry) => canonical(String(isMapping(entry) ? entry["host"] : entry)));
+  const connections = list(value, ["ssh"]).filter(isMapping).flatMap((entry) =>
     [entry["Host"], entry["Hostname"]].filter((name) => typeof name === "string")
   );
   const granted = new Set([...hosts, ...connections, ...connections.map(canonical)]);
@@ -106,10 +133,10 @@ function hostProblems(source: Source, bottle: Path): readonly Found[] {
       wildcards.some((wildcard) => `.${host}`.endsWith(wildcard.slice(1)));
   };
   return [
-    ...repeatedHosts(source, { allowlist, hosts }),
-    ...list(source, privates).flatMap((entry, index) =>
-      isGranted(String(entry)) ? [] : [problemAt(source, {
-        path: [...privates, index],
+    ...repeatedHosts(lineage, { entries, hosts }),
+    ...list(value, ["egress", "private"]).flatMap((entry, index) =>
+      isGranted(String(entry)) ? [] : [entryProblem(lineage, {
+        below: ["egress", "private", index],
         message: `${
           quoted(String(entry))
         } is neither in egress.allowlist nor an ssh entry's Host or Hostname`,
@@ -121,9 +148,18 @@ function hostProblems(source: Source, bottle: Path): readonly Found[] {
   ];
 }
 
-function list(source: Source, path: Path): readonly unknown[] {
-  const value = valueAt(source.value, path);
-  return Array.isArray(value) ? value : [];
+function list(value: unknown, path: Path): readonly unknown[] {
+  const found = valueAt(value, path);
+  return Array.isArray(found) ? found : [];
+}
+
+/** A problem with a value of an effective entry, in whichever file it stands. */
+function entryProblem(
+  lineage: Lineage,
+  what: { readonly below: Path; readonly message: string; readonly hint: string },
+): Found {
+  const place = placeBelow(lineage, what.below);
+  return problemAt(place.source, { ...what, path: place.path });
 }
 
 function canonical(host: string): string {
@@ -133,97 +169,84 @@ function canonical(host: string): string {
 
 /** A host twice as plain names is one host; with rules of its own it would be two that contradict each other. */
 function repeatedHosts(
-  source: Source,
-  what: { readonly allowlist: Path; readonly hosts: readonly string[] },
+  lineage: Lineage,
+  { entries, hosts }: { readonly entries: readonly unknown[]; readonly hosts: readonly string[] },
 ): readonly Found[] {
-  const entries = list(source, what.allowlist);
   const first = new Map<string, unknown>();
   const found: Found[] = [];
-  what.hosts.forEach((host, index) => {
+  hosts.forEach((host, index) => {
     const entry = entries[index];
     if (!first.has(host)) first.set(host, entry);
     else if (typeof entry !== "string" || typeof first.get(host) !== "string") {
-      const path = [...what.allowlist, index];
-      const message = `${quoted(host)} is in the allowlist already`;
-      found.push(problemAt(source, { path, message, hint: "Write one entry for each host" }));
+      found.push(entryProblem(lineage, {
+        below: ["egress", "allowlist", index],
+        message: `${quoted(host)} is in the allowlist already`,
+        hint: "Write one entry for each host",
+      }));
     }
   });
   return found;
 }
 
-/** The file that each entry is taken from. */
-interface Merged {
-  readonly bottles: ReadonlyMap<string, Source>;
-  readonly agents: ReadonlyMap<string, Source>;
-}
-
-function mergeEntries(sources: readonly Source[]): Merged {
-  const from = (kind: string): ReadonlyMap<string, Source> =>
-    new Map(
-      sources.flatMap((source) =>
-        [...source.root.entries.get(kind)?.node.entries.keys() ?? []].map((name) => [name, source] as const)
-      ),
-    );
-  return { bottles: from("bottles"), agents: from("agents") };
-}
-
-/** How many names are listed or compared when one of them is meant: thousands would help nobody. */
-const NAMES_SHOWN = 20;
-const NAMES_COMPARED = 500;
-
-function agentBottles(merged: Merged): readonly Found[] {
-  const names = [...merged.bottles.keys()];
-  const shown = names.slice(0, NAMES_SHOWN).map((name) => `\`${name}\``).join(", ");
-  const fallback = names.length === 0 ? "Define it under `bottles`" : `Defined are ${shown}`;
+/** Agents whose bottle is not there. */
+function agentBottles({ bottles, agents }: Readonly<Record<EntryKind, Entries>>): readonly Found[] {
   const found: Found[] = [];
-  const check = (source: Source, path: Path): void => {
+  for (const [name, source] of agents) {
+    const path = ["agents", name, "bottle"];
     const bottle = valueAt(source.value, path);
-    if (typeof bottle !== "string" || merged.bottles.has(bottle) || found.length >= FOUND_LIMIT) return;
-    const near = nearest(bottle, names.slice(0, NAMES_COMPARED));
-    const hint = near === undefined ? fallback : `Did you mean \`${near}\`?`;
-    found.push(problemAt(source, { path, message: `no bottle is named ${quoted(bottle)}`, hint }));
-  };
-  for (const [name, source] of merged.agents) check(source, ["agents", name, "bottle"]);
-  for (const [name, source] of merged.bottles) check(source, ["bottles", name, "extends"]);
+    if (typeof bottle !== "string" || bottles.has(bottle) || found.length >= FOUND_LIMIT) continue;
+    found.push(problemAt(source, { path, ...unknownName("bottles", bottle, bottles) }));
+  }
   return found;
 }
 
-function sameSlugs(merged: Merged): readonly Found[] {
+/** Names that are one name to the engine. */
+function sameSlugs(kind: EntryKind, entries: Entries): readonly Found[] {
   const first = new Map<string, string>();
   const found: Found[] = [];
-  for (const [name, source] of merged.agents) {
+  for (const [name, source] of entries) {
     if (checkName(name).kind === "bad" || found.length >= FOUND_LIMIT) continue;
     const slug = nameSlug(name);
     const other = first.get(slug);
     if (other === undefined) first.set(slug, name);
     else {
-      const message = `the name is the agent ${quoted(other)}'s to the engine: both become \`${slug}\``;
-      found.push(
-        problemAt(source, { path: ["agents", name], message, hint: "Rename one of them", key: true }),
-      );
+      const what = kind === "agents" ? "agent" : "bottle";
+      const message = `the name is the ${what} ${quoted(other)}'s to the engine: both become \`${slug}\``;
+      found.push(problemAt(source, { path: [kind, name], message, hint: "Rename one of them", key: true }));
     }
   }
   return found;
 }
 
-function manifestOf(files: readonly ValidSource[], merged: Merged): Manifest {
-  const entries = new Map(files.map(({ source }) => [source, manifestSchema.parse(source.value)]));
+function manifestOf(
+  files: readonly ValidSource[],
+  what: { readonly lineages: readonly Lineage[]; readonly project: Project | undefined },
+): Manifest {
   const bottles = new Map<string, Bottle>();
-  for (const [name, source] of merged.bottles) {
-    const entry = entries.get(source)?.bottles[name];
-    if (entry !== undefined) bottles.set(name, toBottle(name, entry));
-  }
   const agents = new Map<string, Agent>();
-  for (const [name, source] of merged.agents) {
-    const entry = entries.get(source)?.agents[name];
-    if (entry !== undefined) agents.set(name, toAgent(name, entry));
+  const byName = { bottles: new Map<string, Lineage>(), agents: new Map<string, Lineage>() };
+  for (const lineage of what.lineages) {
+    const { kind, name } = lineage;
+    byName[kind].set(name, lineage);
+    const value = effectiveValue(lineage);
+    if (kind === "bottles") bottles.set(name, toBottle(name, bottleSchema.parse(value)));
+    else agents.set(name, toAgent(name, agentSchema.parse(value)));
   }
   const listed: readonly ManifestFile[] = files.map(({ source, digest }) => ({ path: source.file, digest }));
-  return { bottles, agents, files: listed, where: (path) => whereIn(merged, path) };
-}
-
-function whereIn(merged: Merged, path: Path): Where | undefined {
-  const [kind, name] = path;
-  if (typeof name !== "string" || (kind !== "bottles" && kind !== "agents")) return undefined;
-  return merged[kind].get(name)?.where(path);
+  return {
+    bottles,
+    agents,
+    files: listed,
+    project: what.project,
+    filesOf: (kind, name) => [
+      ...new Set(byName[kind].get(name)?.layers.map(({ source }) => source.file)),
+    ],
+    where([kind, name, ...below]): Where | undefined {
+      if (typeof name !== "string" || (kind !== "bottles" && kind !== "agents")) return undefined;
+      const lineage = byName[kind].get(name);
+      if (lineage === undefined) return undefined;
+      const { source, path } = placeBelow(lineage, below);
+      return source.where(path);
+    },
+  };
 }

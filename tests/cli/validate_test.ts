@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { MANIFEST_PATH, runCli, TWO_AGENTS } from "../support/cli_harness.ts";
 
 const DONE = { kind: "exit", code: 0 };
-const FAILED = { kind: "exit", code: 1 };
 const USAGE = { kind: "exit", code: 2 };
 
 const CWD = "/home/somebody/project";
@@ -157,17 +156,11 @@ Deno.test("validate --json is one object on stdout, problems or not, and an erro
   assert.equal(JSON.parse(discovered.stdout).problems.length, 3);
 });
 
-Deno.test("validate refuses a project's manifest as start does, and checks it when it is named", async () => {
+Deno.test("validate checks a project's manifest, found or named", async () => {
   const options = { manifest: TWO_AGENTS, files: { [`${CWD}/claude-bottle.yaml`]: TWO_AGENTS } };
   const run = await runCli(["validate"], options);
-  assert.deepEqual(run.outcome, FAILED);
-  assert.equal(run.stdout, "");
-  assert.equal(
-    run.stderr,
-    `error: ${CWD}/claude-bottle.yaml comes with the project, and nobody has approved what it grants\n` +
-      "\nhint: `claude-bottle validate FILE` checks a file without using it\n" +
-      `hint: Read it; then \`--manifest ${CWD}/claude-bottle.yaml\` uses it as your own\n`,
-  );
+  assert.deepEqual(run.outcome, DONE);
+  assert.equal(run.stdout, "1 bottle, 2 agents: no problems\n");
   const named = await runCli(["validate", "claude-bottle.yaml"], options);
   assert.deepEqual(named.outcome, DONE);
   assert.equal(named.stdout, "1 bottle, 2 agents: no problems\n");

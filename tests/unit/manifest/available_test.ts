@@ -15,7 +15,7 @@ const YAML = `bottles:
     image: { ca: ~/ca.pem }
     runtime: runsc
   all:
-    extends: base
+    extends: parent
     env:
       A: { secret: { command: [a] } }
       B: { secret: { file: b } }
@@ -31,7 +31,9 @@ const YAML = `bottles:
           allow: [GET /]
           inject: { env: A, secret: "?", as: bearer }
     resources: { disk: 1g }
-    image: { base: b, dockerfile: d, packages: [git] }
+    image: { dockerfile: d, packages: [git] }
+  parent:
+    image: { base: b }
 agents:
   good: { bottle: good }
   bare: { bottle: base }
@@ -58,12 +60,11 @@ Deno.test("refuseUnavailable() lets an agent start that asks for what is there",
 
 Deno.test("refuseUnavailable() names every single thing that is not there yet", async () => {
   assert.deepEqual(await refusal("all"), [
-    "13:14: bottles.all.extends: extending a bottle is not available yet",
     "26:11: bottles.all.egress.allowlist[1].allow: inspecting a host is not available yet",
     "27:11: bottles.all.egress.allowlist[1].inject: injecting a secret is not available yet",
-    "29:20: bottles.all.image.base: another base image is not available yet",
-    "29:35: bottles.all.image.dockerfile: a Dockerfile is not available yet",
-    "29:38: bottles.all.image.packages: installing packages is not available yet",
+    "31:20: bottles.all.image.base: another base image is not available yet",
+    "29:26: bottles.all.image.dockerfile: a Dockerfile is not available yet",
+    "29:29: bottles.all.image.packages: installing packages is not available yet",
   ]);
 });
 

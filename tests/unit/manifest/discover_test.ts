@@ -14,7 +14,7 @@ interface Case {
   readonly env?: Readonly<Record<string, string>>;
   readonly manifestFile?: string;
   readonly uid?: number | undefined;
-  /** The paths, or the failure. */
+  /** The paths, a project's marked as such and with its root, or the failure. */
   readonly gives: readonly string[] | {
     readonly code: string;
     readonly exit: number;
@@ -93,26 +93,16 @@ const CASES: readonly Case[] = [
     gives: { code: "manifest-unreadable", exit: 2, message: "/a is not a regular file" },
   },
   {
-    does: "refuses a project's file at the repository's root",
+    does: "finds a project's file at the repository's root beside the user's",
     files: { ...GIT, "/home/u/work/claude-bottle.yml": "", [`${HOME}/claude-bottle.json`]: "" },
     cwd: "/home/u/work/deep/er",
-    gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
-      message:
-        "/home/u/work/claude-bottle.yml comes with the project, and nobody has approved what it grants",
-    },
+    gives: [`${HOME}/claude-bottle.json`, "project /home/u/work/claude-bottle.yml in /home/u/work"],
   },
   {
-    does: "refuses the nearest of a project's files",
+    does: "finds the nearest of a project's files",
     files: { ...GIT, "/home/u/work/claude-bottle.yml": "", "/home/u/work/deep/claude-bottle.json": "" },
     cwd: "/home/u/work/deep/er",
-    gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
-      message:
-        "/home/u/work/deep/claude-bottle.json comes with the project, and nobody has approved what it grants",
-    },
+    gives: ["project /home/u/work/deep/claude-bottle.json in /home/u/work"],
   },
   {
     does: "looks no further up than the repository's root",
@@ -127,24 +117,16 @@ const CASES: readonly Case[] = [
     gives: [],
   },
   {
-    does: "refuses the working directory's file without a repository",
+    does: "takes the working directory for the project without a repository",
     files: { "/srv/claude-bottle.yaml": "" },
     cwd: "/srv",
-    gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
-      message: "/srv/claude-bottle.yaml comes with the project, and nobody has approved what it grants",
-    },
+    gives: ["project /srv/claude-bottle.yaml in /srv"],
   },
   {
     does: "takes a .git file for a repository's root too",
     files: { "/srv/.git": "gitdir: x", "/srv/claude-bottle.yaml": "", "/srv/a/x": "" },
     cwd: "/srv/a",
-    gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
-      message: "/srv/claude-bottle.yaml comes with the project, and nobody has approved what it grants",
-    },
+    gives: ["project /srv/claude-bottle.yaml in /srv"],
   },
   {
     does: "takes the user's own file for theirs in the home folder",
@@ -175,19 +157,14 @@ const CASES: readonly Case[] = [
     gives: [`${HOME}/claude-bottle.yaml`],
   },
   {
-    does: "refuses a config folder within the repository",
+    does: "takes a config folder within the repository for the project's",
     files: { ...GIT, "/home/u/work/conf/claude-bottle/claude-bottle.yaml": "" },
     cwd: "/home/u/work/deep",
     env: { XDG_CONFIG_HOME: "/home/u/work/conf" },
-    gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
-      message:
-        "/home/u/work/conf/claude-bottle/claude-bottle.yaml comes with the project, and nobody has approved what it grants",
-    },
+    gives: ["project /home/u/work/conf/claude-bottle/claude-bottle.yaml in /home/u/work"],
   },
   {
-    does: "refuses a link out of the config folder into the repository",
+    does: "takes a link out of the config folder into the repository for the project's",
     files: {
       ...GIT,
       "/home/u/work/m.yaml": "",
@@ -195,11 +172,52 @@ const CASES: readonly Case[] = [
     },
     cwd: "/home/u/work/deep",
     env: { XDG_CONFIG_HOME: "/etc/u" },
+    gives: ["project /etc/u/claude-bottle/claude-bottle.yaml in /home/u/work"],
+  },
+  {
+    does: "refuses a second file that counts as the project's",
+    files: {
+      ...GIT,
+      "/home/u/work/claude-bottle.yaml": "",
+      "/home/u/work/conf/claude-bottle/claude-bottle.yaml": "",
+    },
+    cwd: "/home/u/work/deep",
+    env: { XDG_CONFIG_HOME: "/home/u/work/conf" },
     gives: {
-      code: "project-manifest-untrusted",
-      exit: 1,
+      code: "manifest-ambiguous",
+      exit: 2,
       message:
-        "/etc/u/claude-bottle/claude-bottle.yaml comes with the project, and nobody has approved what it grants",
+        "There is more than one manifest: /home/u/work/conf/claude-bottle/claude-bottle.yaml and /home/u/work/claude-bottle.yaml",
+    },
+  },
+  {
+    does: "refuses a project's file that is a link out of the project",
+    files: { ...GIT, "/home/u/.netrc": "", "/home/u/work/claude-bottle.yaml": { link: "/home/u/.netrc" } },
+    cwd: "/home/u/work",
+    gives: {
+      code: "manifest-unreadable",
+      exit: 2,
+      message: "/home/u/work/claude-bottle.yaml is a link that leads out of the project",
+    },
+  },
+  {
+    does: "finds a project's file that is a link within the project",
+    files: {
+      ...GIT,
+      "/home/u/work/m.yaml": "",
+      "/home/u/work/claude-bottle.yaml": { link: "/home/u/work/m.yaml" },
+    },
+    cwd: "/home/u/work",
+    gives: ["project /home/u/work/claude-bottle.yaml in /home/u/work"],
+  },
+  {
+    does: "refuses another user's file in a project",
+    files: { ...GIT, "/home/u/work/claude-bottle.yaml": { uid: 1001 } },
+    cwd: "/home/u/work",
+    gives: {
+      code: "manifest-not-yours",
+      exit: 2,
+      message: "/home/u/work/claude-bottle.yaml belongs to neither you nor root, so others may change it",
     },
   },
   {
@@ -260,7 +278,10 @@ for (const { does, files, cwd = "/", env = {}, manifestFile, gives, ...rest } of
       manifestFile,
     });
     if (!("code" in gives)) {
-      assert.deepEqual((await found).map((file) => file.path), gives);
+      const shown = (await found).map((file) =>
+        file.origin === "project" ? `project ${file.path} in ${file.root}` : file.path
+      );
+      assert.deepEqual(shown, gives);
       return;
     }
     const error: unknown = await found.then(() => undefined, (error: unknown) => error);

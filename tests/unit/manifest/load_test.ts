@@ -100,12 +100,13 @@ for (const name of ["original.json", "original.yaml"]) {
     assert.deepEqual([...manifest.agents.values()], [
       {
         name: "gitea-dev",
+        extends: undefined,
         bottle: "gitea-dev",
         skills: ["code-review"],
         prompt: "You review pull requests.\n",
         command,
       },
-      { name: "bare", bottle: "default", skills: [], prompt: "", command },
+      { name: "bare", extends: undefined, bottle: "default", skills: [], prompt: "", command },
     ]);
   });
 }

@@ -34,5 +34,4 @@ Deno.test("manifestJsonSchema() knows what must be there and what is filled in",
     all.find((schema) => isRecord(schema["properties"]) && Object.hasOwn(schema["properties"], key));
   assert.deepEqual(withKey("Host")?.["required"], ["Host", "IdentityFile"]);
   assert.deepEqual(withKey("command")?.["required"], undefined);
-  assert.deepEqual(withKey("skills")?.["required"], ["bottle"]);
 });
