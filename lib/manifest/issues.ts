@@ -11,11 +11,20 @@ type Issue = z.core.$ZodIssue;
 /** The most problems of one kind that are worked out: a file that is no manifest at all has no end of them. */
 export const FOUND_LIMIT = 500;
 
-/** What a schema finds wrong with a file, each thing at its place. */
-export function problemsOf(source: Source, schema: z.ZodType): readonly Found[] {
+/** A file's content with the defaults filled in, or what a schema finds wrong with it, each thing at its place. */
+export type Checking<T> =
+  | { readonly data: T; readonly found: readonly [] }
+  | { readonly data: undefined; readonly found: readonly Found[] };
+
+/** Checks a whole file. Never throws. */
+export function checkSource<T>(source: Source, schema: z.ZodType<T>): Checking<T> {
   const result = schema.safeParse(source.value);
-  if (result.success) return [];
-  const issues = result.error.issues.slice(0, FOUND_LIMIT).flatMap((issue) => flatten(issue, []));
+  if (result.success) return { data: result.data, found: [] };
+  return { data: undefined, found: problemsOf(result.error, { source, schema }) };
+}
+
+function problemsOf(error: z.ZodError, { source, schema }: Context): readonly Found[] {
+  const issues = error.issues.slice(0, FOUND_LIMIT).flatMap((issue) => flatten(issue, []));
   const slips = new Set(
     issues.filter(({ issue }) => issue.code === "unrecognized_keys").map(({ path }) => pathText(path)),
   );
@@ -46,6 +55,11 @@ export function problemAt(
   return { path, problem: { message: shown, where, ...(hint === undefined ? {} : { hints: [hint] }) } };
 }
 
+interface Context {
+  readonly source: Source;
+  readonly schema: z.ZodType;
+}
+
 interface PlacedIssue {
   readonly path: Path;
   readonly issue: Issue;
@@ -71,7 +85,7 @@ function misses(issue: Issue): boolean {
 
 function found(
   { path, issue }: PlacedIssue,
-  context: { readonly source: Source; readonly schema: z.ZodType },
+  context: Context,
 ): readonly Found[] {
   const { source, schema } = context;
   switch (issue.code) {
@@ -114,7 +128,7 @@ function about(message: string, value: unknown): string {
 
 function unknownKey(
   what: { readonly path: Path; readonly key: string },
-  context: { readonly source: Source; readonly schema: z.ZodType },
+  context: Context,
 ): Found {
   const known = knownKeys(context.schema, what.path.slice(0, -1));
   const near = nearest(what.key, known);

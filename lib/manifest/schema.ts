@@ -211,6 +211,8 @@ export const manifestSchema = z.strictObject({
   agents: z.record(z.string(), agentSchema).default({}).describe("Agents by name"),
 }).describe("A claude-bottle manifest");
 
+/** A file as it says it, with the defaults filled in. */
+export type ManifestEntries = z.output<typeof manifestSchema>;
 /** A bottle as its file says it, with the defaults filled in. */
 export type BottleEntry = z.output<typeof bottleSchema>;
 /** An agent as its file says it, with the defaults filled in. */

@@ -1,7 +1,7 @@
 import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
 import { checkHost } from "./hosts.ts";
-import { type Found, FOUND_LIMIT, isMapping, problemAt, problemsOf, valueAt } from "./issues.ts";
+import { checkSource, type Found, FOUND_LIMIT, isMapping, problemAt, valueAt } from "./issues.ts";
 import {
   effectiveValue,
   type Entries,
@@ -15,7 +15,7 @@ import { checkAgentName, type Checked, checkName, nameSlug } from "./names.ts";
 import { type Path, pathText } from "./node.ts";
 import { quoted } from "./text.ts";
 import { toAgent, toBottle } from "./resolve.ts";
-import { agentSchema, bottleSchema, manifestSchema } from "./schema.ts";
+import { agentSchema, bottleSchema, type ManifestEntries, manifestSchema } from "./schema.ts";
 import type { Source } from "./source.ts";
 
 /** A file that could be read. */
@@ -38,7 +38,8 @@ export function validate(
   options: { readonly complete: boolean; readonly project?: Project | undefined },
 ): Validation {
   const sources = files.map(({ source }) => source);
-  const found = sources.flatMap(fileProblems);
+  const checked = new Map(sources.map((source) => [source, checkSource(source, manifestSchema)]));
+  const found = sources.flatMap((source) => [...checked.get(source)?.found ?? [], ...badKeys(source)]);
   const entries = { bottles: entriesOf("bottles", sources), agents: entriesOf("agents", sources) };
   const bottles = lineagesOf("bottles", entries.bottles, options);
   const agents = lineagesOf("agents", entries.agents, options);
@@ -58,17 +59,18 @@ export function validate(
     kind: "valid",
     manifest: manifestOf(files, {
       lineages: [...bottles.lineages, ...agents.lineages],
+      checked: new Map([...checked].map(([source, { data }]) => [source, data])),
       project: options.project,
     }),
   };
 }
 
-function fileProblems(source: Source): readonly Found[] {
+/** Names that cannot be. */
+function badKeys(source: Source): readonly Found[] {
   const bottles = keysAt(source, ["bottles"]).flatMap((name) =>
     badNames(source, { path: ["bottles", name, "env"], check: checkEnvName })
   );
   return [
-    ...problemsOf(source, manifestSchema),
     ...badNames(source, { path: ["bottles"], check: checkName }),
     ...badNames(source, { path: ["agents"], check: checkAgentName }),
     ...bottles,
@@ -218,9 +220,17 @@ function sameSlugs(kind: EntryKind, entries: Entries): readonly Found[] {
   return found;
 }
 
+function alone({ layers }: Lineage): boolean {
+  return layers.length === 1;
+}
+
 function manifestOf(
   files: readonly ValidSource[],
-  what: { readonly lineages: readonly Lineage[]; readonly project: Project | undefined },
+  what: {
+    readonly lineages: readonly Lineage[];
+    readonly checked: ReadonlyMap<Source, ManifestEntries | undefined>;
+    readonly project: Project | undefined;
+  },
 ): Manifest {
   const bottles = new Map<string, Bottle>();
   const agents = new Map<string, Agent>();
@@ -228,9 +238,11 @@ function manifestOf(
   for (const lineage of what.lineages) {
     const { kind, name } = lineage;
     byName[kind].set(name, lineage);
-    const value = effectiveValue(lineage);
-    if (kind === "bottles") bottles.set(name, toBottle(name, bottleSchema.parse(value)));
-    else agents.set(name, toAgent(name, agentSchema.parse(value)));
+    const own = alone(lineage) ? what.checked.get(lineage.layers[0].source) : undefined;
+    // Defaults count below what is taken over, so that a whole line is put together without them.
+    if (kind === "bottles") {
+      bottles.set(name, toBottle(name, own?.bottles[name] ?? bottleSchema.parse(effectiveValue(lineage))));
+    } else agents.set(name, toAgent(name, own?.agents[name] ?? agentSchema.parse(effectiveValue(lineage))));
   }
   const listed: readonly ManifestFile[] = files.map(({ source, digest }) => ({ path: source.file, digest }));
   return {
