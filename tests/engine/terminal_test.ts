@@ -26,6 +26,8 @@ const KEYS = await Deno.readTextFile(new URL("../testdata/engine/keys.pl", impor
 
 /** A program that takes the terminal for itself and tells each byte. */
 const TELLS_KEYS = ["perl", "-e", KEYS];
+/** It begins; the engine may tell it the window's size only afterwards. */
+const READY = /^(ready|size) 40 120$/m;
 /** What it switches on. */
 const SWITCHED_ON = ["screen", "hidden", "pointer"];
 const SHELL = ["bash", "--norc", "-i"];
@@ -59,7 +61,7 @@ for (const runtime of ["runc", "runsc"] as const) {
       await bench.manifest({ agent: { command: TELLS_KEYS } });
       await using terminal = new TmuxTerminal();
       await terminal.run(onTerminal(bench, startArguments(bench, "--runtime", runtime)));
-      await terminal.shows(/^ready 40 120$/m);
+      await terminal.shows(READY);
       assert.deepEqual(await terminal.modes(), SWITCHED_ON);
 
       // The client's own keys to detach would keep Ctrl-P until another key comes.
@@ -167,7 +169,7 @@ Deno.test({
     ) {
       await using terminal = new TmuxTerminal();
       await terminal.run(onTerminal(bench, ["attach", bench.agent, "--manifest", bench.manifestFile]));
-      await terminal.shows(/^ready 40 120$/m);
+      await terminal.shows(READY);
       assert.deepEqual(await terminal.modes(), SWITCHED_ON);
       // The agent and the leader of its session.
       assert.equal(await running(), "2");
@@ -203,7 +205,7 @@ Deno.test({
     // The shell that waits for it would end by them.
     const start = onTerminal(bench, startArguments(bench, "--runtime", "runc"), { PATH: path });
     await terminal.run(`trap : INT QUIT; ${start}`);
-    await terminal.shows(/^ready 40 120$/m);
+    await terminal.shows(READY);
     const program = await processOf(bench, "start");
 
     Deno.kill(program, "SIGTERM");
