@@ -73,6 +73,8 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly Layer[]>> = {
   "@stricli/core": ["cli", "tests"],
   "js-yaml": ["manifest", "manifest/diagnostics", "tests"],
   "fast-check": ["tests"],
+  "tldts": ["manifest"],
+  "tldts/dist/index.esm.min.js": ["manifest"],
 };
 
 /** The members of `Deno` that touch nothing outside the process. */

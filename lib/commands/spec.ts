@@ -5,7 +5,7 @@ import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowli
 import type { EgressProxy } from "../egress/proxy.ts";
 import { pipelock } from "../egress/pipelock/pipelock.ts";
 import { squid } from "../egress/squid/squid.ts";
-import { EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
@@ -199,7 +199,7 @@ function requireClaudeFor(agent: Agent, wants: readonly string[]): void {
   if (wants.length === 0) return;
   throw new Failure(
     "not-claude",
-    `${wants.join(" and ")} is for Claude Code, but ${agent.name} runs ${agent.command[0]}`,
+    `${wants.join(" and ")} is for Claude Code, but ${agent.name} runs ${oneLine(agent.command[0] ?? "")}`,
     {
       hints: ["Give the command's own arguments after `--`"],
       exit: EXIT.usage,

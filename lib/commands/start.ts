@@ -3,7 +3,7 @@ import { resolveEnv } from "../bottle/env.ts";
 import type { BottlePlan } from "../bottle/plan.ts";
 import { planJson, PREFLIGHT_LABELS, preflightText, stepsText } from "../bottle/render.ts";
 import type { BottleSpec } from "../bottle/spec.ts";
-import { EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import type { Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { Terminal } from "../host/terminal.ts";
@@ -179,10 +179,14 @@ export function requireTerminalFor(
 ): void {
   if (spec.mode === "headless") return;
   if (host.terminal.stdinIsTerminal && host.terminal.stdoutIsTerminal) return;
-  throw new Failure("no-terminal", `${spec.command[0]} needs a terminal: stdin or stdout is none`, {
-    hints: ["Run it headless with `--prompt TEXT`"],
-    exit: EXIT.usage,
-  });
+  throw new Failure(
+    "no-terminal",
+    `${oneLine(spec.command[0] ?? "")} needs a terminal: stdin or stdout is none`,
+    {
+      hints: ["Run it headless with `--prompt TEXT`"],
+      exit: EXIT.usage,
+    },
+  );
 }
 
 async function run(

@@ -28,9 +28,15 @@ export function checkDisk(text: string): Checked<number> {
   return size.kind === "good" && size.value < 16 * 1024 ** 2 ? bad("must be at least 16m") : size;
 }
 
+/** Engines count billionths of a processor, and refuse what is finer. */
+const CPU_DECIMALS = 9;
+
 /** A number of processors. */
 export function checkCpus(cpus: number): Checked<number> {
-  return cpus >= 0.01 && cpus <= 1024 ? good(cpus) : bad("must be a number from 0.01 to 1024");
+  if (!(cpus >= 0.01 && cpus <= 1024)) return bad("must be a number from 0.01 to 1024");
+  return Number(cpus.toFixed(CPU_DECIMALS)) === cpus
+    ? good(cpus)
+    : bad(`must have at most ${CPU_DECIMALS} decimals`, `Write \`${Number(cpus.toFixed(2))}\``);
 }
 
 /** A number of processes: gVisor itself takes more than 48 to start. */

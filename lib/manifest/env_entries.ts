@@ -1,15 +1,26 @@
-import { bad, type Checked, checkText, good } from "./names.ts";
+import { bad, type Checked, checkText, good, tooLong, tooManyBytes } from "./names.ts";
 import type { EnvSource } from "./model.ts";
 
 /** The form of a whole value that is taken from the host. */
 const HOST_VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 const OURS = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
 
-/** The name of an environment variable of the agent. */
+/** Longer than any program's. */
+const NAME_LIMIT = 255;
+/** The most bytes of `NAME=VALUE`: Linux refuses to start a program with a longer string. */
+const ENTRY_LIMIT = 131_071;
+
+/**
+ * The name of an environment variable of the agent. `LD_PRELOAD`, `PATH`, `BASH_ENV` and their kin are as good as any
+ * other: they reach the agent's own command, never a process of the host, of root in the bottle, or of the engine's
+ * client.
+ */
 export function checkEnvName(name: string): Checked<string> {
+  if (name === "") return bad("must not be empty");
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     return bad("must have letters, digits and `_` only, and not begin with a digit");
   }
+  if (name.length > NAME_LIMIT) return bad(`must have at most ${NAME_LIMIT} characters`);
   if (OURS.includes(name.toUpperCase())) {
     return bad(
       "is set by claude-bottle itself, so that all traffic goes through the sidecar",
@@ -21,7 +32,14 @@ export function checkEnvName(name: string): Checked<string> {
 
 /** The value of an environment variable as a manifest writes it. */
 export function checkEnvText(text: string): Checked<string> {
-  return checkText(text);
+  const checked = checkText(text);
+  if (checked.kind === "bad") return checked;
+  if (tooLong(text, ENTRY_LIMIT)) return tooManyBytes(ENTRY_LIMIT);
+  // deno-lint-ignore no-control-regex -- a question is one line of a terminal
+  if (text.startsWith("?") && /[\u0000-\u001f\u007f]/.test(text.slice(1).trim())) {
+    return bad("is a question, and must be one line without control characters");
+  }
+  return checked;
 }
 
 /** A secret that is fetched on the host. */

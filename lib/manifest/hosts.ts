@@ -2,6 +2,8 @@ import { bad, type Checked, good } from "./names.ts";
 
 const OCTET = /^(0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+/** What leaves no trace in a name, but for the two joiners that some languages spell with. */
+const UNSEEN = /(?![\u200c\u200d])\p{Cf}/u;
 const EXAMPLE = "Write a name such as `git.example.com`, or `*.example.com` for it and all names below it";
 
 /** An IPv4 address in its one canonical form. */
@@ -23,7 +25,7 @@ export function checkHostname(text: string): Checked<string> {
   const wrong = misplaced(text);
   if (wrong !== undefined) return wrong;
   const name = asciiName(text);
-  if (name === undefined) return bad("is not a host name", EXAMPLE);
+  if (name === undefined) return noAsciiName(text);
   if (/^[\d.]+$/.test(name)) return addressRefused();
   const labels = name.split(".");
   const last = labels.at(-1) ?? "";
@@ -47,11 +49,23 @@ export function checkSshHostname(text: string): Checked<string> {
   return checkHostname(text);
 }
 
+function noAsciiName(text: string): Checked<never> {
+  // deno-lint-ignore no-control-regex -- all of ASCII is meant
+  if (/^[\u0000-\u007f]*$/.test(text)) return bad("is not a host name", EXAMPLE);
+  return bad(
+    "is not a host name: it has no form in ASCII (punycode), which is what names are looked up in",
+    EXAMPLE,
+  );
+}
+
 /** More than a name, each with its own reason. */
 function misplaced(text: string): Checked<never> | undefined {
   if (text === "") return bad("must not be empty");
   if (text.length > 1000) return bad("is too long for a host name");
   if (/\s/.test(text)) return bad("is not a host name: it contains a space", EXAMPLE);
+  if (UNSEEN.test(text)) {
+    return bad("is not a host name: it contains a character that cannot be seen", EXAMPLE);
+  }
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text)) {
     const host = hostOfUrl(text);
     return bad("is a URL, where a host name is wanted", host === undefined ? EXAMPLE : `Write \`${host}\``);

@@ -3,6 +3,7 @@ import { BUILTIN_FILE, BUILTIN_MANIFEST } from "./builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "./discover.ts";
 import type { Files } from "../host/files.ts";
 import type { Manifest, Project } from "./model.ts";
+import { suffixProblems } from "./public_suffixes.ts";
 import { MANIFEST_BYTES, readSource } from "./source.ts";
 import { validate, type ValidSource } from "./validate.ts";
 
@@ -41,6 +42,7 @@ export async function parseManifest(files: readonly ManifestBytes[], project?: P
   }
   const validation = validate(sources, { complete: sources.length === files.length, project });
   if (validation.kind === "invalid") problems.push(...validation.problems);
+  problems.push(...await suffixProblems(sources.map(({ source }) => source)));
   if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
   throw manifestInvalid(inOrder(problems, files));
 }

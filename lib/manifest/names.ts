@@ -57,6 +57,12 @@ export function checkNetwork(name: string): Checked<string> {
 
 /** A Debian package's name, without version or architecture. */
 export function checkPackage(name: string): Checked<string> {
+  if (/^[a-z0-9][a-z0-9+.-]+-$/.test(name)) {
+    return bad(
+      "ends with a dash, with which apt would remove the package",
+      `Write \`${name.replace(/-+$/, "")}\``,
+    );
+  }
   if (/^[a-z0-9][a-z0-9+.-]+$/.test(name) && name.length <= 128) return good(name);
   return bad("is not a Debian package's name: lower-case letters, digits, `+`, `.` and `-`, at least two");
 }
@@ -68,6 +74,7 @@ export function checkSshWord(word: string): Checked<string> {
   if (word.length > 253 || !/^[A-Za-z0-9._-]+$/.test(word)) {
     return bad("may contain letters, digits, `.`, `_` and `-` only");
   }
+  if (!/[A-Za-z0-9]/.test(word)) return bad("must contain a letter or digit");
   return good(word);
 }
 
@@ -87,20 +94,98 @@ export function checkImage(reference: string): Checked<string> {
   );
 }
 
-/** A path on the host. */
+/** The most bytes of a path: Linux refuses longer ones (PATH_MAX, its terminator included). */
+const PATH_LIMIT = 4095;
+/** The most bytes of one word of a command: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
+const WORD_LIMIT = 131_071;
+
+/** A path on the host, absolute, from the home folder (`~/`), or from the manifest's own folder. */
 export function checkPath(path: string): Checked<string> {
   if (path === "") return bad("must not be empty");
   // deno-lint-ignore no-control-regex -- they belong in no path that is written by hand
   if (/[\u0000-\u001f\u007f]/.test(path)) return bad("must not contain control characters");
-  return good(path);
+  if (!path.isWellFormed()) return halfCharacter();
+  if (path === "~" || path === "~/") return bad("is your home folder, where a file is wanted");
+  const [, user] = /^~([^/]+)/.exec(path) ?? [];
+  if (user !== undefined) {
+    const hint =
+      "Write the whole path, or `~/…` for your own home; a file whose name begins with `~` is `./~…`";
+    return bad("begins with another user's home, which is not looked up", hint);
+  }
+  const [variable, name] = /^\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?(?=\/)/.exec(path) ?? [];
+  if (variable !== undefined) {
+    const rest = path.slice(variable.length + 1);
+    return bad(
+      "begins with a variable, which paths do not take",
+      name === "HOME" ? `Write \`~/${rest}\`` : "Write the whole path, or `~/…` for your own home",
+    );
+  }
+  return tooLong(path, PATH_LIMIT) ? tooManyBytes(PATH_LIMIT) : good(path);
 }
 
 /** Text that a process can be given. */
 export function checkText(text: string): Checked<string> {
-  return text.includes("\0") ? bad("must not contain a NUL character") : good(text);
+  if (text.includes("\0")) return bad("must not contain a NUL character");
+  return text.isWellFormed() ? good(text) : halfCharacter();
 }
 
 /** One word of a command. */
 export function checkWord(word: string): Checked<string> {
-  return word === "" ? bad("must not be empty") : checkText(word);
+  if (word === "") return bad("must not be empty");
+  return tooLong(word, WORD_LIMIT) ? tooManyBytes(WORD_LIMIT) : checkText(word);
+}
+
+/** JSON can write what no file and no process can hold; it would become another character on its way. */
+function halfCharacter(): Checked<never> {
+  return bad("must not contain half a character (`\\ud800` to `\\udfff` without its other half)");
+}
+
+/** Whether a text has more than `limit` bytes in UTF-8. */
+export function tooLong(text: string, limit: number): boolean {
+  // A code unit is at most three bytes.
+  return text.length * 3 > limit && new TextEncoder().encode(text).length > limit;
+}
+
+/** What is said of a text that {@link tooLong} refuses. */
+export function tooManyBytes(limit: number): Checked<never> {
+  return bad(`is longer than the ${limit} bytes Linux allows`);
+}
+
+/** Headers that belong to a connection or to a message's form: whoever sets one changes what the request is, and to whom. */
+const RESERVED_HEADERS = [
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "expect",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** How a secret is put into a request. */
+export function checkInjectionForm(form: string): Checked<string> {
+  if (!/^(bearer|basic:[A-Za-z0-9._@-]{1,128}|header:[A-Za-z0-9-]{1,128})$/.test(form)) {
+    return bad("must be `bearer`, `basic:USER` or `header:NAME`");
+  }
+  const header = /^header:(.*)$/.exec(form)?.[1]?.toLowerCase();
+  if (header === undefined) return good(form);
+  if (RESERVED_HEADERS.includes(header) || header.startsWith("proxy-")) {
+    return bad(
+      "names a header that is about the connection or the message, not about who asks",
+      "Name the header that the host reads a key from, such as `header:X-Api-Key`",
+    );
+  }
+  return /^[a-z0-9]/.test(header) ? good(form) : bad("names a header that begins with a dash");
+}
+
+/** What may be asked of an inspected host: a method and a path. */
+export function checkRule(rule: string): Checked<string> {
+  return /^[A-Z]{1,20} \/[\x21-\x7e]{0,1000}$/.test(rule)
+    ? good(rule)
+    : bad("is not a rule", "Write a method and a path, such as `POST /v1/messages`");
 }

@@ -1,15 +1,17 @@
 import * as z from "zod";
 import { checkCpus, checkDisk, checkMemory, checkPids, checkPort } from "./amounts.ts";
-import { checkEnvText } from "./env_entries.ts";
+import { checkEnvName, checkEnvText } from "./env_entries.ts";
 import { checkHost, checkHostname, checkSshHostname, isAddress } from "./hosts.ts";
 import { checkKnownHostKey } from "./known_host_keys.ts";
 import {
   bad,
   type Checked,
   checkImage,
+  checkInjectionForm,
   checkNetwork,
   checkPackage,
   checkPath,
+  checkRule,
   checkSkill,
   checkSshWord,
   checkText,
@@ -99,26 +101,20 @@ const sshEntry = z.strictObject({
 }).describe("One SSH identity");
 
 const rule = text(
-  (value) =>
-    /^[A-Z]{1,20} \/[\x21-\x7e]{0,1000}$/.test(value)
-      ? good(value)
-      : bad("is not a rule", "Write a method and a path, such as `POST /v1/messages`"),
+  checkRule,
   "A method and a path",
 );
 
 const injection = z.strictObject({
   env: text(
-    (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? good(value) : bad("is not a variable's name"),
+    checkEnvName,
     "The bottle's variable that holds the placeholder",
   ),
   secret: z.union([text(checkEnvText, "`${NAME}` or `?text`"), secret]).describe(
     "Where the secret comes from",
   ),
   as: text(
-    (value) =>
-      /^(bearer|basic:[A-Za-z0-9._@-]+|header:[A-Za-z0-9-]+)$/.test(value)
-        ? good(value)
-        : bad("must be `bearer`, `basic:USER` or `header:NAME`"),
+    checkInjectionForm,
     "How the secret is put into a request",
   ),
 }).describe("A secret that only the sidecar holds");
@@ -197,7 +193,7 @@ export const agentSchema = z.strictObject({
   skills: z.array(text(checkSkill, "A skill's name")).superRefine(distinct).default([])
     .describe("Claude Code skills of the host that are copied into the bottle"),
   prompt: text(checkText, "Appended to the agent's system prompt").default(""),
-  command: z.array(text(checkWord, "One word")).superRefine(reasons(nonEmpty)).default([...DEFAULT_COMMAND])
+  command: z.array(text(checkWord, "One word")).superRefine(reasons(program)).default([...DEFAULT_COMMAND])
     .describe("The agent's command, as a list of words"),
 }).superRefine((agent, context) => {
   if (agent.bottle === undefined && agent.extends === undefined) {

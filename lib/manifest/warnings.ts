@@ -1,0 +1,179 @@
+import type { Problem, Where } from "../errors.ts";
+import type { Agent, AllowedHost, Bottle, Manifest, SshEntry } from "./model.ts";
+import { type Path, pathText } from "./node.ts";
+import { looksSecret, looksSecretAs } from "./secret_looks.ts";
+import { quoted } from "./text.ts";
+
+/** What a person should know of a manifest that can be used as it is. */
+interface Warning {
+  readonly path: Path;
+  readonly message: string;
+  readonly hint: string;
+  /** Whether its line holds what nobody should see. */
+  readonly secret?: true;
+}
+
+/**
+ * What a manifest allows that is most likely more, or something else, than was meant. Pure; in the manifest's order.
+ * No line with what looks like a secret is shown: not even the source line of another warning.
+ */
+export function manifestWarnings(manifest: Manifest): readonly Problem[] {
+  const warnings = [
+    ...[...manifest.bottles.values()].flatMap((bottle) => [
+      ...unusedWarnings(manifest, bottle),
+      ...envWarnings(bottle),
+      ...bottle.ssh.flatMap((entry, index) => sshWarnings(entry, ["bottles", bottle.name, "ssh", index])),
+      ...bottle.egress.allowlist.flatMap((host, index) =>
+        hostWarnings(host, ["bottles", bottle.name, "egress", "allowlist", index])
+      ),
+      ...privateWarnings(bottle),
+    ]),
+    ...[...manifest.agents.values()].flatMap(agentWarnings),
+  ];
+  const placed = warnings.map((warning) => ({ ...warning, where: manifest.where(warning.path) }));
+  const hidden = new Set(placed.filter(({ secret }) => secret).map(({ where }) => lineOf(where)));
+  return once(placed).map(({ path, message, hint, where }) => ({
+    message: `${pathText(path)}: ${message}`,
+    hints: [hint],
+    ...(where === undefined ? {} : { where: hidden.has(lineOf(where)) ? withoutSnippet(where) : where }),
+  }));
+}
+
+/** A value that several bottles take over stands in one place. */
+function once<T extends { readonly message: string; readonly where: Where | undefined }>(
+  warnings: readonly T[],
+): readonly T[] {
+  const seen = new Set<string>();
+  return warnings.filter(({ message, where }) => {
+    if (where === undefined) return true;
+    const key = `${lineOf(where)}:${where.column}:${message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function lineOf(where: Where | undefined): string {
+  return `${where?.file}:${where?.line}`;
+}
+
+function withoutSnippet({ snippet: _, ...where }: Where): Where {
+  return where;
+}
+
+function unusedWarnings({ agents, bottles }: Manifest, { name }: Bottle): readonly Warning[] {
+  const isUsed = [...agents.values()].some(({ bottle }) => bottle === name) ||
+    [...bottles.values()].some((bottle) => bottle.extends === name);
+  return isUsed ? [] : [{
+    path: ["bottles", name],
+    message: "no agent uses this bottle",
+    hint: `Name it where an agent is defined, \`bottle: ${name}\`, or remove it`,
+  }];
+}
+
+const SECRET = {
+  message: "looks like a secret, and whoever can read this file has it",
+  secret: true,
+} as const;
+
+function envWarnings({ name: bottle, env }: Bottle): readonly Warning[] {
+  return [...env].flatMap(([name, source]): readonly Warning[] => {
+    const path = ["bottles", bottle, "env", name];
+    if (source.kind === "command") return commandWarnings(source.argv, [...path, "secret", "command"]);
+    if (source.kind !== "literal") return [];
+    if (looksSecretAs(name, source.value)) {
+      const hint =
+        `Take it from the host, \`${name}: \${${name}}\`, be asked for it, \`${name}: "?"\`, or fetch it with \`{ secret: … }\``;
+      return [{ ...SECRET, path, hint }];
+    }
+    if (/\$\{[A-Za-z_]|^\$[A-Za-z_][A-Za-z0-9_]*(\/|$)/.test(source.value)) {
+      return [{
+        path,
+        message: "is taken as it stands, with its `$`",
+        hint: "A variable of the host is the whole value: `${NAME}`, with nothing before or behind it",
+      }];
+    }
+    return [];
+  });
+}
+
+function commandWarnings(words: readonly string[], path: Path): readonly Warning[] {
+  const hint = "Give the secret to the program in another way, such as a variable or a file";
+  return words.flatMap((word, index) =>
+    looksSecret(word) ? [{ ...SECRET, path: [...path, index], hint }] : []
+  );
+}
+
+function sshWarnings({ hostname, port, knownHostKeys, unpinned }: SshEntry, path: Path): readonly Warning[] {
+  const scan = port === 22 ? `ssh-keyscan ${hostname}` : `ssh-keyscan -p ${port} ${hostname}`;
+  const give = `\`${scan}\` prints it for \`KnownHostKey\`; compare it with what the host's owner publishes`;
+  if (knownHostKeys.length > 0) {
+    return unpinned
+      ? [{
+        path: [...path, "unpinned"],
+        message: "does nothing beside a KnownHostKey",
+        hint: "Remove it",
+      }]
+      : [];
+  }
+  if (unpinned) {
+    const message = "whoever answers in that host's place is believed when nobody can be asked";
+    return [{ path: [...path, "unpinned"], message, hint: give }];
+  }
+  const message =
+    "has no KnownHostKey, so each launch asks whether the host's key is right, and a headless one refuses";
+  return [{ path, message, hint: give }];
+}
+
+/** What people write who mean their own machine. */
+const OWN_MACHINE = /^(localhost|.+\.localhost|host\.docker\.internal)$/;
+
+function hostWarnings({ host, http, inject }: AllowedHost, path: Path): readonly Warning[] {
+  const warnings: Warning[] = [];
+  if (host.startsWith("*.")) {
+    warnings.push({
+      path,
+      message: `${quoted(host)} allows every name below ${
+        host.slice(2)
+      }: whoever can make one receives what is sent there`,
+      hint: "List the names that are needed, unless all of them are yours",
+    });
+  } else if (OWN_MACHINE.test(host)) {
+    warnings.push({
+      path,
+      message: `${quoted(host)} is not this machine to a bottle, and nothing is reached by that name`,
+      hint: "Run the service in a container, and give the bottle its network with `egress.networks`",
+    });
+  }
+  if (http) {
+    warnings.push({
+      path: [...path, "http"],
+      message: "plain HTTP can be read and changed by anybody on the way",
+      hint: "Remove it where the host answers on HTTPS",
+    });
+  }
+  if (inject?.secret.kind === "literal") {
+    const hint = "Take it from the host, `${NAME}`, be asked for it, `?`, or fetch it with a command or file";
+    warnings.push({ ...SECRET, path: [...path, "inject", "secret"], hint });
+  }
+  return warnings;
+}
+
+function privateWarnings({ name, egress }: Bottle): readonly Warning[] {
+  return egress.private.flatMap((host, index) =>
+    host.startsWith("*.")
+      ? [{
+        path: ["bottles", name, "egress", "private", index],
+        message: `${quoted(host)} lets every name below ${host.slice(2)} lead into your own network`,
+        hint: "List the names that do",
+      }]
+      : []
+  );
+}
+
+function agentWarnings({ name, prompt, command }: Agent): readonly Warning[] {
+  const path = ["agents", name];
+  const hint = "Give it to the agent with its bottle's `env`, as `${NAME}`";
+  return [
+    ...(looksSecret(prompt) ? [{ ...SECRET, path: [...path, "prompt"], hint }] : []),
+    ...commandWarnings(command, [...path, "command"]).map((warning) => ({ ...warning, hint })),
+  ];
+}
