@@ -22,6 +22,8 @@ export interface Where {
 
 /** One thing that is wrong, for failures that report several at once. */
 export interface Problem {
+  /** The value that it is about, as in `bottles.dev.ssh[0].Port`; the message then begins with it. */
+  readonly path?: string;
   readonly message: string;
   readonly hints?: readonly string[];
   readonly where?: Where;

@@ -66,8 +66,10 @@ export function refuseUnavailable(
 
 function at(manifest: Manifest, what: { readonly path: Path; readonly message: string }): Problem {
   const where = manifest.where(what.path);
+  const path = pathText(what.path);
   return {
-    message: `${pathText(what.path)}: ${what.message}`,
+    path,
+    message: `${path}: ${what.message}`,
     ...(where === undefined ? {} : { where }),
   };
 }

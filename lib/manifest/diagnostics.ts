@@ -3,8 +3,16 @@ import { oneLine, type Problem, type Where } from "../errors.ts";
 /** The most columns of a source line that are shown. */
 const SNIPPET_COLUMNS = 100;
 
+/** East Asian wide characters that are no emoji; what is an emoji by itself is wide as well. */
 const WIDE =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18d8f}\u{1aff0}-\u{1b2fb}\u{20000}-\u{3fffd}]$/u;
+const EMOJI = /^(?!\p{Regional_Indicator})\p{Emoji_Presentation}$/u;
+/** Marks, and the vowels and finals of Hangul that are drawn into the syllable before them. */
+const NO_WIDTH = /^[\p{Mn}\p{Me}\u1160-\u11ff\ud7b0-\ud7fb]$/u;
+/** Makes an emoji of the sign before it, as in the keycaps. */
+const EMOJI_SELECTOR = "\ufe0f";
+const SKIN_TONE = /^\p{Emoji_Modifier}$/u;
+const TAKES_SKIN_TONE = /^\p{Emoji_Modifier_Base}$/u;
 
 /**
  * A problem as plain text without a line feed at its end: where and what, the source line with a caret under
@@ -41,7 +49,10 @@ function window(all: readonly string[], start: number): { cells: readonly string
   return { cells, from };
 }
 
-/** One code point as a terminal may have it: tabs as a space, what cannot be seen as a dot. */
+/**
+ * One code point as a terminal may have it: tabs as a space, what cannot be seen as a dot. Of what joins
+ * emoji to one terminals make one sign or several; a dot is as wide everywhere.
+ */
 function shown(character: string): string {
   if (character === "\t") return " ";
   return /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]$/u.test(character) ? "·" : character;
@@ -53,10 +64,13 @@ export function displayWidth(text: string): number {
 }
 
 function columns(characters: readonly string[]): number {
-  return characters.reduce((sum, character) => sum + width(character), 0);
+  return characters.reduce((sum, character, index) => sum + width(character, characters[index - 1]), 0);
 }
 
-function width(character: string): number {
-  if (/^\p{M}$/u.test(character)) return 0;
-  return WIDE.test(character) ? 2 : 1;
+/** The columns that a code point adds to the one before it. Flags are two letters of one column each. */
+function width(character: string, before = ""): number {
+  if (character === EMOJI_SELECTOR) return /^\p{Emoji}$/u.test(before) ? 2 - width(before) : 0;
+  if (SKIN_TONE.test(character) && TAKES_SKIN_TONE.test(before)) return 0;
+  if (NO_WIDTH.test(character)) return 0;
+  return WIDE.test(character) || EMOJI.test(character) ? 2 : 1;
 }

@@ -1,15 +1,19 @@
-import * as z from "zod";
+import type * as z from "zod";
 import type { Problem } from "../errors.ts";
 import { nearest } from "./nearest.ts";
-import { type Path, pathText } from "./node.ts";
+import { FOUND_LIMIT, type Path, pathText } from "./node.ts";
 import { HINT } from "./schema.ts";
-import type { Source } from "./source.ts";
+import { isJson, type Source } from "./source.ts";
 import { quoted } from "./text.ts";
+import { typeHint } from "./type_hints.ts";
+import { lookalikeHint } from "./typography.ts";
+import { allKeys, keyAdvice } from "./unknown_keys.ts";
+import { beginning, isMapping, valueAt } from "./values.ts";
+
+export { FOUND_LIMIT } from "./node.ts";
+export { isMapping, valueAt } from "./values.ts";
 
 type Issue = z.core.$ZodIssue;
-
-/** The most problems of one kind that are worked out: a file that is no manifest at all has no end of them. */
-export const FOUND_LIMIT = 500;
 
 /** A file's content with the defaults filled in, or what a schema finds wrong with it, each thing at its place. */
 export type Checking<T> =
@@ -18,19 +22,46 @@ export type Checking<T> =
 
 /** Checks a whole file. Never throws. */
 export function checkSource<T>(source: Source, schema: z.ZodType<T>): Checking<T> {
-  const result = schema.safeParse(source.value);
+  const result = parsed(source, schema);
   if (result.success) return { data: result.data, found: [] };
-  return { data: undefined, found: problemsOf(result.error, { source, schema }) };
+  const context: Context = { source, schema, keys: allKeys(schema), meant: new Set() };
+  return { data: undefined, found: problemsOf(result.error, context) };
 }
 
-function problemsOf(error: z.ZodError, { source, schema }: Context): readonly Found[] {
+function problemsOf(error: z.ZodError, context: Context): readonly Found[] {
+  const { source } = context;
   const issues = error.issues.slice(0, FOUND_LIMIT).flatMap((issue) => flatten(issue, []));
-  const slips = new Set(
-    issues.filter(({ issue }) => issue.code === "unrecognized_keys").map(({ path }) => pathText(path)),
-  );
+  const [slips, others] = [
+    issues.filter(({ issue }) => issue.code === "unrecognized_keys"),
+    issues.filter(({ issue }) => issue.code !== "unrecognized_keys"),
+  ];
+  const slipped = new Set(slips.map(({ path }) => pathText(path)));
   // A mistyped key is what is wrong; that the right one is missing then needs no words.
-  return issues.filter(({ path, issue }) => issue.code !== "custom" || !slips.has(pathText(path)))
-    .flatMap((issue) => found(issue, { source, schema }));
+  return [
+    ...slips.flatMap((issue) => found(issue, context)),
+    ...others.filter(({ path, issue }) => issue.code !== "custom" || !slipped.has(pathText(path)))
+      .filter(({ path }) => !context.meant.has(pathText(path)) || valueAt(source.value, path) !== undefined)
+      .flatMap((issue) => found(issue, context)),
+  ];
+}
+
+/** From how many values on a manifest's beginning is looked at first: that may have problems enough. */
+const LARGE = 10_000;
+
+function parsed<T>(source: Source, schema: z.ZodType<T>): z.ZodSafeParseResult<T> {
+  if (source.root.size < LARGE) return schema.safeParse(source.value);
+  const names = new Set(allKeys(schema).map((path) => String(path.at(-1))));
+  const first = schema.safeParse(beginning(source.value, names));
+  const isEnough = !first.success && first.error.issues.length >= FOUND_LIMIT;
+  return isEnough ? first : schema.safeParse(source.value);
+}
+
+interface Context {
+  readonly source: Source;
+  readonly schema: z.ZodType;
+  readonly keys: readonly Path[];
+  /** The paths of the keys that mistyped ones stand for. */
+  readonly meant: Set<string>;
 }
 
 /** A problem and the path of the value it is about. */
@@ -38,6 +69,9 @@ export interface Found {
   readonly path: Path;
   readonly problem: Problem;
 }
+
+/** In a longer text, such as a prompt, typographic quotes are what is meant. */
+const LONGEST_WORD = 100;
 
 /** A problem with the value at a path. */
 export function problemAt(
@@ -51,13 +85,22 @@ export function problemAt(
 ): Found {
   const { path, message, hint } = what;
   const where = what.key ? source.whereKey(path) : source.where(path);
-  const shown = path.length === 0 ? message : `${pathText(path)}: ${message}`;
-  return { path, problem: { message: shown, where, ...(hint === undefined ? {} : { hints: [hint] }) } };
-}
-
-interface Context {
-  readonly source: Source;
-  readonly schema: z.ZodType;
+  const text = pathText(path);
+  const value = what.key ? path.at(-1) : valueAt(source.value, path);
+  const isWord = typeof value === "string" && value.length <= LONGEST_WORD;
+  const lookalike = isWord ? lookalikeHint(value) : undefined;
+  // With a wrong character in it a value says little of what else might be wrong.
+  const others = lookalike === undefined || hint?.startsWith("Did you mean") ? [hint] : [];
+  const hints = [lookalike, ...others].filter((one) => one !== undefined);
+  return {
+    path,
+    problem: {
+      ...(path.length === 0 ? {} : { path: text }),
+      message: path.length === 0 ? message : `${text}: ${message}`,
+      where,
+      ...(hints.length === 0 ? {} : { hints }),
+    },
+  };
 }
 
 interface PlacedIssue {
@@ -83,41 +126,43 @@ function misses(issue: Issue): boolean {
   return issue.path.length === 0 && issue.code === "invalid_type";
 }
 
-function found(
-  { path, issue }: PlacedIssue,
-  context: Context,
-): readonly Found[] {
-  const { source, schema } = context;
+function found({ path, issue }: PlacedIssue, context: Context): readonly Found[] {
+  const { source } = context;
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.slice(0, FOUND_LIMIT).map((key) =>
-        unknownKey({ path: [...path, key], key }, { source, schema })
-      );
+      return issue.keys.slice(0, FOUND_LIMIT).map((key) => unknownKey([...path, key], context));
     case "custom": {
       const hint: unknown = issue.params?.[HINT];
       const message = about(issue.message, valueAt(source.value, path));
-      return [problemAt(source, { path, message, hint: typeof hint === "string" ? hint : undefined })];
-    }
-    case "invalid_value": {
-      const words = issue.values.map(String);
-      const value = valueAt(source.value, path);
-      const near = typeof value === "string" ? nearest(value, words) : undefined;
-      const hint = near === undefined ? undefined : `Did you mean \`${near}\`?`;
       return [
-        problemAt(source, {
-          path,
-          message: `must be ${choice(words.map((word) => `\`${word}\``))}, found ${kind(value)}`,
-          hint,
-        }),
+        problemAt(source, { path, message, hint: joinedLines(source, path) ?? textOrNothing(hint) }),
       ];
     }
+    case "invalid_value":
+      return [wrongChoice(issue.values.map(String), { path, source })];
     case "invalid_type":
-      return [wrongType(source, { path, expected: expectedKind(issue.expected) })];
+      return [wrongType(context, { path, expected: expectedKind(issue.expected) })];
     case "invalid_union":
-      return [wrongType(source, { path, expected: alternatives(issue.errors) })];
+      return [wrongType(context, { path, expected: alternatives(issue.errors) })];
     default:
       return [problemAt(source, { path, message: issue.message })];
   }
+}
+
+function textOrNothing(hint: unknown): string | undefined {
+  return typeof hint === "string" ? hint : undefined;
+}
+
+/** YAML takes an item that lacks its comma, or is indented too deep, for more text of the one above. */
+function joinedLines(source: Source, path: Path): string | undefined {
+  const value = valueAt(source.value, path);
+  if (typeof path.at(-1) !== "number" || typeof value !== "string" || isJson(source.file)) return undefined;
+  const { length = 1, snippet = "", column } = source.where(path);
+  const isQuoted = /["']/.test([...snippet][column - 1] ?? "");
+  if (isQuoted || [...value.trimEnd()].length <= length) return undefined;
+  return / - /.test(value)
+    ? "Begin all items of the list in one column: the next line is taken for more of this one"
+    : "The next line is taken for more of this one: write a comma or a dash between them";
 }
 
 /** Puts the value before what is said of it. */
@@ -126,63 +171,67 @@ function about(message: string, value: unknown): string {
   return typeof value === "string" && value !== "" ? `${quoted(value)} ${message}` : message;
 }
 
-function unknownKey(
-  what: { readonly path: Path; readonly key: string },
-  context: Context,
+function unknownKey(path: Path, { source, schema, keys, meant }: Context): Found {
+  const advice = keyAdvice(path, { schema, keys, manifest: source.value });
+  if (advice.meant !== undefined) meant.add(pathText([...path.slice(0, -1), advice.meant]));
+  return problemAt(source, { path, message: "unknown key", hint: advice.hint, key: true });
+}
+
+/** What people call what is known here by another word. */
+const OTHER_WORDS: ReadonlyMap<string, string> = new Map([
+  ["gvisor", "gVisor is `runsc`"],
+  ["docker", "`auto` is gVisor where the engine has it, and else `runc`"],
+  ["default", "`auto` is gVisor where the engine has it, and else `runc`"],
+]);
+
+/** What is to be known of a field of which nothing near is written. */
+const FALLBACK: ReadonlyMap<string, string> = new Map([
+  ["identity", "`host` takes user.name and user.email from the host's git; other names go into `env`"],
+  ["proxy", "Every bottle has an egress proxy: without this line it is `pipelock`"],
+]);
+
+function wrongChoice(
+  words: readonly string[],
+  { path, source }: { readonly path: Path; readonly source: Source },
 ): Found {
-  const known = knownKeys(context.schema, what.path.slice(0, -1));
-  const near = nearest(what.key, known);
-  const hint = near !== undefined
-    ? `Did you mean \`${near}\`?`
-    : `Known here: ${known.map((key) => `\`${key}\``).join(", ")}`;
-  return problemAt(context.source, { path: what.path, message: "unknown key", hint, key: true });
+  const value = valueAt(source.value, path);
+  const message = `must be ${choice(words.map((word) => `\`${word}\``))}, found ${kind(value)}`;
+  if (typeof value !== "string") {
+    return problemAt(source, { path, message, hint: FALLBACK.get(String(path.at(-1))) });
+  }
+  const near = nearest(value, words);
+  const other = words.includes("runsc") ? OTHER_WORDS.get(value.toLowerCase()) : undefined;
+  const hint = near === undefined ? other ?? FALLBACK.get(String(path.at(-1))) : `Did you mean \`${near}\`?`;
+  return problemAt(source, { path, message, hint });
 }
 
-/** The keys that a schema knows at a path. */
-function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[] {
-  const [step, ...rest] = path;
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return knownKeys(schema.unwrap(), path);
-  }
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => knownKeys(option, path));
-  if (schema instanceof z.ZodObject) {
-    if (step === undefined) return Object.keys(schema.shape);
-    const field: unknown = schema.shape[step];
-    return field instanceof z.ZodType ? knownKeys(field, rest) : [];
-  }
-  if (step === undefined) return [];
-  if (schema instanceof z.ZodRecord) return knownKeys(schema.valueType, rest);
-  if (schema instanceof z.ZodArray) return knownKeys(schema.element, rest);
-  return [];
-}
+/** How to add what must be there. */
+const ADD: ReadonlyMap<string, string> = new Map([
+  ["Host", "Add `Host: NAME`, as the agent will write it after `ssh`"],
+  ["IdentityFile", "Add `IdentityFile: ~/.ssh/KEY`, the private key on this machine"],
+  ["host", "Add `host: NAME`, as in `git.example.com`"],
+  ["secret", "A value is text, or `{ secret: { file: PATH } }`, or `{ secret: { command: [PROGRAM, …] } }`"],
+  ["env", "Add `env: NAME`, the bottle's variable that holds the placeholder"],
+  ["as", "Add `as: bearer`, `as: basic:USER` or `as: header:NAME`"],
+]);
 
-function wrongType(source: Source, what: { readonly path: Path; readonly expected: string }): Found {
+function wrongType(
+  { source, schema }: Context,
+  what: { readonly path: Path; readonly expected: string },
+): Found {
   const { path, expected } = what;
   const parent = valueAt(source.value, path.slice(0, -1));
   const last = path.at(-1);
   if (typeof last === "string" && isMapping(parent) && !Object.hasOwn(parent, last)) {
     const message = `\`${last}\` is missing`;
-    return problemAt(source, { path: path.slice(0, -1), message, key: true });
+    return problemAt(source, { path: path.slice(0, -1), message, hint: ADD.get(last), key: true });
   }
   const value = valueAt(source.value, path);
   return problemAt(source, {
     path,
     message: `must be ${expected}, found ${kind(value)}`,
-    hint: typeHint(path, { expected, value }),
+    hint: typeHint(source, { path, expected, value }, schema),
   });
-}
-
-function typeHint(
-  path: Path,
-  what: { readonly expected: string; readonly value: unknown },
-): string | undefined {
-  const { expected, value } = what;
-  if (value === null) return "Give it a value, or remove it";
-  if (!/^text\b/.test(expected) || (typeof value !== "number" && typeof value !== "boolean")) {
-    return undefined;
-  }
-  const isSize = path.at(-2) === "resources" && typeof value === "number";
-  return isSize ? "Write a unit behind it, such as `512m` or `4g`" : `Put it in quotes: "${String(value)}"`;
 }
 
 function alternatives(errors: readonly (readonly Issue[])[]): string {
@@ -220,20 +269,4 @@ function kind(value: unknown): string {
   if (typeof value === "string") return quoted(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return "a mapping";
-}
-
-/** Whether plain data is a mapping. */
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The value at a path of plain data. */
-export function valueAt(value: unknown, path: Path): unknown {
-  let at = value;
-  for (const step of path) {
-    if (Array.isArray(at) && typeof step === "number") at = at[step];
-    else if (isMapping(at) && Object.hasOwn(at, step)) at = at[step];
-    else return undefined;
-  }
-  return at;
 }

@@ -1,16 +1,20 @@
+import { type JsonPlace, jsonSlip } from "./json_slips.ts";
 import {
   DEPTH_LIMIT,
   type Document,
   type Entry,
+  FOUND_LIMIT,
   keyProblem,
   mappingNode,
+  nestedTooDeep,
   type Node,
   type RangedProblem,
   scalarNode,
   sequenceNode,
   SIZE_LIMIT,
+  tooManyValues,
 } from "./node.ts";
-import { type Range, SyntaxProblem } from "./text.ts";
+import type { Range, SyntaxProblem } from "./text.ts";
 
 /** Reads strict JSON, with the place of every key and value. @throws SyntaxProblem */
 export function parseJson(content: string): Document {
@@ -27,8 +31,10 @@ const SPACE = /[ \t\n\r]*/y;
 class JsonReader {
   readonly #content: string;
   readonly #problems: RangedProblem[] = [];
+  /** Where the brackets that are open begin. */
+  readonly #open: number[] = [];
   #at = 0;
-  #depth = 0;
+  #values = 0;
 
   constructor(content: string) {
     this.#content = content;
@@ -36,29 +42,29 @@ class JsonReader {
 
   document(): Document {
     this.#take(SPACE);
-    if (this.#at === this.#content.length) throw this.#unexpected("The manifest is empty");
+    if (this.#at === this.#content.length) throw this.#slip("empty");
     const root = this.#value();
-    if (this.#at < this.#content.length) throw this.#unexpected("Nothing may follow the end of the manifest");
-    if (root.size > SIZE_LIMIT) {
-      throw new SyntaxProblem(`The manifest holds more than ${SIZE_LIMIT} values`, { start: 0, end: 0 });
-    }
+    if (this.#at < this.#content.length) throw this.#slip("after the end");
     return { root, problems: this.#problems };
   }
 
-  /** A value and the space behind it. */
+  /** A value and the space behind it. Counted while reading: a file of nothing else would take too long. */
   #value(): Node {
+    if (++this.#values > SIZE_LIMIT) throw tooManyValues();
     const start = this.#at;
     const next = this.#content[start];
     if (next === "{" || next === "[") {
-      if (++this.#depth > DEPTH_LIMIT) throw this.#unexpected("Nested too deep");
+      if (this.#open.push(start) > DEPTH_LIMIT) {
+        throw nestedTooDeep(start);
+      }
       this.#punctuation(next);
       const range = { start, end: start + 1 };
       const node = next === "{" ? mappingNode(range, this.#entries()) : sequenceNode(range, this.#items());
-      this.#depth--;
+      this.#open.pop();
       return node;
     }
     const token = next === '"' ? this.#string() : this.#take(NUMBER) ?? this.#take(WORD);
-    if (token === undefined) throw this.#badValue();
+    if (token === undefined) throw this.#slip("value");
     const node = scalarNode({ start, end: this.#at }, JSON.parse(token));
     this.#take(SPACE);
     return node;
@@ -69,13 +75,13 @@ class JsonReader {
     if (this.#punctuation("}")) return entries;
     for (;;) {
       const { text, range } = this.#key();
-      if (!this.#punctuation(":")) throw this.#unexpected("A colon is expected after a key");
-      const problem = keyProblem(text, { range, known: entries.has(text) });
+      if (!this.#punctuation(":")) throw this.#slip("colon");
+      const problem = keyProblem(text, { range, first: entries.get(text)?.key });
       const node = this.#value();
       if (problem === undefined) entries.set(text, { key: range, node });
-      else this.#problems.push(problem);
+      else if (this.#problems.length < FOUND_LIMIT) this.#problems.push(problem);
       if (this.#punctuation("}")) return entries;
-      if (!this.#punctuation(",")) throw this.#unexpected("A comma or } is expected after a value");
+      if (!this.#punctuation(",")) throw this.#slip("after an entry");
     }
   }
 
@@ -85,14 +91,13 @@ class JsonReader {
     for (;;) {
       items.push(this.#value());
       if (this.#punctuation("]")) return items;
-      if (!this.#punctuation(",")) throw this.#unexpected("A comma or ] is expected after a value");
+      if (!this.#punctuation(",")) throw this.#slip("after an item");
     }
   }
 
   #key(): { text: string; range: Range } {
     const start = this.#at;
-    if (this.#content[start] === "}") throw this.#unexpected("No comma may stand before }");
-    if (this.#content[start] !== '"') throw this.#unexpected("A key in double quotes is expected");
+    if (this.#content[start] !== '"') throw this.#slip("key");
     const token = this.#string();
     const range = { start, end: this.#at };
     this.#take(SPACE);
@@ -100,11 +105,10 @@ class JsonReader {
   }
 
   #take(pattern: RegExp): string | undefined {
-    const sticky = new RegExp(pattern);
-    sticky.lastIndex = this.#at;
-    const match = sticky.exec(this.#content);
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#content);
     if (match === null) return undefined;
-    this.#at = sticky.lastIndex;
+    this.#at = pattern.lastIndex;
     return match[0];
   }
 
@@ -120,32 +124,10 @@ class JsonReader {
     const start = this.#at++;
     this.#take(STRING_CONTENT);
     if (this.#content[this.#at] === '"') return this.#content.slice(start, ++this.#at);
-    if (this.#at >= this.#content.length || this.#content[this.#at] === "\n") {
-      throw new SyntaxProblem("The closing quote is missing", { start, end: this.#at });
-    }
-    throw this.#unexpected("This cannot stand in a JSON string as it is");
+    throw this.#slip("string", start);
   }
 
-  #badValue(): SyntaxProblem {
-    const next = this.#content[this.#at];
-    if (next === "]" || next === "}") return this.#unexpected(`No comma may stand before ${next}`);
-    if (next === "'") return this.#unexpected("JSON wants double quotes");
-    return this.#unexpected("A value is expected");
-  }
-
-  #unexpected(message: string): SyntaxProblem {
-    const start = this.#at;
-    if (start >= this.#content.length && this.#content.length > 0 && message !== "The manifest is empty") {
-      const end = this.#content.trimEnd().length;
-      return new SyntaxProblem("The file ends too early", { start: end - 1, end });
-    }
-    const comment = this.#content.startsWith("//", start) || this.#content.startsWith("/*", start) ||
-      this.#content[start] === "#";
-    const end = start +
-      Math.max(1, /^[\w$.+-]*/.exec(this.#content.slice(start, start + 100))?.[0].length ?? 1);
-    const hints = comment
-      ? ["JSON has no comments; rename the file to claude-bottle.yaml to use # comments"]
-      : [];
-    return new SyntaxProblem(message, { start, end }, hints);
+  #slip(place: JsonPlace, start = this.#at): SyntaxProblem {
+    return jsonSlip(this.#content, { place, start, at: this.#at, open: this.#open.at(-1) });
   }
 }

@@ -33,16 +33,16 @@ export async function loadManifest(options: DiscoverOptions): Promise<Manifest> 
 
 /** Checks and merges files in order of rising precedence. @throws Failure `manifest-invalid` */
 export async function parseManifest(files: readonly ManifestBytes[], project?: Project): Promise<Manifest> {
-  const problems: Problem[] = [];
+  let problems: readonly Problem[] = [];
   const sources: ValidSource[] = [];
   for (const { path, bytes } of files) {
     const reading = readSource(path, bytes);
-    problems.push(...reading.problems);
+    problems = [...problems, ...reading.problems];
     if (reading.source !== undefined) sources.push({ source: reading.source, digest: await sha256(bytes) });
   }
   const validation = validate(sources, { complete: sources.length === files.length, project });
-  if (validation.kind === "invalid") problems.push(...validation.problems);
-  problems.push(...await suffixProblems(sources.map(({ source }) => source)));
+  if (validation.kind === "invalid") problems = [...problems, ...validation.problems];
+  problems = [...problems, ...await suffixProblems(sources.map(({ source }) => source))];
   if (problems.length === 0 && validation.kind === "valid") return validation.manifest;
   throw manifestInvalid(inOrder(problems, files));
 }

@@ -7,17 +7,30 @@ function tolerance(word: string): number {
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   // Longer than any name of ours: comparing would only cost time.
   if (word.length > 100) return undefined;
+  const plain = comparable(word);
   let best: string | undefined;
-  let least = tolerance(word) + 1;
+  let least = tolerance(plain) + 1;
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) >= least) continue;
-    const steps = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (steps < least && steps < candidate.length) {
+    const other = comparable(candidate);
+    if (Math.abs(other.length - plain.length) >= least) continue;
+    const steps = distance(plain, other);
+    if (steps < least && steps < other.length) {
       best = candidate;
       least = steps;
     }
   }
   return best;
+}
+
+/** Whether two words differ in case, dashes and the like only, as `host_name` and `Hostname` do. */
+export function sameLetters(a: string, b: string): boolean {
+  const letters = (word: string): string => word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
+  return letters(a) === letters(b) && letters(a) !== "";
+}
+
+/** A word as it is compared: without case, and without what a word processor puts around it. */
+function comparable(word: string): string {
+  return word.toLowerCase().replaceAll(/^[\s“”„‘’'"`*,;:]+|[\s“”„‘’'"`*,;:]+$/g, "");
 }
 
 /** How many letters must be added, removed, changed or swapped with their neighbour (Damerau-Levenshtein). */

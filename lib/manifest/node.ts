@@ -1,5 +1,5 @@
 import type { Problem } from "../errors.ts";
-import type { Range } from "./text.ts";
+import { quoted, type Range, SyntaxProblem } from "./text.ts";
 
 /** Where in a manifest: keys and indexes from its root. */
 export type Path = readonly (string | number)[];
@@ -29,25 +29,44 @@ export interface Entry {
 
 /** The most values in one manifest, aliases counted as often as they are used. */
 export const SIZE_LIMIT = 200_000;
+/** The most problems of one kind that are worked out: a file that is no manifest at all has no end of them. */
+export const FOUND_LIMIT = 500;
 /** The deepest nesting. A manifest needs eight levels. */
 export const DEPTH_LIMIT = 32;
 
+/** What is thrown for a manifest with more values than {@link SIZE_LIMIT}. */
+export function tooManyValues(): SyntaxProblem {
+  return new SyntaxProblem(`The manifest holds more than ${SIZE_LIMIT} values`, { start: 0, end: 0 }, [
+    "A manifest needs a few hundred: check whether this is the right file",
+  ]);
+}
+
+/** What is thrown for nesting deeper than {@link DEPTH_LIMIT}. */
+export function nestedTooDeep(start: number): SyntaxProblem {
+  return new SyntaxProblem("Nested too deep", { start, end: start + 1 }, [
+    "A manifest needs no more than eight levels: check the brackets and the indentation",
+  ]);
+}
+
+const NO_ITEMS: readonly Node[] = [];
+const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map();
+
 /** A scalar's node. */
 export function scalarNode(range: Range, value: unknown): Node {
-  return { kind: "scalar", range, value, items: [], entries: new Map(), size: 1, height: 1 };
+  return { kind: "scalar", range, value, items: NO_ITEMS, entries: NO_ENTRIES, size: 1, height: 1 };
 }
 
 /** A sequence's node. */
 export function sequenceNode(range: Range, items: readonly Node[]): Node {
   const value = items.map((item) => item.value);
-  return { kind: "sequence", range, value, items, entries: new Map(), ...extent(items) };
+  return { kind: "sequence", range, value, items, entries: NO_ENTRIES, ...extent(items) };
 }
 
 /** A mapping's node. */
 export function mappingNode(range: Range, entries: ReadonlyMap<string, Entry>): Node {
   const value = Object.fromEntries([...entries].map(([key, entry]) => [key, entry.node.value]));
   const nodes = [...entries.values()].map((entry) => entry.node);
-  return { kind: "mapping", range, value, items: [], entries, ...extent(nodes) };
+  return { kind: "mapping", range, value, items: NO_ITEMS, entries, ...extent(nodes) };
 }
 
 function extent(nodes: readonly Node[]): { size: number; height: number } {
@@ -63,6 +82,8 @@ function extent(nodes: readonly Node[]): { size: number; height: number } {
 /** A problem whose place is still a range of its file. */
 export interface RangedProblem extends Omit<Problem, "where"> {
   readonly range: Range;
+  /** What it clashes with, further up. */
+  readonly first?: Range;
 }
 
 /** A document that could be read; its problems are such as do not stop the rest from being checked. */
@@ -74,12 +95,13 @@ export interface Document {
 /** Why a key must not be taken into a mapping, or `undefined`. */
 export function keyProblem(
   key: string,
-  options: { readonly range: Range; readonly known: boolean },
+  options: { readonly range: Range; readonly first: Range | undefined },
 ): RangedProblem | undefined {
-  const { range } = options;
-  if (key === "__proto__") return { range, message: "`__proto__` cannot be a key" };
-  if (options.known) return { range, message: `${JSON.stringify(key)} stands here twice` };
-  return undefined;
+  const { range, first } = options;
+  if (key === "__proto__") {
+    return { range, message: "`__proto__` cannot be a key", hints: ["Choose another name"] };
+  }
+  return first === undefined ? undefined : { range, first, message: `${quoted(key)} stands here twice` };
 }
 
 /**
@@ -124,7 +146,7 @@ export function keyRangeOf(root: Node, path: Path): Range | undefined {
 export function pathText(path: Path): string {
   return path.map((step, index) => {
     if (typeof step === "number") return `[${step}]`;
-    const name = /^[A-Za-z0-9_-]+$/.test(step) ? step : JSON.stringify(step);
+    const name = /^[A-Za-z0-9_-]{1,64}$/.test(step) ? step : quoted(step);
     return index === 0 ? name : `.${name}`;
   }).join("");
 }

@@ -197,7 +197,8 @@ export const agentSchema = z.strictObject({
     .describe("The agent's command, as a list of words"),
 }).superRefine((agent, context) => {
   if (agent.bottle === undefined && agent.extends === undefined) {
-    context.addIssue({ code: "custom", message: "`bottle` is missing" });
+    const hint = "Add `bottle: NAME`, with the name of one defined under `bottles`";
+    context.addIssue({ code: "custom", message: "`bottle` is missing", params: { [HINT]: hint } });
   }
 }).describe("A named user of a bottle");
 

@@ -75,6 +75,13 @@ export class SyntaxProblem extends Error {
 
 /** Foreign text within a message: in quotes, on one line, and not endless. */
 export function quoted(text: string): string {
-  const shown = [...text].length > 60 ? `${[...text].slice(0, 59).join("")}…` : text;
-  return JSON.stringify(shown);
+  return JSON.stringify(shortened(text, 60));
+}
+
+/** At most so many code points of a text. */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  // A code point is at most two units: no need to take all of a long text apart.
+  const start = [...text.slice(0, 2 * most + 2)];
+  return start.length > most ? `${start.slice(0, most - 1).join("")}…` : text;
 }

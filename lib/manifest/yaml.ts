@@ -15,15 +15,19 @@ import {
   DEPTH_LIMIT,
   type Document,
   type Entry,
+  FOUND_LIMIT,
   keyProblem,
   mappingNode,
+  nestedTooDeep,
   type Node,
   type RangedProblem,
   scalarNode,
   sequenceNode,
   SIZE_LIMIT,
+  tooManyValues,
 } from "./node.ts";
 import { type Range, SyntaxProblem } from "./text.ts";
+import { danglingAlias, endlessAlias, hugeAlias, unknownTag } from "./yaml_features.ts";
 import { yamlSyntaxProblem } from "./yaml_errors.ts";
 
 /** The most aliases in one manifest. */
@@ -38,17 +42,30 @@ export function parseYaml(content: string): Document {
   const events = eventsOf(content);
   const documents = events.filter((event) => event.type === EVENT_ID.DOCUMENT);
   if (documents.length === 0) throw emptyManifest();
-  if (documents.length > 1) throw new SyntaxProblem("A manifest is one document", secondDocument(content));
+  if (documents.length > 1) {
+    throw new SyntaxProblem(
+      "A manifest is one document, and here begins a second one",
+      secondDocument(content),
+      [
+        "Put everything into the first one, and remove this line",
+      ],
+    );
+  }
   return new Walk(content, events).document();
 }
 
 function emptyManifest(): SyntaxProblem {
-  return new SyntaxProblem("The manifest is empty", { start: 0, end: 0 });
+  return new SyntaxProblem("The manifest is empty", { start: 0, end: 0 }, [
+    "Write at least `bottles: {}` and `agents: {}`",
+  ]);
 }
 
 function secondDocument(content: string): Range {
-  const marks = [...content.matchAll(/^---(?=\s|$)/gm)];
-  const start = marks.at(-1)?.index ?? 0;
+  const marks = [...content.matchAll(/^(?:---|\.\.\.)(?=\s|$)/gm)];
+  const second = marks.findIndex(({ index }) =>
+    content.slice(0, index).replaceAll(/^(#.*|---)$/gm, "").trim() !== ""
+  );
+  const start = marks[second]?.index ?? 0;
   return { start, end: start + 3 };
 }
 
@@ -63,6 +80,7 @@ class Walk {
   /** The end of the last token. */
   #reached = 0;
   #aliases = 0;
+  #values = 0;
 
   constructor(content: string, events: readonly Event[]) {
     this.#content = content;
@@ -71,13 +89,12 @@ class Walk {
 
   document(): Document {
     const root = this.#node();
-    if (root.size > SIZE_LIMIT) {
-      throw new SyntaxProblem(`The manifest holds more than ${SIZE_LIMIT} values`, { start: 0, end: 0 });
-    }
+    if (root.size > SIZE_LIMIT) throw tooManyValues();
     return { root, problems: this.#problems };
   }
 
   #node(): Node {
+    if (++this.#values > SIZE_LIMIT) throw tooManyValues();
     const event = this.#events[this.#next++];
     if (event !== undefined) this.#reached = Math.max(this.#reached, endOf(event));
     switch (event?.type) {
@@ -109,7 +126,7 @@ class Walk {
     const items: Node[] = [];
     while (this.#events[this.#next]?.type !== EVENT_ID.POP) {
       const node = this.#node();
-      items.push(isEmpty(node) ? { ...node, range: this.#dash() } : node);
+      items.push(isEmpty(node) ? { ...node, range: this.#sign() } : node);
     }
     this.#next++;
     return items;
@@ -119,10 +136,12 @@ class Walk {
     const entries = new Map<string, Entry>();
     while (this.#events[this.#next]?.type !== EVENT_ID.POP) {
       const { text, range } = this.#key();
-      const problem = text === "<<" ? mergeKey(range) : keyProblem(text, { range, known: entries.has(text) });
+      const problem = text === "<<"
+        ? mergeKey(range)
+        : keyProblem(text, { range, first: entries.get(text)?.key });
       const node = this.#node();
       if (problem === undefined) entries.set(text, { key: range, node });
-      else this.#problems.push(problem);
+      else if (this.#problems.length < FOUND_LIMIT) this.#problems.push(problem);
     }
     this.#next++;
     return entries;
@@ -133,12 +152,15 @@ class Walk {
     const event = this.#events[this.#next++];
     if (event?.type !== EVENT_ID.SCALAR) {
       const start = event === undefined ? 0 : startOf(event);
-      throw new SyntaxProblem("A key must be plain text", { start, end: start + 1 });
+      throw new SyntaxProblem("A key must be plain text", { start, end: start + 1 }, [
+        "Put it in quotes if its bracket or sign is part of the text",
+      ]);
     }
     this.#refuseTag(event, []);
     const text = getScalarValue(this.#content, event);
-    this.#anchored(event, scalarNode(this.#scalarRange(event), text));
-    return { text, range: this.#scalarRange(event) };
+    const range = event.valueStart === -1 ? this.#sign() : this.#scalarRange(event);
+    this.#anchored(event, scalarNode(range, text));
+    return { text, range };
   }
 
   #scalar(event: ScalarEvent): Node {
@@ -166,8 +188,8 @@ class Walk {
     }
   }
 
-  /** The dash of an item that is empty: it has no characters of its own. */
-  #dash(): Range {
+  /** The dash or colon of an item or key that is empty: it has no characters of its own. */
+  #sign(): Range {
     const before = /(?:\s|#[^\n]*)*/y;
     before.lastIndex = this.#reached;
     before.exec(this.#content);
@@ -182,30 +204,17 @@ class Walk {
     if (++this.#aliases > ALIAS_LIMIT) {
       throw new SyntaxProblem(`More than ${ALIAS_LIMIT} aliases`, range, ["Write some of the values out"]);
     }
-    if (this.#open.has(name)) throw new SyntaxProblem(`The alias *${name} contains itself`, range);
+    if (this.#open.has(name)) throw endlessAlias(name, range);
     const node = this.#anchors.get(name);
-    if (node === undefined) {
-      throw new SyntaxProblem(
-        `The alias *${name} refers to nothing`,
-        range,
-        name.includes(".") || name.includes("/")
-          ? [`A value that begins with * must stand in quotes: "*${name}"`]
-          : [`Define it before with &${name}, or put a value that begins with * in quotes`],
-      );
-    }
-    if (node.size > SIZE_LIMIT || node.height > DEPTH_LIMIT) {
-      throw new SyntaxProblem(`The alias *${name} makes the manifest too large`, range);
-    }
+    if (node === undefined) throw danglingAlias(name, range);
+    if (node.size > SIZE_LIMIT || node.height > DEPTH_LIMIT) throw hugeAlias(name, range);
     return node.kind === "scalar" ? { ...node, range } : node;
   }
 
   #anchored(event: ScalarEvent | CollectionEvent, node: Node): Node {
     const name = this.#anchorName(event);
     if (name !== undefined) this.#anchors.set(name, node);
-    if (node.height > DEPTH_LIMIT) {
-      const start = startOf(event);
-      throw new SyntaxProblem("Nested too deep", { start, end: start + 1 });
-    }
+    if (node.height > DEPTH_LIMIT) throw nestedTooDeep(startOf(event));
     return node;
   }
 
@@ -217,10 +226,7 @@ class Walk {
     if (event.tagStart === -1) return;
     const tag = this.#content.slice(event.tagStart, event.tagEnd);
     if (allowed.includes(tag)) return;
-    const range = { start: event.tagStart, end: event.tagEnd };
-    throw new SyntaxProblem(`The tag ${tag} is not known here`, range, [
-      "Remove it, or put a value that begins with ! in quotes",
-    ]);
+    throw unknownTag(this.#content, { start: event.tagStart, end: event.tagEnd });
   }
 }
 
@@ -267,6 +273,7 @@ function endOf(event: Event): number {
 
 /** What a plain scalar means in YAML 1.2's core schema, in which `no` and `on` are text. */
 function meaning(text: string): unknown {
+  if (text !== "" && !/^[-+.\d~nNtTfF]/.test(text)) return text;
   for (const tag of [nullCoreTag, boolCoreTag, intCoreTag, floatCoreTag]) {
     const value = tag.resolve(text, false, tag.tagName);
     if (value !== NOT_RESOLVED) return value;

@@ -129,6 +129,7 @@ Deno.test("validate --json is one object on stdout, problems or not, and an erro
   });
   const expected = [
     {
+      path: "bottlez",
       message: "bottlez: unknown key",
       hints: ["Did you mean `bottles`?"],
       where: { file: "b.yaml", line: 1, column: 1, snippet: "bottlez: {}", length: 7 },

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../lib/errors.ts";
-import { renderProblem } from "../../../lib/manifest/diagnostics.ts";
 import { builtinManifest, loadManifest, parseManifest } from "../../../lib/manifest/load.ts";
 import type { Bottle, Manifest } from "../../../lib/manifest/model.ts";
 import { memoryFiles } from "../../support/memory_files.ts";
-import { MALFORMED } from "./malformed_cases.ts";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS";
 
@@ -25,15 +23,6 @@ async function failure(work: Promise<unknown>): Promise<Failure> {
     throw error;
   }
   throw new Error("nothing was refused");
-}
-
-for (const { title, file, text, problems } of MALFORMED) {
-  Deno.test(`parseManifest() refuses ${title}`, async () => {
-    const refused = await failure(parse(file, text));
-    assert.equal(refused.code, "manifest-invalid");
-    assert.equal(refused.exit, 2);
-    assert.deepEqual(refused.problems.flatMap((problem) => renderProblem(problem).split("\n")), problems);
-  });
 }
 
 const BARE: Omit<Bottle, "name"> = {

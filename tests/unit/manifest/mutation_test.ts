@@ -4,65 +4,130 @@ import { Failure } from "../../../lib/errors.ts";
 import { renderProblem } from "../../../lib/manifest/diagnostics.ts";
 import { parseManifest } from "../../../lib/manifest/load.ts";
 import { readSource } from "../../../lib/manifest/source.ts";
+import { MALFORMED, malformedNames } from "../../support/malformed_manifests.ts";
+import { within } from "../../support/within.ts";
 
-const TEXTS = await Promise.all(
-  ["everything.yaml", "original.yaml", "original.json"].map(async (name) => ({
-    name,
-    text: await Deno.readTextFile(new URL(`../../testdata/manifest/${name}`, import.meta.url)),
-  })),
-);
+const FORMATS = ["yaml", "json"] as const;
+/** How many mutated inputs each format gets. */
+const RUNS = 10_000;
+/** The longest that one input may take, in milliseconds. */
+const LIMIT_MS = 1000;
+
+/** Small manifests, right and wrong, so that the time goes into many inputs. */
+const SEEDS = {
+  yaml: [
+    "bottles:\n  dev:\n    env: { A: b, T: ?token }\nagents:\n  a: { bottle: dev }\n",
+    'bottles:\n  "x y": &x\n    egress:\n      allowlist:\n        - a.de\n        - "*.b.de"\n  z: *x\n',
+    "bottles: { d: {} }\nagents:\n  a:\n    bottle: d\n    prompt: |\n      Hä?\n    skills: ['s']\n",
+    "bottles: { d: { ssh: [{ Host: g, IdentityFile: ~/k, Port: 22 }] } }\n",
+  ],
+  json: [
+    '{ "bottles": { "d": { "env": { "A": "b" } } }, "agents": { "a": { "bottle": "d" } } }',
+    '{\n  "bottles": {\n    "d": { "egress": { "allowlist": ["a.de", { "host": "b.de" }] } }\n  }\n}\n',
+    '{ "bottles": { "d": {} }, "agents": { "a b": { "bottle": "d", "prompt": "\\u00e4ö\\n" } } }',
+    '{ "bottles": { "d": { "resources": { "cpus": 1.5e0, "pids": 100 } } } }',
+  ],
+} as const;
 
 const PIECES = [
-  ..."{}[]:,-?*&!|>'\"%@`#\n\t \0\x1b\\é日",
+  ..."{}[]:,-?*&!|>'\"%@`#\n\t \0\x1b\\é日=;“\u00a0\u200d",
   "\n  ",
-  "<<: *a",
+  "\n      ",
+  ": ",
+  "- ",
+  "//",
+  "<<: *x",
+  "*x",
+  "&x ",
   "__proto__: {}",
   "constructor",
   "null",
-  "&a ",
-  "*a",
+  "True",
+  "0x1",
+  "\\u12",
   "9".repeat(400),
   "🍾",
+  "👩‍💻",
   "\ufeff",
   "\r",
+  "---\n",
 ];
 
 const mutation = fc.record({
   at: fc.double({ min: 0, max: 1, noNaN: true }),
-  remove: fc.nat({ max: 12 }),
-  insert: fc.oneof(fc.constantFrom(...PIECES), fc.string({ unit: "binary", maxLength: 8 })),
+  remove: fc.oneof(fc.constant(0), fc.nat({ max: 12 })),
+  insert: fc.oneof(
+    fc.constantFrom(...PIECES),
+    fc.string({ unit: "binary", maxLength: 6 }),
+    fc.constantFrom(..." abde.1_-"),
+  ),
 });
+const mutations = fc.array(mutation, { minLength: 1, maxLength: 4, size: "xsmall" });
 
-/** Either it is refused in words, or all of it has passed. */
-async function check(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+function mutated(text: string, changes: readonly { at: number; remove: number; insert: string }[]): string {
+  return changes.reduce((so, { at, remove, insert }) => {
+    const offset = Math.floor(at * so.length);
+    return so.slice(0, offset) + insert + so.slice(offset + remove);
+  }, text);
+}
+
+/** Either it is refused in words, or all of it has passed. Tells which. */
+async function check(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "passed"> {
+  let outcome: "refused" | "passed" = "passed";
   try {
     const manifest = await parseManifest([{ path: file, bytes }]);
     for (const agent of manifest.agents.values()) assert.ok(manifest.bottles.has(agent.bottle));
   } catch (error) {
+    outcome = "refused";
     assert.ok(error instanceof Failure, String(error));
     assert.equal(error.code, "manifest-invalid");
     assert.ok(error.problems.length > 0);
     for (const problem of error.problems) {
       assert.doesNotMatch(renderProblem(problem).replaceAll("\n", ""), /\p{Cc}/u);
+      assert.ok(problem.where === undefined || inside(problem.where.column, bytes));
     }
   }
+  return outcome;
 }
 
-Deno.test("parseManifest() throws nothing but a Failure for mutated manifests", async () => {
+/** A place may be one behind the last character, and no further. */
+function inside(column: number, bytes: Uint8Array): boolean {
+  return column >= 1 && column <= bytes.length + 1;
+}
+
+for (const format of FORMATS) {
+  Deno.test(`parseManifest() refuses ${RUNS} mutated ${format} inputs in words, each in under a second`, async () => {
+    const counts = { refused: 0, passed: 0 };
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...SEEDS[format]), mutations, async (seed, changes) => {
+        const bytes = new TextEncoder().encode(mutated(seed, changes));
+        let outcome: "refused" | "passed" = "passed";
+        const quick = await within(LIMIT_MS, async () => outcome = await check(`m.${format}`, bytes));
+        assert.ok(quick, `more than ${LIMIT_MS} ms`);
+        counts[outcome]++;
+      }),
+      { numRuns: RUNS },
+    );
+    assert.equal(counts.refused + counts.passed, RUNS);
+    assert.ok(counts.refused > RUNS / 2 && counts.passed > RUNS / 100, JSON.stringify(counts));
+  });
+}
+
+Deno.test("parseManifest() refuses mutations of whole and of malformed manifests in words", async () => {
+  const { manifests } = await malformedNames();
+  const urls = [
+    ...["everything.yaml", "original.yaml", "original.json"].map((name) => new URL(`../${name}`, MALFORMED)),
+    ...manifests.map((name) => new URL(name, MALFORMED)),
+  ];
+  const texts = await Promise.all(urls.map(async (url) => ({
+    file: url.pathname.endsWith(".json") ? "m.json" : "m.yaml",
+    text: await Deno.readTextFile(url),
+  })));
   await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...TEXTS),
-      fc.array(mutation, { minLength: 1, maxLength: 4 }),
-      async ({ name, text }, mutations) => {
-        let mutated = text;
-        for (const { at, remove, insert } of mutations) {
-          const offset = Math.floor(at * mutated.length);
-          mutated = mutated.slice(0, offset) + insert + mutated.slice(offset + remove);
-        }
-        await check(name, new TextEncoder().encode(mutated));
-      },
-    ),
-    { numRuns: 1500 },
+    fc.asyncProperty(fc.constantFrom(...texts), mutations, async ({ file, text }, changes) => {
+      await check(file, new TextEncoder().encode(mutated(text, changes)));
+    }),
+    { numRuns: 1000 },
   );
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { distance, nearest } from "../../../lib/manifest/nearest.ts";
+import { distance, nearest, sameLetters } from "../../../lib/manifest/nearest.ts";
 
 const DISTANCES: readonly (readonly [string, string, number])[] = [
   ["", "", 0],
@@ -21,4 +21,18 @@ Deno.test("nearest() gives the candidate with the fewest slips", () => {
   assert.equal(nearest("prompt", keys), undefined);
   assert.equal(nearest("x", ["y"]), undefined);
   assert.equal(nearest("a".repeat(10_000), ["a"]), undefined);
+});
+
+Deno.test("nearest() overlooks what a word processor puts around a word", () => {
+  assert.equal(nearest("“dev”", ["dev", "ops"]), "dev");
+  assert.equal(nearest("dev;", ["dev", "ops"]), "dev");
+  assert.equal(nearest("“”", ["dev"]), undefined);
+});
+
+Deno.test("sameLetters() overlooks case and punctuation", () => {
+  assert.ok(sameLetters("identity_file", "IdentityFile"));
+  assert.ok(sameLetters("allow-list", "allowlist"));
+  assert.ok(!sameLetters("hosts", "Host"));
+  assert.ok(!sameLetters("", ""));
+  assert.ok(!sameLetters("--", ""));
 });

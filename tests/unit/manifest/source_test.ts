@@ -100,15 +100,43 @@ Deno.test("readSource() keeps __proto__ away from the data's prototype", () => {
   }
 });
 
-Deno.test("readSource() says which line is no UTF-8", () => {
-  const bytes = new Uint8Array([...new TextEncoder().encode("a: ü\nb: "), 0xfc, 0x0a]);
-  assert.deepEqual(read(bytes).problems, [
-    {
-      message: "This line is not valid UTF-8",
-      hints: ["Save it as UTF-8"],
-      where: { file: "m.yaml", line: 2, column: 1 },
-    },
-  ]);
+Deno.test("readSource() says which bytes are no UTF-8, also behind a replacement character", () => {
+  for (const before of ["a: ü\nb: ", "\ufeffa: \ufffd\r\nb: ", "a: 日本🍾\nb: "]) {
+    const bytes = new Uint8Array([...new TextEncoder().encode(before), 0xfc, 0x0a]);
+    assert.deepEqual(read(bytes).problems, [
+      {
+        message: "These bytes are not valid UTF-8",
+        hints: ["Save it as UTF-8"],
+        where: { file: "m.yaml", line: 2, column: 4, snippet: "b: \ufffd", length: 1 },
+      },
+    ]);
+  }
+  const cut = new TextEncoder().encode("a: 日").subarray(0, 5);
+  assert.deepEqual(read(cut).problems[0]?.where?.column, 4);
+});
+
+Deno.test("readSource() takes the replacement character for what it is", () => {
+  assert.deepEqual(read("a: \ufffd").source?.value, { a: "\ufffd" });
+});
+
+Deno.test("readSource() tells UTF-16 by its mark or its zeros", () => {
+  const wide = [...new TextEncoder().encode("a: b\n")].flatMap((byte) => [byte, 0]);
+  for (const bytes of [wide, [0xff, 0xfe, ...wide], [0xfe, 0xff, 0, ...wide], [0, ...wide]]) {
+    for (const file of ["m.yaml", "m.json"]) {
+      const [problem] = read(new Uint8Array(bytes), file).problems;
+      assert.equal(problem?.message, "This is UTF-16, and a manifest is UTF-8");
+    }
+  }
+});
+
+Deno.test("readSource() collects no end of problems", () => {
+  for (
+    const [file, text] of [["m.yaml", "a: 1\n".repeat(2000)], ["m.json", `{${'"a":1,'.repeat(2000)}"b":1}`]]
+  ) {
+    const { problems } = read(text ?? "", file);
+    assert.equal(problems.length, 500);
+    assert.deepEqual(problems[499]?.hints, ["The first is on line 1: remove one of them"]);
+  }
 });
 
 Deno.test("readSource() reads nothing larger than 1 MiB", () => {
@@ -119,4 +147,19 @@ Deno.test("readSource() survives a JSON string of a whole file", () => {
   const text = JSON.stringify({ a: "\\\n".repeat(200_000) });
   assert.deepEqual(read(text, "m.json").source?.value, JSON.parse(text));
   assert.equal(read(text.slice(0, -2), "m.json").problems[0]?.message, "The closing quote is missing");
+});
+
+Deno.test("readSource() points at a NUL character", () => {
+  for (
+    const [file, text, message] of [
+      ["m.yaml", 'a:\n  b: "c\0d"\n', "A NUL character, which no manifest may contain"],
+      ["m.json", '{"a":\n  "b\0d"}', "A NUL character"],
+    ]
+  ) {
+    const [problem] = read(text ?? "", file).problems;
+    assert.equal(problem?.message, message);
+    assert.deepEqual(problem?.hints, ["Remove it"]);
+    assert.equal(problem?.where?.line, 2);
+    assert.equal(token(problem?.where), "\0");
+  }
 });
