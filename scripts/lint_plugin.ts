@@ -73,6 +73,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly Layer[]>> = {
   "@stricli/core": ["cli", "tests"],
   "js-yaml": ["manifest", "manifest/diagnostics", "tests"],
   "fast-check": ["tests"],
+  "ajv": ["tests"],
   "tldts": ["manifest"],
   "tldts/dist/index.esm.min.js": ["manifest"],
 };

@@ -1,5 +1,5 @@
 import { EXIT } from "../errors.ts";
-import { manifestJsonSchema } from "../manifest/schema.ts";
+import { manifestJsonSchema } from "../manifest/json_schema.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
 

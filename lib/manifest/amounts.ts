@@ -1,9 +1,19 @@
 import { bad, type Checked, good } from "./names.ts";
 
-const UNITS: ReadonlyMap<string, number> = new Map([["b", 1], ["k", 1024], ["m", 1024 ** 2], [
+/** What stands behind a size, and how many bytes it is. */
+export const UNITS: ReadonlyMap<string, number> = new Map([["b", 1], ["k", 1024], ["m", 1024 ** 2], [
   "g",
   1024 ** 3,
 ]]);
+
+/** The largest size in bytes. */
+export const LARGEST = 2 ** 50;
+/** Below it no agent starts. */
+export const LEAST_MEMORY = 64 * 1024 ** 2;
+/** What a bottle has before its agent does anything is below it. */
+export const LEAST_DISK = 16 * 1024 ** 2;
+/** The last port. */
+export const MOST_PORT = 65_535;
 
 /** A size such as `512m` or `4g`, in bytes. */
 export function checkSize(text: string): Checked<number> {
@@ -13,42 +23,48 @@ export function checkSize(text: string): Checked<number> {
     return bad("is not a size", "Write a whole number with b, k, m or g behind it, such as `512m` or `4g`");
   }
   if (bytes === 0) return bad("must be more than nothing");
-  return bytes <= 2 ** 50 ? good(bytes) : bad("must be at most 1048576g");
+  return bytes <= LARGEST ? good(bytes) : bad("must be at most 1048576g");
 }
 
-/** A memory limit in bytes: below 64 MiB no agent starts. */
+/** A memory limit in bytes. */
 export function checkMemory(text: string): Checked<number> {
   const size = checkSize(text);
-  return size.kind === "good" && size.value < 64 * 1024 ** 2 ? bad("must be at least 64m") : size;
+  return size.kind === "good" && size.value < LEAST_MEMORY ? bad("must be at least 64m") : size;
 }
 
-/** A disk limit in bytes: what a bottle has before its agent does anything is below 16 MiB. */
+/** A disk limit in bytes. */
 export function checkDisk(text: string): Checked<number> {
   const size = checkSize(text);
-  return size.kind === "good" && size.value < 16 * 1024 ** 2 ? bad("must be at least 16m") : size;
+  return size.kind === "good" && size.value < LEAST_DISK ? bad("must be at least 16m") : size;
 }
 
 /** Engines count billionths of a processor, and refuse what is finer. */
 const CPU_DECIMALS = 9;
 
+/** Fewer and more than these no engine gives. */
+export const CPUS = { least: 0.01, most: 1024 } as const;
+
 /** A number of processors. */
 export function checkCpus(cpus: number): Checked<number> {
-  if (!(cpus >= 0.01 && cpus <= 1024)) return bad("must be a number from 0.01 to 1024");
+  if (!(cpus >= CPUS.least && cpus <= CPUS.most)) return bad("must be a number from 0.01 to 1024");
   return Number(cpus.toFixed(CPU_DECIMALS)) === cpus
     ? good(cpus)
     : bad(`must have at most ${CPU_DECIMALS} decimals`, `Write \`${Number(cpus.toFixed(2))}\``);
 }
 
-/** A number of processes: gVisor itself takes more than 48 to start. */
+/** gVisor itself takes more than 48 processes to start. */
+export const PIDS = { least: 64, most: 4_194_304 } as const;
+
+/** A number of processes. */
 export function checkPids(pids: number): Checked<number> {
   if (!Number.isInteger(pids)) return bad("must be a whole number");
-  return pids >= 64 && pids <= 4_194_304 ? good(pids) : bad("must be from 64 to 4194304");
+  return pids >= PIDS.least && pids <= PIDS.most ? good(pids) : bad("must be from 64 to 4194304");
 }
 
 /** A port, as a number or in digits. */
 export function checkPort(port: number | string): Checked<number> {
   const number = typeof port === "number" ? port : /^\d{1,5}$/.test(port) ? Number(port) : NaN;
-  return Number.isInteger(number) && number >= 1 && number <= 65535
+  return Number.isInteger(number) && number >= 1 && number <= MOST_PORT
     ? good(number)
     : bad("must be a port from 1 to 65535");
 }

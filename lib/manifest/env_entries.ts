@@ -3,12 +3,13 @@ import type { EnvSource } from "./model.ts";
 
 /** The form of a whole value that is taken from the host. */
 const HOST_VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
-const OURS = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
+/** The variables that a bottle has from us, in whatever case. */
+export const OURS = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
 
 /** Longer than any program's. */
-const NAME_LIMIT = 255;
+export const NAME_LIMIT = 255;
 /** The most bytes of `NAME=VALUE`: Linux refuses to start a program with a longer string. */
-const ENTRY_LIMIT = 131_071;
+export const ENTRY_LIMIT = 131_071;
 
 /**
  * The name of an environment variable of the agent. `LD_PRELOAD`, `PATH`, `BASH_ENV` and their kin are as good as any

@@ -107,6 +107,7 @@ function hostOfUrl(text: string): string | undefined {
 /** `undefined` for what no resolver would take; digits and dots alone for an address in whatever spelling. */
 function asciiName(text: string): string | undefined {
   const name = text.replace(/\.$/, "");
+  if (name.endsWith(".")) return undefined;
   // deno-lint-ignore no-control-regex -- all of ASCII is meant
   if (/[\u0000-\u007f]/.test(name.replaceAll(/[A-Za-z0-9._-]/g, ""))) return undefined;
   const host = URL.parse(`http://${name}/`)?.hostname;

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import type { Problem } from "../errors.ts";
 import { nearest } from "./nearest.ts";
 import { FOUND_LIMIT, type Path, pathText } from "./node.ts";
-import { HINT } from "./schema.ts";
+import { HINT } from "./fields.ts";
 import { isJson, type Source } from "./source.ts";
 import { quoted } from "./text.ts";
 import { typeHint } from "./type_hints.ts";
@@ -207,6 +207,7 @@ function wrongChoice(
 
 /** How to add what must be there. */
 const ADD: ReadonlyMap<string, string> = new Map([
+  ["bottle", "Add `bottle: NAME`, with the name of one defined under `bottles`"],
   ["Host", "Add `Host: NAME`, as the agent will write it after `ssh`"],
   ["IdentityFile", "Add `IdentityFile: ~/.ssh/KEY`, the private key on this machine"],
   ["host", "Add `host: NAME`, as in `git.example.com`"],

@@ -1,6 +1,7 @@
 import { bad, type Checked, good } from "./names.ts";
 
-const TYPES = [
+/** The types of a host's key. */
+export const KEY_TYPES = [
   "ssh-ed25519",
   "ssh-rsa",
   "ecdsa-sha2-nistp256",
@@ -41,13 +42,13 @@ export function checkKnownHostKey(text: string): Checked<string> {
   const [type = "", blob = ""] = text.trim().split(/ +/);
   const other = REFUSED.find(({ pattern }) => pattern.test(type));
   if (other !== undefined) return bad(other.why, other.hint);
-  if (!TYPES.includes(type)) {
-    if (TYPES.includes(blob)) {
+  if (!KEY_TYPES.includes(type)) {
+    if (KEY_TYPES.includes(blob)) {
       return bad("must begin with the key's type", "Leave out the host name before it");
     }
     return bad(
       "is not a host key of a known type",
-      `Write \`TYPE BASE64\`; the types are ${TYPES.join(", ")}`,
+      `Write \`TYPE BASE64\`; the types are ${KEY_TYPES.join(", ")}`,
     );
   }
   if (blob === "") return bad("lacks the key itself after its type");

@@ -14,7 +14,7 @@ export function bad(message: string, hint?: string): Checked<never> {
 }
 
 /** Agent names that are taken. */
-const RESERVED = "demo";
+export const RESERVED = "demo";
 
 /** An agent's or bottle's name. */
 export function checkName(name: string): Checked<string> {
@@ -42,18 +42,27 @@ export function nameSlug(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
+/** The form of a skill's name. */
+export const SKILL = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
 /** A skill's name: a folder of that name, never a path. */
 export function checkSkill(name: string): Checked<string> {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name.length <= 128) return good(name);
+  if (SKILL.test(name) && name.length <= 128) return good(name);
   return bad("is not a skill's name: letters, digits, `.`, `_` and `-`, beginning with a letter or digit");
 }
+
+/** The form of a network's name. */
+export const NETWORK = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 /** The name of an engine's network. */
 export function checkNetwork(name: string): Checked<string> {
   if (name === "host" || name === "none") return bad("cannot be joined by a sidecar");
-  if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) && name.length <= 128) return good(name);
+  if (NETWORK.test(name) && name.length <= 128) return good(name);
   return bad("is not a network's name: letters, digits, `_`, `.` and `-`, beginning with a letter or digit");
 }
+
+/** The form of a Debian package's name. */
+export const PACKAGE = /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/;
 
 /** A Debian package's name, without version or architecture. */
 export function checkPackage(name: string): Checked<string> {
@@ -63,7 +72,7 @@ export function checkPackage(name: string): Checked<string> {
       `Write \`${name.replace(/-+$/, "")}\``,
     );
   }
-  if (/^[a-z0-9][a-z0-9+.-]+$/.test(name) && name.length <= 128) return good(name);
+  if (PACKAGE.test(name) && name.length <= 128) return good(name);
   return bad("is not a Debian package's name: lower-case letters, digits, `+`, `.` and `-`, at least two");
 }
 
@@ -81,7 +90,8 @@ export function checkSshWord(word: string): Checked<string> {
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
 const DOMAIN =
   "(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?";
-const IMAGE = new RegExp(
+/** The form of a reference to an image. */
+export const IMAGE = new RegExp(
   `^${DOMAIN}${COMPONENT}(?:/${COMPONENT})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`,
 );
 
@@ -95,9 +105,9 @@ export function checkImage(reference: string): Checked<string> {
 }
 
 /** The most bytes of a path: Linux refuses longer ones (PATH_MAX, its terminator included). */
-const PATH_LIMIT = 4095;
+export const PATH_LIMIT = 4095;
 /** The most bytes of one word of a command: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
-const WORD_LIMIT = 131_071;
+export const WORD_LIMIT = 131_071;
 
 /** A path on the host, absolute, from the home folder (`~/`), or from the manifest's own folder. */
 export function checkPath(path: string): Checked<string> {
@@ -152,7 +162,7 @@ export function tooManyBytes(limit: number): Checked<never> {
 }
 
 /** Headers that belong to a connection or to a message's form: whoever sets one changes what the request is, and to whom. */
-const RESERVED_HEADERS = [
+export const RESERVED_HEADERS = [
   "connection",
   "content-encoding",
   "content-length",
@@ -183,9 +193,12 @@ export function checkInjectionForm(form: string): Checked<string> {
   return /^[a-z0-9]/.test(header) ? good(form) : bad("names a header that begins with a dash");
 }
 
+/** The form of a rule. */
+export const RULE = /^[A-Z]{1,20} \/[!-~]{0,1000}$/;
+
 /** What may be asked of an inspected host: a method and a path. */
 export function checkRule(rule: string): Checked<string> {
-  return /^[A-Z]{1,20} \/[\x21-\x7e]{0,1000}$/.test(rule)
+  return RULE.test(rule)
     ? good(rule)
     : bad("is not a rule", "Write a method and a path, such as `POST /v1/messages`");
 }

@@ -1,179 +1,188 @@
 import * as z from "zod";
-import { checkCpus, checkDisk, checkMemory, checkPids, checkPort } from "./amounts.ts";
-import { checkEnvName, checkEnvText } from "./env_entries.ts";
-import { checkHost, checkHostname, checkSshHostname, isAddress } from "./hosts.ts";
-import { checkKnownHostKey } from "./known_host_keys.ts";
-import {
-  bad,
-  type Checked,
-  checkImage,
-  checkInjectionForm,
-  checkNetwork,
-  checkPackage,
-  checkPath,
-  checkRule,
-  checkSkill,
-  checkSshWord,
-  checkText,
-  checkWord,
-  good,
-} from "./names.ts";
+import { checkCpus, checkDisk, checkMemory, checkPids, CPUS, PIDS } from "./amounts.ts";
+import { egress } from "./egress_schema.ts";
+import { checkEnvText, ENTRY_LIMIT, NAME_LIMIT } from "./env_entries.ts";
+import { commandLine, distinctList, hostPath, number, text } from "./fields.ts";
+import { isMapping } from "./issues.ts";
+import { checkImage, checkPackage, checkSkill, checkText } from "./names.ts";
+import { PATTERNS } from "./patterns.ts";
+import { secret } from "./secret_schema.ts";
+import { sshEntry } from "./ssh_schema.ts";
 
 /** What an agent runs unless its manifest says otherwise. */
 export const DEFAULT_COMMAND: readonly string[] = ["claude", "--dangerously-skip-permissions"];
 
-/** The parameter of an issue under which a hint travels. */
-export const HINT = "hint";
+/** What no mapping can have as a key, whatever it is for. */
+const NO_KEY = { const: "__proto__" };
 
-function text(check: (value: string) => Checked<unknown>, description: string): z.ZodString {
-  return z.string().superRefine(reasons(check)).describe(description);
-}
+// The loader checks names apart, so that a bad one hides no bad value: these are for editors.
 
-function number(check: (value: number) => Checked<unknown>, description: string): z.ZodNumber {
-  return z.number().superRefine(reasons(check)).describe(description);
-}
+const bottleName = z.string().meta({
+  id: "BottleName",
+  description: "A bottle's name: up to 64 letters, digits, spaces, `.`, `_` and `-`.",
+  pattern: PATTERNS.name,
+  not: NO_KEY,
+  patternErrorMessage:
+    "Up to 64 letters, digits, spaces, `.`, `_` and `-`: a letter or digit at least, and no dash or space first",
+  examples: ["dev"],
+});
 
-/** Turns a check into zod's form. */
-function reasons<T>(check: (value: T) => Checked<unknown>): (value: T, context: z.RefinementCtx) => void {
-  return (value, context) => {
-    const checked = check(value);
-    if (checked.kind === "good") return;
-    const params = checked.hint === undefined ? {} : { [HINT]: checked.hint };
-    context.addIssue({ code: "custom", message: checked.message, params });
-  };
-}
+const agentName = z.string().meta({
+  id: "AgentName",
+  description: "An agent's name: up to 64 letters, digits, spaces, `.`, `_` and `-`; `demo` is taken.",
+  pattern: PATTERNS.agentName,
+  not: NO_KEY,
+  patternErrorMessage:
+    "Not `demo`, and up to 64 letters, digits, spaces, `.`, `_` and `-`: a letter or digit at least, no dash or space first",
+  examples: ["reviewer", "Code Reviewer 2.0"],
+});
 
-/** Refuses the second of two equal items. */
-function distinct(items: readonly string[], context: z.RefinementCtx): void {
-  const seen = new Set<string>();
-  items.forEach((item, index) => {
-    if (seen.has(item)) {
-      context.addIssue({ code: "custom", message: "stands in the list twice", path: [index] });
-    }
-    seen.add(item);
-  });
-}
+const envName = z.string().meta({
+  id: "EnvName",
+  description: "A variable's name. Those of proxies are claude-bottle's own.",
+  pattern: PATTERNS.envName,
+  maxLength: NAME_LIMIT,
+  not: NO_KEY,
+  patternErrorMessage: "Letters, digits and `_`, not beginning with a digit; not a proxy's variable",
+  examples: ["GITHUB_TOKEN"],
+});
 
-const secret = z.strictObject({
-  command: z.array(text(checkWord, "One word of the command")).superRefine(reasons(program)).optional()
-    .describe("A command of the host whose output is the secret, as a list of words; no shell"),
-  file: text(checkPath, "A file of the host that holds the secret").optional(),
-}).superRefine((value, context) => {
-  if ((value.command === undefined) === (value.file === undefined)) {
-    context.addIssue({ code: "custom", message: "must have either `command` or `file`" });
-  }
-}).describe("A secret that is fetched on the host at launch");
-
-/** A shell that becomes the program would take a dash before its name for an option of its own. */
-function program(words: readonly string[]): Checked<unknown> {
-  return words[0]?.startsWith("-") ? bad("must not begin with a word that begins with `-`") : nonEmpty(words);
-}
-
-function nonEmpty(list: readonly unknown[]): Checked<unknown> {
-  return list.length === 0 ? bad("must not be empty") : good(list);
-}
-
-const envEntry = z.union([
-  text(checkEnvText, "A literal, `${NAME}` for the host's variable, or `?text` to be asked at launch"),
-  z.strictObject({ secret }).describe("A secret"),
-]).describe("The value of one variable");
-
-const sshEntry = z.strictObject({
-  Host: text(checkSshWord, "The name under which the agent connects"),
-  IdentityFile: text(checkPath, "The private key on the host; it never enters the agent's reach"),
-  Hostname: text(checkSshHostname, "The host to connect to; default: Host").optional(),
-  User: text(checkSshWord, "The user to connect as").default("git"),
-  Port: z.union([number(checkPort, "A port"), text(checkPort, "A port in digits")]).default(22)
-    .describe("The port to connect to"),
-  KnownHostKey: z.union([
-    text(checkKnownHostKey, "A public host key, `TYPE BASE64`"),
-    z.array(text(checkKnownHostKey, "A public host key, `TYPE BASE64`")).superRefine(reasons(nonEmpty)),
-  ]).optional().describe("The host's public key, or several"),
-  unpinned: z.boolean().default(false).describe("Whether to connect without a known host key when headless"),
-  sign: z.boolean().default(false).describe("Whether the key also signs commits"),
-}).superRefine((entry, context) => {
-  if (entry.Hostname !== undefined || checkSshWord(entry.Host).kind === "bad") return;
-  const checked = checkSshHostname(entry.Host);
-  if (checked.kind === "bad") {
-    const message = `is also the Hostname while that is not given, and as such ${checked.message}`;
-    context.addIssue({ code: "custom", message, path: ["Host"] });
-  }
-}).describe("One SSH identity");
-
-const rule = text(
-  checkRule,
-  "A method and a path",
-);
-
-const injection = z.strictObject({
-  env: text(
-    checkEnvName,
-    "The bottle's variable that holds the placeholder",
-  ),
-  secret: z.union([text(checkEnvText, "`${NAME}` or `?text`"), secret]).describe(
-    "Where the secret comes from",
-  ),
-  as: text(
-    checkInjectionForm,
-    "How the secret is put into a request",
-  ),
-}).describe("A secret that only the sidecar holds");
-
-const allowedHost = z.strictObject({
-  host: text(checkHost, "A host name, or `*.name` for it and all names below it"),
-  http: z.boolean().default(false).describe("Whether plain HTTP to port 80 is allowed as well"),
-  allow: z.array(rule).default([]).describe(
-    "The only requests that are let through; the host is then inspected",
-  ),
-  inject: injection.optional(),
-}).describe("A host and what else is to be known about it");
-
-const egress = z.strictObject({
-  defaults: z.boolean().default(true).describe("Whether the default hosts are allowed as well"),
-  allowlist: z.array(
-    z.union([text(checkHost, "A host name, or `*.name` for it and all names below it"), allowedHost]),
-  ).default([]).describe("The hosts that can be reached, over TLS on port 443 unless they say more"),
-  private: z.array(text(checkPrivate, "A host name")).default([])
-    .describe("Names of the allowlist or of an ssh entry that may resolve to private addresses"),
-  networks: z.array(text(checkNetwork, "A network's name")).superRefine(distinct).default([])
-    .describe("Existing networks of the engine that the sidecar joins"),
-  proxy: z.enum(["pipelock", "squid"]).optional().describe("The egress proxy"),
-}).describe("What can be reached from the bottle");
-
-function checkPrivate(value: string): Checked<string> {
-  return isAddress(value) ? good(value) : value.startsWith("*.") ? checkHost(value) : checkHostname(value);
-}
+const envValue = z.union([
+  text(checkEnvText, {
+    description:
+      "A literal, `${NAME}` as a whole for a variable of your machine, or `?text` to be asked at launch.",
+    pattern: PATTERNS.envText,
+    maxLength: ENTRY_LIMIT,
+    patternErrorMessage: "No NUL character, and a question in one line",
+    examples: ["${GH_PAT}", "?paste your token", "plain text"],
+  }),
+  z.strictObject({
+    secret: secret.meta({
+      description: "Where the value comes from: a command or a file of your machine.",
+      examples: [{ command: ["op", "read", "op://dev/npm"] }, { file: "~/.npm-token" }],
+    }),
+  }).meta({ description: "A secret from a command or a file of your machine." }),
+]).meta({
+  id: "EnvValue",
+  description: "The value of one variable: text, or `{ secret: … }`.",
+});
 
 const resources = z.strictObject({
-  cpus: number(checkCpus, "Processors").optional(),
-  memory: text(checkMemory, "Memory, such as `4g`").optional(),
-  pids: number(checkPids, "Processes").optional(),
-  disk: text(checkDisk, "Disk space, such as `20g`").optional(),
-}).describe("Limits of the bottle");
+  cpus: number(checkCpus, {
+    description: `Processors, from ${CPUS.least} to ${CPUS.most}. Default: all that the engine has.`,
+    minimum: CPUS.least,
+    maximum: CPUS.most,
+    examples: [2, 1.5],
+  }).optional(),
+  memory: text(checkMemory, {
+    description: "Memory with a unit (`m` is MiB, `g` is GiB), at least `64m`. Default: `4g`.",
+    pattern: PATTERNS.memory,
+    patternErrorMessage: "A whole number with b, k, m or g behind it, such as `512m` or `4g`; at least `64m`",
+    examples: ["4g", "512m"],
+  }).optional(),
+  pids: number(checkPids, {
+    description: `Processes and threads, from ${PIDS.least}. Default: 2048.`,
+    type: "integer",
+    minimum: PIDS.least,
+    maximum: PIDS.most,
+    examples: [2048],
+  }).optional(),
+  disk: text(checkDisk, {
+    description: "Disk space with a unit (`m` is MiB, `g` is GiB), at least `16m`. Default: `20g`.",
+    pattern: PATTERNS.disk,
+    patternErrorMessage:
+      "A whole number with b, k, m or g behind it, such as `512m` or `20g`; at least `16m`",
+    examples: ["20g"],
+  }).optional(),
+}).meta({
+  id: "Resources",
+  description: "What the bottle may take of the machine.",
+});
 
 const image = z.strictObject({
-  base: text(checkImage, "The image that the agent's image is built on").optional(),
-  dockerfile: text(checkPath, "A Dockerfile on the host to use instead of ours").optional(),
-  packages: z.array(text(checkPackage, "A Debian package")).superRefine(distinct).default([])
-    .describe("Debian packages to install as well"),
-  ca: text(checkPath, "A PEM file on the host with extra certificate authorities").optional(),
-}).describe("What the bottle's image is made of");
+  base: text(checkImage, {
+    description: "The image that the agent's image is built on. Default: `debian:trixie-slim`.",
+    pattern: PATTERNS.image,
+    maxLength: 512,
+    patternErrorMessage: "An image such as `debian:trixie-slim` or `registry.example.com/base:1`",
+    examples: ["debian:trixie-slim"],
+  }).optional(),
+  dockerfile: hostPath({
+    description: "A Dockerfile on your machine that the image is built from instead of ours.",
+    examples: ["~/agent.Dockerfile"],
+  }).optional(),
+  packages: distinctList(
+    text(checkPackage, {
+      description: "A Debian package.",
+      pattern: PATTERNS.package,
+      maxLength: 128,
+      patternErrorMessage:
+        "A package's name: lower-case letters, digits, `+`, `.` and `-`, at least two, and no dash at the end",
+      examples: ["ripgrep"],
+    }),
+    {
+      description: "Debian packages that are installed as well. Default: none.",
+      examples: [["ripgrep", "jq"]],
+    },
+  ).default([]),
+  ca: hostPath({
+    description:
+      "A PEM file on your machine with more certificate authorities, for the build and the bottle.",
+    examples: ["~/corp-ca.pem"],
+  }).optional(),
+}).meta({
+  id: "Image",
+  description: "What the bottle's image is made of.",
+});
+
+const git = z.strictObject({
+  identity: z.literal("host").optional().meta({
+    description: "`host`: git in the bottle has your machine's user.name and user.email. Default: nobody's.",
+  }),
+}).meta({
+  id: "Git",
+  description: "Git's configuration in the bottle.",
+});
 
 /** One bottle. Names of env variables are checked apart, so that a bad one hides no bad value. */
 export const bottleSchema = z.strictObject({
-  extends: z.string().optional().describe("The bottle whose entries this one takes over"),
-  env: z.record(z.string(), envEntry).default({})
-    .meta({ propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" } })
-    .describe("Environment variables of the agent"),
-  ssh: z.array(sshEntry).superRefine(distinctHosts).default([]).describe("SSH identities the agent may use"),
-  git: z.strictObject({
-    identity: z.literal("host").optional().describe("`host`: the host's user.name and user.email"),
-  }).prefault({}).describe("Git's configuration"),
-  egress: egress.prefault({}),
-  runtime: z.enum(["auto", "runc", "runsc"]).default("auto").describe("The OCI runtime; `runsc` is gVisor"),
-  resources: resources.prefault({}),
-  image: image.prefault({}),
-}).describe("A named set of grants");
+  extends: bottleName.meta({
+    description:
+      "The bottle whose entries this one takes over: its own are added to maps, and replace lists.",
+    examples: ["base"],
+  }).optional(),
+  env: z.record(envName, envValue).default({}).meta({
+    description: "Environment variables of the agent. Values are never in an argv, an image or a log.",
+    examples: [{ EDITOR: "vim", GITHUB_TOKEN: "${GH_PAT}", NPM_TOKEN: { secret: { file: "~/.npm-token" } } }],
+  }),
+  ssh: z.array(sshEntry).superRefine(distinctHosts).default([]).meta({
+    description: "SSH identities that the agent may use. Default: none.",
+    examples: [[{ Host: "gitea", IdentityFile: "~/.ssh/gitea_ed25519", Hostname: "git.example.com" }]],
+  }),
+  git: git.prefault({}).meta({
+    description: "Git's configuration in the bottle.",
+    examples: [{ identity: "host" }],
+  }),
+  egress: egress.prefault({}).meta({
+    description: "What can be reached from the bottle. Everything else is refused.",
+    examples: [{ allowlist: ["github.com"], proxy: "squid" }],
+  }),
+  runtime: z.enum(["auto", "runc", "runsc"]).default("auto").meta({
+    description:
+      "The OCI runtime: `runsc` is gVisor, a kernel of its own; `auto` takes it where the engine has it. Default: `auto`.",
+  }),
+  resources: resources.prefault({}).meta({
+    description: "What the bottle may take of the machine.",
+    examples: [{ cpus: 2, memory: "4g", pids: 2048, disk: "20g" }],
+  }),
+  image: image.prefault({}).meta({
+    description: "What the bottle's image is made of.",
+    examples: [{ ca: "~/corp-ca.pem" }],
+  }),
+}).meta({
+  id: "Bottle",
+  description: "A named set of grants: what its agents are given, and what they can reach.",
+});
 
 function distinctHosts(entries: readonly { readonly Host: string }[], context: z.RefinementCtx): void {
   const seen = new Set<string>();
@@ -188,25 +197,67 @@ function distinctHosts(entries: readonly { readonly Host: string }[], context: z
 
 /** One agent. */
 export const agentSchema = z.strictObject({
-  extends: z.string().optional().describe("The agent whose settings this one takes over"),
-  bottle: z.string().optional().describe("The bottle it works in"),
-  skills: z.array(text(checkSkill, "A skill's name")).superRefine(distinct).default([])
-    .describe("Claude Code skills of the host that are copied into the bottle"),
-  prompt: text(checkText, "Appended to the agent's system prompt").default(""),
-  command: z.array(text(checkWord, "One word")).superRefine(reasons(program)).default([...DEFAULT_COMMAND])
-    .describe("The agent's command, as a list of words"),
-}).superRefine((agent, context) => {
-  if (agent.bottle === undefined && agent.extends === undefined) {
-    const hint = "Add `bottle: NAME`, with the name of one defined under `bottles`";
-    context.addIssue({ code: "custom", message: "`bottle` is missing", params: { [HINT]: hint } });
-  }
-}).describe("A named user of a bottle");
+  bottle: bottleName.meta({
+    description: "The bottle it works in. Only an agent with `extends` can do without.",
+    examples: ["dev"],
+  }).optional(),
+  extends: agentName.meta({
+    description: "The agent whose fields this one takes over unless it has its own.",
+    examples: ["reviewer"],
+  }).optional(),
+  skills: distinctList(
+    text(checkSkill, {
+      description: "A folder of `~/.claude/skills`.",
+      pattern: PATTERNS.skill,
+      maxLength: 128,
+      patternErrorMessage:
+        "A folder's name: letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+      examples: ["code-review"],
+    }),
+    {
+      description: "Claude Code skills of your machine that are copied into the bottle. Default: none.",
+      examples: [["code-review"]],
+    },
+  ).default([]),
+  prompt: text(checkText, {
+    description: "What is appended to the agent's system prompt. Default: nothing.",
+    pattern: PATTERNS.text,
+    patternErrorMessage: "Must not contain a NUL character",
+    examples: ["You review pull requests.\n"],
+  }).default(""),
+  command: commandLine({
+    description: `What the agent runs, as a list of words. Default: \`${DEFAULT_COMMAND.join(" ")}\`.`,
+    examples: [["claude", "--model", "opus"]],
+  }).default([...DEFAULT_COMMAND]),
+}).superRefine(requireBottle, { when: ({ value }) => isMapping(value) }).meta({
+  id: "Agent",
+  description: "A named user of a bottle: what runs, with which skills and prompt.",
+  anyOf: [{ required: ["bottle"] }, { required: ["extends"] }],
+});
+
+/** Said of whatever else is wrong with the agent as well. */
+function requireBottle(
+  agent: { readonly bottle?: unknown; readonly extends?: unknown },
+  context: z.RefinementCtx,
+): void {
+  if (agent.bottle !== undefined || agent.extends !== undefined) return;
+  context.addIssue({ code: "invalid_type", expected: "string", input: undefined, path: ["bottle"] });
+}
 
 /** A whole manifest file. */
 export const manifestSchema = z.strictObject({
-  bottles: z.record(z.string(), bottleSchema).default({}).describe("Bottles by name"),
-  agents: z.record(z.string(), agentSchema).default({}).describe("Agents by name"),
-}).describe("A claude-bottle manifest");
+  bottles: z.record(bottleName, bottleSchema).default({}).meta({
+    description: "Bottles by name.",
+    examples: [{ dev: { egress: { allowlist: ["github.com"] } } }],
+  }),
+  agents: z.record(agentName, agentSchema).default({}).meta({
+    description: "Agents by name.",
+    examples: [{ reviewer: { bottle: "dev", skills: ["code-review"] } }],
+  }),
+}).meta({
+  title: "A claude-bottle manifest",
+  description: "Bottles, each a named set of grants, and the agents that work in them.",
+});
 
 /** A file as it says it, with the defaults filled in. */
 export type ManifestEntries = z.output<typeof manifestSchema>;
@@ -214,8 +265,3 @@ export type ManifestEntries = z.output<typeof manifestSchema>;
 export type BottleEntry = z.output<typeof bottleSchema>;
 /** An agent as its file says it, with the defaults filled in. */
 export type AgentEntry = z.output<typeof agentSchema>;
-
-/** The JSON Schema for editors. */
-export function manifestJsonSchema(): unknown {
-  return z.toJSONSchema(manifestSchema, { io: "input" });
-}

@@ -1,0 +1,69 @@
+import * as z from "zod";
+import { manifestSchema } from "./schema.ts";
+
+/** A rule that JSON Schema cannot say. */
+export interface UnsaidRule {
+  readonly id: string;
+  readonly sentence: string;
+}
+
+/** What is refused though the JSON Schema accepts it: all of it. */
+export const UNSAID_RULES: readonly UnsaidRule[] = [
+  {
+    id: "file",
+    sentence:
+      "A file has at most 1 MiB, 200,000 values and 50 aliases, is one document, and has no key twice and no `<<`.",
+  },
+  {
+    id: "references",
+    sentence: "What `bottle` and `extends` name must be defined, and no `extends` leads back to itself.",
+  },
+  {
+    id: "slugs",
+    sentence: "No two agents, and no two bottles, have names that differ in case and punctuation alone.",
+  },
+  {
+    id: "ssh-hosts",
+    sentence: "No two ssh entries of a bottle have one `Host`.",
+  },
+  {
+    id: "allowlist-hosts",
+    sentence: "A host has one entry in an allowlist, unless all its entries are the plain name.",
+  },
+  {
+    id: "private-hosts",
+    sentence: "What `private` names must be in the allowlist or be the `Host` or `Hostname` of an ssh entry.",
+  },
+  {
+    id: "public-suffixes",
+    sentence: "A host must not be a public suffix such as `co.uk`, nor a wildcard of one such as `*.com`.",
+  },
+  {
+    id: "international-names",
+    sentence: "A name with letters beyond ASCII, or with `xn--`, must be one that can be looked up (IDNA).",
+  },
+  {
+    id: "bytes",
+    sentence:
+      "Paths, words and values of `env` have limits in bytes of UTF-8; the lengths here are in characters.",
+  },
+  {
+    id: "whole-characters",
+    sentence: "Text that goes to files and processes has no half character (`\\ud800` to `\\udfff` alone).",
+  },
+  {
+    id: "decimals",
+    sentence: "`cpus` has at most 9 decimals.",
+  },
+];
+
+const COMMENT = ["What this schema cannot check, and `claude-bottle validate` does:"].concat(
+  UNSAID_RULES.map(({ id, sentence }) => `${id}: ${sentence}`),
+).join("\n");
+
+/** The JSON Schema for editors, for draft 2020-12. */
+export function manifestJsonSchema(): unknown {
+  const { $schema, $defs, ...rest } = z.toJSONSchema(manifestSchema, { io: "input" });
+  // No address that nobody serves: relative, it is wherever the file is.
+  return { $schema, $id: "claude-bottle.schema.json", $comment: COMMENT, ...rest, $defs };
+}
