@@ -62,6 +62,11 @@ export class Failure extends Error {
   }
 }
 
+/** The user said no to a question: the command ends there, and nothing is wrong. */
+export class Declined extends Error {
+  override readonly name = "Declined";
+}
+
 /** C0 but for the line feed, DEL, C1, and what turns the direction of text. */
 // deno-lint-ignore no-control-regex -- control characters are what this is about
 const UNPRINTABLE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

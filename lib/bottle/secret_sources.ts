@@ -4,6 +4,7 @@ import type { Host } from "../host/host.ts";
 import type { Outcome, ProcessCall } from "../host/processes.ts";
 import type { EnvSource } from "../manifest/model.ts";
 import { fromByteText } from "./byte_text.ts";
+import { changedFile } from "./content_marks.ts";
 import { ENV_ENTRY_LIMIT, type FetchedSource } from "./env.ts";
 import { shellQuoted } from "./invocation.ts";
 
@@ -29,11 +30,15 @@ const RUN = 'cd "${HOME:-/}" >/dev/null 2>&1 || cd /; exec "$@"';
 /** The value of a variable, fetched on the host. Paths are absolute. @throws Failure `env-…`, Interrupted */
 export function fetchedValue(name: string, source: FetchedSource, ports: FetchPorts): Promise<string> {
   return source.kind === "command"
-    ? commandValue(name, source.argv, ports)
+    ? commandValue(name, source, ports)
     : fileValue(name, source.path, ports.files);
 }
 
-async function commandValue(name: string, argv: readonly string[], ports: FetchPorts): Promise<string> {
+async function commandValue(
+  name: string,
+  { argv, marks = [] }: Extract<FetchedSource, { readonly kind: "command" }>,
+  ports: FetchPorts,
+): Promise<string> {
   const program = oneLine(argv[0] ?? "");
   const words = oneLine(shellQuoted(argv));
   const failed = (
@@ -41,6 +46,14 @@ async function commandValue(name: string, argv: readonly string[], ports: FetchP
     what: string,
     hint = `Run it yourself to see what it says: ${words}`,
   ): Failure => new Failure(code, `The command of ${name} ${what}: ${program}`, { hints: [hint] });
+  const changed = await changedFile(marks, ports.files);
+  if (changed !== undefined) {
+    throw failed(
+      "env-command-changed",
+      `is not what was approved any more, ${oneLine(changed)} has changed`,
+      "Run again: it is shown, and asks for your approval",
+    );
+  }
   ports.say(`${name}: asking ${program} (${COMMAND_DEADLINE_MS / 1000} s at most)`);
   const ended = await outcomeOf(argv, ports);
   if (ended === "timed-out") {

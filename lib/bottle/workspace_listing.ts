@@ -5,7 +5,7 @@ import { shellQuoted } from "./invocation.ts";
 import { patternFor } from "./workspace_exclude.ts";
 
 /** One entry of a directory as it was found. */
-export interface Found extends Omit<FileStatus, "uid"> {
+export interface Found extends Omit<FileStatus, "uid" | "birth"> {
   readonly name: string;
   /** The name as it is on the disk, where `name` cannot say it. */
   readonly rawName: Uint8Array | undefined;

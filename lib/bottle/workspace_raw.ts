@@ -7,7 +7,7 @@ import type { Processes } from "../host/processes.ts";
  */
 
 /** One entry of a directory, its name as it is on the disk. */
-export interface RawEntry extends Omit<FileStatus, "uid"> {
+export interface RawEntry extends Omit<FileStatus, "uid" | "birth"> {
   readonly name: Uint8Array;
   readonly readable: boolean;
   /** Where a link leads. */

@@ -1,6 +1,6 @@
 import { buildApplication, run } from "@stricli/core";
 import type { BackendLoader, CommandPorts } from "../commands/context.ts";
-import { EXIT, Failure } from "../errors.ts";
+import { Declined, EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { Interrupted } from "../host/interrupts.ts";
 import { Reporter } from "../ui/reporter.ts";
@@ -130,6 +130,11 @@ function outcomeOf(error: unknown, reporter: Reporter): AppOutcome {
   if (error instanceof Interrupted) {
     reporter.quiet();
     return { kind: "interrupted", by: error.by };
+  }
+  if (error instanceof Declined) {
+    reporter.quiet();
+    reporter.info("aborted by user");
+    return { kind: "exit", code: EXIT.done };
   }
   if (error instanceof Failure) {
     reporter.failure(error);

@@ -28,9 +28,10 @@ export const attachCommand = buildCommand<AttachFlags, [bottle: string], CliCont
     return function (flags, bottle): Promise<void> {
       const { backend, context, manifest, prompt, remoteControl, shell, secrets } = flags;
       const args = this.passedThrough;
+      const mayAsk = prompt === undefined && !flags.json;
       return this.perform(flags, (ports) =>
         attach(
-          { bottle, args, backend, context, manifest, prompt, remoteControl, shell, secrets },
+          { bottle, mayAsk, args, backend, context, manifest, prompt, remoteControl, shell, secrets },
           ports,
         ));
     };
@@ -98,7 +99,8 @@ export const execCommand = buildCommand<ExecFlags, [bottle: string], CliContext>
       const command = this.passedThrough;
       return this.perform(
         flags,
-        (ports) => exec({ bottle, command, backend, context, manifest, secrets, user }, ports),
+        (ports) =>
+          exec({ bottle, mayAsk: !flags.json, command, backend, context, manifest, secrets, user }, ports),
       );
     };
   },

@@ -5,6 +5,7 @@ import { cleanupCommand, doctorCommand, logsCommand, stopCommand } from "./upkee
 import { attachCommand, execCommand } from "./entry_routes.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, requireValue, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
+import { trustCommand } from "./trust_routes.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -197,6 +198,7 @@ export const routes = buildRouteMap({
     info: infoCommand,
     validate: validateCommand,
     schema: schemaCommand,
+    trust: trustCommand,
     attach: attachCommand,
     exec: execCommand,
     build: buildImagesCommand,

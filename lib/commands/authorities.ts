@@ -39,7 +39,7 @@ function hostFile(host: Host): NamedFile | undefined {
 }
 
 /** A leading `~/` means the user's home; nothing else is expanded. */
-export function expandTilde(path: string, host: Host): string {
+export function expandTilde(path: string, host: Pick<Host, "environment">): string {
   return path.startsWith("~/") ? join(host.environment.get("HOME") ?? "/", path.slice(2)) : path;
 }
 

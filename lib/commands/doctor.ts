@@ -9,7 +9,8 @@ import { hanging, resultColumns } from "../ui/wrap.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { jsonText } from "./json_text.ts";
-import { grantedManifest } from "./manifest_choice.ts";
+import { approvalWarning } from "./approval.ts";
+import { shownManifest } from "./manifest_choice.ts";
 import { type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 
 export interface DoctorOptions extends UpkeepOptions {
@@ -102,11 +103,14 @@ function findingsText(findings: readonly Finding[], { host: { terminal }, paint 
 /** The manifest that `start` would use from here. */
 async function manifestFinding(host: Host, file: string | undefined): Promise<Finding> {
   try {
-    const { files, bottles, agents } = await grantedManifest(host, file);
+    const manifest = await shownManifest(host, file);
+    const { files, bottles, agents } = manifest;
     const paths = files.map(({ path }) => path);
     if (paths.includes(BUILTIN_FILE)) {
       return ok("manifest", "there is none: `start` runs the built-in agent in the built-in bottle");
     }
+    const warning = await approvalWarning(host, manifest);
+    if (warning !== undefined) return problem("manifest", warning.sentence, warning.remedy);
     return ok(
       "manifest",
       `${paths.join(" and ")} is valid; bottles: ${bottles.size}, agents: ${agents.size}`,

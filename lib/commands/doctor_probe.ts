@@ -20,7 +20,7 @@ import {
   probeWorld,
 } from "./doctor_probe_bottle.ts";
 import { type Control, reportProbe } from "./doctor_probe_report.ts";
-import { grantedManifest } from "./manifest_choice.ts";
+import { grantedManifest, shownManifest } from "./manifest_choice.ts";
 import { proxyDefault } from "./start.ts";
 import { prepareThrowaway, remaining, type Remains, waiting } from "./throwaway.ts";
 import { throwawayHost } from "./throwaway_host.ts";
@@ -70,7 +70,12 @@ async function bottleChoice(
   { host, reporter }: Pick<CommandPorts, "host" | "reporter">,
 ): Promise<{ readonly proxy: ProxyName | undefined; readonly runtime: RuntimeChoice | undefined }> {
   if (proxy !== undefined && runtime !== undefined) return { proxy, runtime };
-  const manifest = await grantedManifest(host, file);
+  const shown = await shownManifest(host, file);
+  const manifest = await grantedManifest({ host, reporter }, {
+    manifest: shown,
+    agent: undefined,
+    mayAsk: !json,
+  });
   const bottles = [...manifest.agents.values()].map(({ bottle }) => manifest.bottles.get(bottle));
   const usual = proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
   const proxies = bottles.map((bottle) => bottle?.egress.proxy ?? usual ?? "pipelock");

@@ -4,7 +4,7 @@ import type { Manifest } from "../manifest/model.ts";
 import { table } from "../ui/table.ts";
 import type { CommandPorts } from "./context.ts";
 import { type Grant, grantsOf, type Origin } from "./grants.ts";
-import { namedOrOnlyAgent, shownManifest } from "./manifest_choice.ts";
+import { namedOrOnlyAgent, shownManifest, warnUnlessApproved } from "./manifest_choice.ts";
 import { jsonText } from "./json_text.ts";
 
 export interface InfoOptions {
@@ -15,7 +15,8 @@ export interface InfoOptions {
 }
 
 /** `info`: every grant of an agent and where it comes from. @throws Failure */
-export async function info(options: InfoOptions, { host }: CommandPorts): Promise<number> {
+export async function info(options: InfoOptions, ports: CommandPorts): Promise<number> {
+  const { host } = ports;
   const manifest = await shownManifest(host, options.manifest);
   const agent = namedOrOnlyAgent(manifest, { name: options.agent, command: "info" });
   const grants = grantsOf(manifest, agent, host.environment);
@@ -23,6 +24,7 @@ export async function info(options: InfoOptions, { host }: CommandPorts): Promis
   host.terminal.out(
     options.json ? infoJson(manifest, { agent, grants, missing }) : infoText(grants, missing),
   );
+  if (!options.json) await warnUnlessApproved(manifest, ports);
   return EXIT.done;
 }
 

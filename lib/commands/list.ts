@@ -5,7 +5,7 @@ import { type Column, fittedTable } from "../ui/fitted_table.ts";
 import { resultColumns } from "../ui/wrap.ts";
 import type { CommandPorts } from "./context.ts";
 import { firstLine } from "./grants.ts";
-import { shownManifest } from "./manifest_choice.ts";
+import { shownManifest, warnUnlessApproved } from "./manifest_choice.ts";
 import { jsonText } from "./json_text.ts";
 
 /** What of the manifest can be listed. */
@@ -18,7 +18,8 @@ export interface ListOptions {
 }
 
 /** `list`: the agents or bottles of the manifest. @throws Failure */
-export async function list(options: ListOptions, { host, reporter }: CommandPorts): Promise<number> {
+export async function list(options: ListOptions, ports: CommandPorts): Promise<number> {
+  const { host, reporter } = ports;
   const manifest = await shownManifest(host, options.manifest);
   const entries = options.what === "agents" ? agentEntries(manifest) : bottleEntries(manifest);
   if (options.json) {
@@ -29,6 +30,7 @@ export async function list(options: ListOptions, { host, reporter }: CommandPort
     const rows = entries.map(({ cells }) => cells);
     host.terminal.out(fittedTable(COLUMNS[options.what], rows, resultColumns(host.terminal)));
   }
+  if (!options.json) await warnUnlessApproved(manifest, ports);
   return EXIT.done;
 }
 

@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import type { DiscoverOptions } from "../manifest/discover.ts";
 import { loadManifest } from "../manifest/load.ts";
 import type { Manifest } from "../manifest/model.ts";
+import type { CommandPorts } from "./context.ts";
 
 /** Where a command looks for its manifest. */
 export function discoverOptions(host: Host, manifestFile: string | undefined): DiscoverOptions {
@@ -15,16 +16,38 @@ export async function shownManifest(host: Host, manifestFile: string | undefined
   return await loadManifest(discoverOptions(host, manifestFile));
 }
 
-/** The manifest to act on: what a project's file grants in it has been approved. @throws Failure */
-export async function grantedManifest(host: Host, manifestFile: string | undefined): Promise<Manifest> {
-  const manifest = await shownManifest(host, manifestFile);
-  if (manifest.project === undefined) return manifest;
-  const { file } = manifest.project;
-  throw new Failure(
-    "project-manifest-untrusted",
-    `${file} comes with the project, and nobody has approved what it grants`,
-    { exit: EXIT.failed, hints: [`Read it; then \`--manifest ${file}\` uses it as your own`] },
-  );
+/** Says on stderr that `start` would not take a manifest as it is. */
+export async function warnUnlessApproved(
+  manifest: Manifest,
+  { host, reporter }: Pick<CommandPorts, "host" | "reporter">,
+): Promise<void> {
+  if (manifest.project === undefined) return;
+  const { approvalWarning } = await import("./approval.ts");
+  const warning = await approvalWarning(host, manifest);
+  if (warning !== undefined) reporter.info(`${warning.sentence}: ${warning.remedy}`);
+}
+
+/** What is asked of {@link grantedManifest}. */
+export interface GrantedOptions {
+  readonly manifest: Manifest;
+  /** Whom it is for: the user's own agents in bottles of the user's need no approval. All of them unless told. */
+  readonly agent: string | undefined;
+  /** Whether a person may be asked to approve what a project's file grants. */
+  readonly mayAsk: boolean;
+}
+
+/**
+ * The manifest to act on: all that a project's file grants in it has been approved, or is approved now.
+ *
+ * @throws Failure `project-not-approved`, Declined
+ */
+export async function grantedManifest(
+  ports: Pick<CommandPorts, "host" | "reporter">,
+  options: GrantedOptions,
+): Promise<Manifest> {
+  if (options.manifest.project === undefined) return options.manifest;
+  const { approvedManifest } = await import("./approval.ts");
+  return await approvedManifest(options, ports);
 }
 
 /** The agent that is named, or the only one there is. @throws Failure `agent-missing`, `agent-unnamed` */

@@ -11,13 +11,15 @@ import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
 import { hostEnv } from "./host_paths.ts";
 import { requireSameManifest } from "./launched_manifest.ts";
-import { grantedManifest } from "./manifest_choice.ts";
+import { grantedManifest, shownManifest } from "./manifest_choice.ts";
 
 /** Which bottle is meant, and by which manifest it is entered. */
 export interface EntryOptions {
   /** Its name, the beginning of its name, or its agent. */
   readonly bottle: string;
   readonly manifest: string | undefined;
+  /** Whether a person may be asked to approve what a project's manifest grants. */
+  readonly mayAsk: boolean;
   readonly backend: string | undefined;
   readonly context: string | undefined;
 }
@@ -42,13 +44,15 @@ export async function enteredBottle(
 ): Promise<Entry> {
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
-  const manifest = await grantedManifest(host, options.manifest);
+  const shown = await shownManifest(host, options.manifest);
   const backend = await loadBackend(ports, options);
   const bottles = await backend.listActive({ signal, stopped: true });
   const meant = meantBottle(bottles, { word: options.bottle, command });
   requireOwn(meant);
   judge(meant);
-  requireSameManifest(meant, manifest, { file: options.manifest });
+  requireSameManifest(meant, shown, { file: options.manifest });
+  const { mayAsk } = options;
+  const manifest = await grantedManifest(ports, { manifest: shown, agent: meant.agent, mayAsk });
   const { agent, bottle: grants } = requireAgent(manifest, meant.agent);
   if (grants.name !== meant.bottle) throw foreign(meant);
   refuseUnavailable(manifest, agent.name);

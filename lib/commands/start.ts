@@ -15,7 +15,7 @@ import { reportEgress } from "./egress_summary.ts";
 import { envPorts } from "./env_ports.ts";
 import { canAsk, launchQuestions, requireKnownHostKeys, requireOpenKeys } from "./launch_questions.ts";
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
-import { grantedManifest, namedOrOnlyAgent } from "./manifest_choice.ts";
+import { grantedManifest, namedOrOnlyAgent, shownManifest } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import { sweepBeside } from "./sweeping.ts";
 import { jsonText } from "./json_text.ts";
@@ -97,8 +97,10 @@ interface Prepared {
 
 async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prepared> {
   const { host, reporter } = ports;
-  const manifest = await grantedManifest(host, options.manifest);
-  const agent = await chosenAgent(manifest, options.agent, ports);
+  const shown = await shownManifest(host, options.manifest);
+  const agent = await chosenAgent(shown, options.agent, ports);
+  const mayAsk = canAsk(host, options.prompt) && !options.yes && !options.dryRun && !options.json;
+  const manifest = await grantedManifest(ports, { manifest: shown, agent, mayAsk });
   const proxy = options.proxy ?? proxyOf(manifest, agent) ??
     proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
   refuseUnavailable(manifest, agent);

@@ -8,7 +8,7 @@ import type { Reporter } from "../ui/reporter.ts";
 import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { literalPorts } from "./env_ports.ts";
-import { grantedManifest } from "./manifest_choice.ts";
+import { shownManifest } from "./manifest_choice.ts";
 import { bottleSpec } from "./spec.ts";
 
 /** A bottle that a command launches for itself. */
@@ -41,7 +41,7 @@ export async function prepareThrowaway(
   ports: CommandPorts,
 ): Promise<PreparedThrowaway> {
   const { within, prompt } = options;
-  const manifest = await grantedManifest(within, options.manifestFile);
+  const manifest = await shownManifest(within, options.manifestFile);
   const asked = await bottleSpec(manifest, {
     agent: options.agent,
     args: [],

@@ -34,6 +34,7 @@ export function throwawayHost(
     uid: host.uid ?? 0,
     modified: 0,
     identity: `memory ${path}`,
+    birth: `memory ${path}`,
   });
   const either = <T>(
     path: string,

@@ -7,7 +7,7 @@ import { discoverManifests } from "../manifest/discover.ts";
 import { loadManifest, manifestInvalid, parseManifest, readManifest } from "../manifest/load.ts";
 import type { Manifest } from "../manifest/model.ts";
 import type { CommandPorts } from "./context.ts";
-import { discoverOptions } from "./manifest_choice.ts";
+import { discoverOptions, shownManifest, warnUnlessApproved } from "./manifest_choice.ts";
 import { jsonText } from "./json_text.ts";
 
 export interface ValidateOptions {
@@ -34,6 +34,7 @@ export async function validate(options: ValidateOptions, ports: CommandPorts): P
   host.terminal.out(
     `${counted(result.bottles, "bottle")}, ${counted(result.agents, "agent")}: no problems\n`,
   );
+  if (options.files.length === 0) await warnUnlessApproved(await shownManifest(host, undefined), ports);
   return EXIT.done;
 }
 

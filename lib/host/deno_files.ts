@@ -14,6 +14,7 @@ function statusOf(info: Deno.FileInfo): FileStatus {
     uid: info.uid ?? 0,
     modified: Math.floor((info.mtime?.getTime() ?? 0) / 1000),
     identity: `${info.dev}:${info.ino}`,
+    birth: `${info.ino}:${info.birthtime?.getTime() ?? 0}`,
   };
 }
 

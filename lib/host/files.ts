@@ -8,6 +8,8 @@ export interface FileStatus {
   readonly modified: number;
   /** The same for one and the same file, whatever path leads to it. */
   readonly identity: string;
+  /** Inode and time of creation: also the same after a restart, and another one when the inode is used anew. */
+  readonly birth: string;
 }
 
 /** A file that is open for reading, at its beginning. */

@@ -19,6 +19,10 @@ export const UNSAID_RULES: readonly UnsaidRule[] = [
     sentence: "What `bottle` and `extends` name must be defined, and no `extends` leads back to itself.",
   },
   {
+    id: "inheritance",
+    sentence: "At most 32 entries extend one another in a line, and all together take over 200,000 values.",
+  },
+  {
     id: "slugs",
     sentence: "No two agents, and no two bottles, have names that differ in case and punctuation alone.",
   },

@@ -1,7 +1,7 @@
 import { type Found, FOUND_LIMIT, isMapping, problemAt, valueAt } from "./issues.ts";
 import type { EntryKind } from "./model.ts";
 import { nearest } from "./nearest.ts";
-import type { Node, Path } from "./node.ts";
+import { type Node, type Path, SIZE_LIMIT } from "./node.ts";
 import type { Source } from "./source.ts";
 import { quoted } from "./text.ts";
 
@@ -36,24 +36,35 @@ export function lineagesOf(
   const lineages: Lineage[] = [];
   const problems: Found[] = [];
   const told = new Set<string>();
+  let inherited = 0;
   for (const name of entries.keys()) {
     const line = lineOf(kind, { name, entries });
     if (line.end === "root") {
       const parents = line.names.slice(1).map((name) => layerOf(kind, { name, entries }));
-      lineages.push({ kind, name, layers: [layerOf(kind, { name, entries }), ...parents] });
+      const lineage: Lineage = { kind, name, layers: [layerOf(kind, { name, entries }), ...parents] };
+      inherited += sizeOf(parents);
+      if (inherited > SIZE_LIMIT) return { lineages, problems: [...problems, tooMuch(lineage)] };
+      lineages.push(lineage);
       continue;
     }
-    // Each break of a line is told once, at the `extends` that makes it, however many entries lead there.
-    if (told.has(line.at) || problems.length >= FOUND_LIMIT) continue;
+    // Each break of a line is told once, at the `extends` that makes it, however many entries lead there; and of many
+    // lines that are too long the first.
+    const breach = line.end === "long" ? line.end : `${line.end} ${line.at}`;
+    if (told.has(breach) || problems.length >= FOUND_LIMIT) continue;
     if (line.end === "missing" && !options.complete) continue;
-    told.add(line.at);
+    told.add(breach);
     problems.push(brokenLine(kind, { line, entries }));
   }
   return { lineages, problems };
 }
 
+/** The most entries that one takes over, one through another. */
+const LINE_LIMIT = 32;
+
 type Line =
   | { readonly end: "root"; readonly names: readonly string[] }
+  /** `at` is the entry that it begins with. */
+  | { readonly end: "long"; readonly names: readonly string[]; readonly at: string }
   /** `at` is the entry whose `extends` leads nowhere. */
   | { readonly end: "missing"; readonly names: readonly string[]; readonly at: string }
   /** `at` is the first entry of the circle, in the order of the alphabet, and `names` the circle from there. */
@@ -72,6 +83,7 @@ function lineOf(kind: EntryKind, { name, entries }: Start): Line {
     if (parent === undefined) return { end: "root", names };
     if (!entries.has(parent)) return { end: "missing", names, at };
     if (seen.has(parent)) return circle(names.slice(names.indexOf(parent)));
+    if (names.length > LINE_LIMIT) return { end: "long", names, at: name };
     names.push(parent);
     seen.add(parent);
     at = parent;
@@ -94,6 +106,19 @@ function layerOf(kind: EntryKind, { name, entries }: Start): Layer {
   const source = entries.get(name);
   if (source === undefined) throw new RangeError(`No entry is named ${name}`);
   return { source, path: [kind, name] };
+}
+
+function sizeOf(layers: readonly Layer[]): number {
+  return layers.reduce((sum, { source, path }) => sum + (nodeAt(source.root, path)?.size ?? 0), 0);
+}
+
+/** A small file can take over the same large entry thousands of times. */
+function tooMuch({ kind, name, layers: [{ source }] }: Lineage): Found {
+  return problemAt(source, {
+    path: [kind, name, "extends"],
+    message: `the ${kind} up to here take over more than ${SIZE_LIMIT} values in all`,
+    hint: "Let fewer of them extend a large one",
+  });
 }
 
 /** How many names are listed or compared when one of them is meant: thousands would help nobody. */
@@ -125,6 +150,13 @@ function brokenLine(
   if (line.end === "missing") {
     const parent = parentOf(kind, { name: line.at, entries }) ?? "";
     return problemAt(source, { path, ...unknownName(kind, parent, entries) });
+  }
+  if (line.end === "long") {
+    return problemAt(source, {
+      path,
+      message: `extends more than ${LINE_LIMIT} entries, one through another`,
+      hint: "Put what they have in common into one",
+    });
   }
   const way = [...line.names, line.at].map((name) => quoted(name)).join(" → ");
   return problemAt(source, {

@@ -8,7 +8,12 @@ export type EnvSource =
   /** `?text`: asked at launch, never stored; `text` may be empty. */
   | { readonly kind: "prompt"; readonly text: string }
   /** What a host command prints. */
-  | { readonly kind: "command"; readonly argv: readonly string[] }
+  | {
+    readonly kind: "command";
+    readonly argv: readonly string[];
+    /** What its files held when they were approved with it. */
+    readonly marks?: readonly string[];
+  }
   /** The content of a host file; `~` not yet expanded. */
   | { readonly kind: "file"; readonly path: string };
 

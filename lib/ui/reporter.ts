@@ -129,6 +129,11 @@ export class Reporter {
     this.#erase();
   }
 
+  /** For what goes to stderr. */
+  get paint(): Paint {
+    return this.#paint;
+  }
+
   /** One line as it is. */
   line(text: string): void {
     this.#erase();

@@ -169,7 +169,7 @@ Deno.test("doctor tells what is wrong with the manifest and how to learn more", 
     named.sentence,
     "/home/somebody/project/claude-bottle.yaml is valid; bottles: 1, agents: 2",
   );
-  assert.match(project.remedy ?? "", /--manifest/);
+  assert.match(project.remedy ?? "", /claude-bottle trust/);
   const none = await runCli(["doctor", "--json"]);
   assert.match(none.stdout, /there is none: `start` runs the built-in agent/);
 });

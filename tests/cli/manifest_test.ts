@@ -70,8 +70,10 @@ Deno.test("a project's own manifest is refused with the way to use it, and used 
     assert.deepEqual(refused.outcome, FAILED);
     assert.equal(
       refused.stderr,
-      `error: ${PROJECT} comes with the project, and nobody has approved what it grants\n\n` +
-        `hint: Read it; then \`--manifest ${PROJECT}\` uses it as your own\n`,
+      `error: ${PROJECT} comes with the project and asks for 17 grants that are not approved\n\n` +
+        "hint: `claude-bottle trust` shows what is asked for\n" +
+        "hint: `claude-bottle trust --yes` approves it\n" +
+        `hint: Or, for once, \`--manifest ${PROJECT}\` uses it as your own\n`,
     );
     assert.deepEqual(refused.backend.calls, []);
   }

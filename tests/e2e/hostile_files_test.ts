@@ -217,7 +217,7 @@ const MANIFEST = JSON.stringify({
 });
 
 Deno.test("a project's manifest, and one that variables or links lead to within it, is used by nobody who did not name it", async () => {
-  const untrusted = { code: 1, says: /comes with the project, and nobody has approved what it grants/ };
+  const untrusted = { code: 1, says: /comes with the project and asks for \d+ grants that are not approved/ };
   const { sandbox, manifest } = await repository();
   await using _sandbox = sandbox;
   await refused(sandbox, untrusted);
@@ -281,7 +281,7 @@ Deno.test("a manifest that others can write, that is another user's, or that is 
   const outside = await file(sandbox, "home/.ssh/id_ed25519", "x\n");
   await Deno.remove(manifest);
   await Deno.symlink(outside, manifest);
-  await refused(sandbox, { code: 1, says: /comes with the project/ });
+  await refused(sandbox, { code: 2, says: /is a link that leads out of the project/ });
 });
 
 Deno.test("a key that is a link is shown as what it is, and one that others can read is refused", async () => {
@@ -297,8 +297,11 @@ Deno.test("a key that is a link is shown as what it is, and one that others can 
       agents: { reviewer: { bottle: "dev" } },
     }),
   );
-  // Not without being named, whatever it is.
-  await refused(sandbox, { code: 1, says: /comes with the project/ });
+  // Not without being named, whoever approves it.
+  const leadsOut =
+    /ssh\[0\]\.IdentityFile: "\.\/key" leads out of the project, to .*\/home\/\.ssh\/id_ed25519/;
+  await refused(sandbox, { code: 1, says: leadsOut });
+  await refused(sandbox, { code: 1, says: leadsOut, args: ["trust", "--yes"] });
   const args = ["start", "--dry-run", "--manifest", manifest];
   const shown = await sandbox.run(args);
   assert.equal(shown.code, 0, shown.stderr);

@@ -212,7 +212,15 @@ function filesEverywhere(manifest: Manifest): Files {
   const statusOf = (path: string): FileStatus | undefined => {
     const kind = kindOf(path);
     if (kind === undefined) return undefined;
-    return { kind, size: bytesOf(path)?.length ?? 0, mode: 0o600, uid: 1000, modified: 0, identity: path };
+    return {
+      kind,
+      size: bytesOf(path)?.length ?? 0,
+      mode: 0o600,
+      uid: 1000,
+      modified: 0,
+      identity: path,
+      birth: "",
+    };
   };
   return {
     readBytes: (path) => Promise.resolve(bytesOf(path)),

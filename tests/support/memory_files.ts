@@ -15,6 +15,8 @@ export interface MemoryFile {
   readonly kind?: FileStatus["kind"];
   /** Seconds since the epoch at which it was changed last; 0 unless told. */
   readonly modified?: number;
+  /** Its path unless told. */
+  readonly birth?: string;
   /** What reading it throws. */
   readonly error?: Error;
 }
@@ -79,12 +81,12 @@ class Store {
     const at = unresolved === undefined ? real : join(real, unresolved.slice(dirname(unresolved).length));
     const file = this.#files.get(at);
     if (file === undefined) {
-      const folder = { size: 0, mode: 0o755, uid: 1000, modified: 0, identity: at } as const;
+      const folder = { size: 0, mode: 0o755, uid: 1000, modified: 0, identity: at, birth: at } as const;
       return this.#isFolder(at) ? { kind: "directory", ...folder } : undefined;
     }
-    const { mode = 0o644, uid = 1000, modified = 0 } = file;
+    const { mode = 0o644, uid = 1000, modified = 0, birth = at } = file;
     const kind = file.link === undefined ? file.kind ?? "file" : "symlink";
-    return { kind, size: content(file).length, mode, uid, modified, identity: at };
+    return { kind, size: content(file).length, mode, uid, modified, identity: at, birth };
   }
 
   /** What a link holds. */

@@ -5,6 +5,8 @@ import { FakeDocker, type FakeSettings } from "./fake_docker.ts";
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: "null" | "piped";
+  /** Below the sandbox's folder; `work` unless told. */
+  readonly cwd?: string;
 }
 
 /** A folder with a home, a temp folder and a `docker` that only pretends, and the real program to run there. */
@@ -50,7 +52,7 @@ export class Sandbox implements AsyncDisposable {
     const [program, ...words] = PROGRAM;
     return new Deno.Command(program, {
       args: [...words, ...args],
-      cwd: join(this.folder, "work"),
+      cwd: join(this.folder, options.cwd ?? "work"),
       env: this.environment(options.env),
       clearEnv: true,
       stdin: options.stdin ?? "null",

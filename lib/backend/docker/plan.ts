@@ -1,4 +1,5 @@
 import { specNotices } from "../../bottle/notices.ts";
+import { DEFAULT_MEMORY, DEFAULT_PIDS } from "../../bottle/default_limits.ts";
 import { binaryText, DEFAULT_DISK } from "../../bottle/disk_limit.ts";
 import type { BottlePlan, Bounds } from "../../bottle/plan.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
@@ -30,11 +31,6 @@ import {
   teardownSteps,
 } from "./steps.ts";
 import { diskWatchSteps, plannedWatch, watchNotices } from "./watch_steps.ts";
-
-/** Memory of an agent container whose manifest names none; less where the engine has less. */
-const DEFAULT_MEMORY = 4 * 1024 ** 3;
-/** Threads count: node and a compiler together need some hundreds. */
-const DEFAULT_PIDS = 2048;
 
 /** Everything that decides what a launch does. The plan is a pure function of it, so a retry is a new decision, not a patch. */
 export interface PlanInputs {

@@ -2,7 +2,7 @@ import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
 import { addressIn } from "../../../lib/backend/docker/addresses.ts";
 import type { DockerBottlePlan } from "../../../lib/backend/docker/plan.ts";
 import type { Bottle } from "../../../lib/bottle/backend.ts";
-import { grantedManifest } from "../../../lib/commands/manifest_choice.ts";
+import { shownManifest } from "../../../lib/commands/manifest_choice.ts";
 import { bottleSpec } from "../../../lib/commands/spec.ts";
 import { environmentOf } from "../fake_host.ts";
 import { denoHost } from "../../../lib/host/deno.ts";
@@ -142,7 +142,7 @@ async function specOf(
     },
     agent: { command: ["sleep", "infinity"] },
   });
-  const manifest = await grantedManifest(host, bench.manifestFile);
+  const manifest = await shownManifest(host, bench.manifestFile);
   const spec = await bottleSpec(manifest, {
     agent: bench.agent,
     args: [],

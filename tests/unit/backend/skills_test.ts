@@ -175,7 +175,7 @@ Deno.test("readSkills() leaves out sockets and devices and tells them", async ()
   assert.deepEqual(skillNotices(await read({ [`${SKILLS}/one/SKILL.md`]: "x" })), []);
 });
 
-const EMPTY = { kind: "file", size: 0, mode: 0o644, uid: 1, modified: 0 } as const;
+const EMPTY = { kind: "file", size: 0, mode: 0o644, uid: 1, modified: 0, birth: "" } as const;
 
 Deno.test("readSkills() bounds size, number and paths over all skills", async () => {
   const half = { bytes: new Uint8Array(25_000_000) };

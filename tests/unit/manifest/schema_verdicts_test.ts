@@ -35,6 +35,13 @@ const EXAMPLES: readonly Example[] = [
     message: /: (no (bottle|agent) is named "|extends itself: )/,
   },
   {
+    id: "inheritance",
+    text: `bottles:\n  b0: {}\n${
+      Array.from({ length: 34 }, (_, index) => `  b${index + 1}: { extends: b${index} }\n`).join("")
+    }`,
+    message: /: (extends more than 32 entries, one through another|the \w+ up to here take over more than )/,
+  },
+  {
     id: "slugs",
     text: "bottles: { dev: {} }\nagents: { a b: { bottle: dev }, A-B: { bottle: dev } }",
     message: /: both become `/,

@@ -1,0 +1,141 @@
+import { dirname, join } from "node:path";
+import { EXIT, Failure, oneLine } from "../errors.ts";
+import type { Files, FileStatus } from "../host/files.ts";
+import type { Host } from "../host/host.ts";
+import { writeFile } from "../host/written_file.ts";
+import {
+  APPROVAL_BYTES,
+  approvalText,
+  type ApprovedProject,
+  type ReadApproval,
+  readApproval,
+} from "../manifest/approvals.ts";
+import type { Capability } from "../manifest/capabilities.ts";
+import type { Project } from "../manifest/model.ts";
+import { isInside, nearestRealPath } from "./project_paths.ts";
+
+/** Where the approval of one project stands, whether there is one or not. */
+export interface ApprovalPlace {
+  /** Absolute. */
+  readonly path: string;
+  readonly project: ApprovedProject;
+}
+
+/** What stands there. */
+export type StoredApproval =
+  | { readonly kind: "none" }
+  | { readonly kind: "good"; readonly approved: readonly Capability[] }
+  /** Counts as nothing. */
+  | { readonly kind: "unusable"; readonly failure: Failure };
+
+/**
+ * The place of a project's approval: by the root's real path, its inode and when it was made, since an inode is soon
+ * used anew; and by the manifest's folder. The device's number is left out: it is another one after a restart.
+ *
+ * @throws Failure `home-unset`, `state-folder-refused`, `project-gone`
+ */
+export async function approvalPlace(host: Host, { root, file }: Project): Promise<ApprovalPlace> {
+  const folder = await stateFolder(host, root);
+  const status = await host.files.status(root);
+  if (status === undefined) {
+    throw new Failure("project-gone", `The project's folder is gone: ${oneLine(root)}`);
+  }
+  const project = { root, identity: status.birth, folder: dirname(file) };
+  const name = await sha256(JSON.stringify([project.root, project.identity, project.folder]));
+  return { path: join(folder, "claude-bottle", "trust", `${name}.json`), project };
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex();
+}
+
+/** `$XDG_STATE_HOME`, unless a project's own tooling led it into the project. */
+async function stateFolder({ environment, files }: Host, root: string): Promise<string> {
+  const set = environment.get("XDG_STATE_HOME") ?? "";
+  const home = environment.get("HOME") ?? "";
+  const fallback = home.startsWith("/") ? join(home, ".local", "state") : undefined;
+  // The XDG specification has relative paths ignored.
+  const folder = set.startsWith("/") ? set : fallback;
+  if (folder === undefined) {
+    throw new Failure("home-unset", "Cannot look for approvals: HOME is not set to an absolute path", {
+      exit: EXIT.usage,
+      hints: ["Set HOME: approvals are kept in its `.local/state`"],
+    });
+  }
+  const real = await nearestRealPath(files, folder);
+  const isDefault = fallback !== undefined && real === await nearestRealPath(files, fallback);
+  if (isDefault || !(isInside(real, root) || isInside(folder, root))) return folder;
+  throw new Failure(
+    "state-folder-refused",
+    `XDG_STATE_HOME leads into the project, which would keep the approvals of itself: ${oneLine(folder)}`,
+    { hints: ["Unset XDG_STATE_HOME, or set it to a folder outside the project"] },
+  );
+}
+
+/** What was approved last. Whatever cannot be understood, or was not written by the user alone, is unusable. */
+export async function storedApproval(host: Host, place: ApprovalPlace): Promise<StoredApproval> {
+  let read: ReadApproval | undefined;
+  try {
+    read = await readStored(host, place);
+  } catch (error) {
+    read = { kind: "bad", why: `cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+  if (read === undefined) return { kind: "none" };
+  if (read.kind === "good") return read;
+  const failure = new Failure("approval-unusable", `${oneLine(place.path)} ${oneLine(read.why)}`, {
+    hints: ["`claude-bottle trust` shows all that the project asks for, and replaces that file"],
+  });
+  return { kind: "unusable", failure };
+}
+
+async function readStored(
+  { files, uid }: Host,
+  { path, project }: ApprovalPlace,
+): Promise<ReadApproval | undefined> {
+  const status = await files.linkStatus(path);
+  if (status === undefined) return undefined;
+  const folder = await files.status(dirname(path));
+  const wrong = foreign(status, uid) ??
+    (folder === undefined || foreign(folder, uid) === undefined
+      ? undefined
+      : "is in a folder that others can write into");
+  if (wrong !== undefined) return { kind: "bad", why: wrong };
+  if (status.kind !== "file") return { kind: "bad", why: "is no regular file" };
+  if (status.size > APPROVAL_BYTES) return { kind: "bad", why: "is too large for an approval" };
+  const text = await textOfSame(files, path, status);
+  return text === undefined ? { kind: "bad", why: "changed while it was read" } : readApproval(text, project);
+}
+
+function foreign({ uid: owner, mode }: FileStatus, uid: number | undefined): string | undefined {
+  if (uid === undefined) return undefined;
+  if (owner !== uid) return "is not yours";
+  return (mode & 0o022) === 0 ? undefined : "can be written by others";
+}
+
+/** The content of the very file that was looked at. */
+async function textOfSame(
+  files: Files,
+  path: string,
+  { size, identity }: FileStatus,
+): Promise<string | undefined> {
+  using file = await files.open(path);
+  if (file === undefined || (await file.status()).identity !== identity) return undefined;
+  const buffer = new Uint8Array(size + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const read = await file.read(buffer.subarray(length));
+    if (read === undefined) break;
+    length += read;
+  }
+  return length === size ? new TextDecoder().decode(buffer.subarray(0, size)) : undefined;
+}
+
+/** Remembers what was approved, in place of whatever was before. @throws Failure `file-not-written` */
+export async function storeApproval(
+  host: Host,
+  { path, project }: ApprovalPlace,
+  approved: readonly Capability[],
+): Promise<void> {
+  await writeFile(host, { path, content: approvalText(project, approved), mode: 0o600, replace: true });
+}
