@@ -1,4 +1,5 @@
 import { buildCommand } from "@stricli/core";
+import type { ValidateFormat } from "../commands/validate.ts";
 import { EXIT, Failure } from "../errors.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { agentName, COMMON_FLAGS, ENGINES_FLAGS, fileName, MANIFEST_FLAG } from "./flags.ts";
@@ -97,8 +98,8 @@ export const infoCommand = buildCommand<ManifestFlags, [agent?: string], CliCont
     brief: "Show every grant of an agent with the file and line it comes from",
     customUsage: ["[AGENT] [flags]"],
     fullDescription: [
-      "Shows what an agent would be given: its own settings and those of its bottle, defaults included, each",
-      "with the file and line it comes from. Values of literals are never shown. Asks no engine.",
+      "Shows what an agent would be given: its own settings and those of its bottle, with what they extend and the",
+      "defaults, each with the file and line where it stands. Values of literals are never shown. Asks no engine.",
       "",
       "EXAMPLES",
       "  claude-bottle info reviewer",
@@ -108,16 +109,41 @@ export const infoCommand = buildCommand<ManifestFlags, [agent?: string], CliCont
   },
 });
 
+interface ValidateFlags extends CommonFlags {
+  readonly format?: ValidateFormat;
+}
+
+/** `--json` is short for one of the formats. */
+function formatOf({ json, format }: ValidateFlags): ValidateFormat {
+  if (!json || format === undefined || format === "json") return json ? "json" : format ?? "text";
+  throw new Failure("usage", `--json and --format ${format} contradict each other`, {
+    hints: ["Leave one of them out"],
+    exit: EXIT.usage,
+  });
+}
+
 /** `validate` */
-export const validateCommand = buildCommand<CommonFlags, string[], CliContext>({
+export const validateCommand = buildCommand<ValidateFlags, string[], CliContext>({
   loader: async () => {
     const { validate } = await import("../commands/validate.ts");
     return function (flags, ...files): Promise<void> {
-      return this.perform(flags, (ports) => validate({ files, json: flags.json }, ports));
+      const json = flags.json || flags.format === "json";
+      return this.perform(
+        { ...flags, json },
+        async (ports) => await validate({ files, format: formatOf(flags) }, ports),
+      );
     };
   },
   parameters: {
-    flags: COMMON_FLAGS,
+    flags: {
+      format: {
+        kind: "enum",
+        values: ["text", "json", "github"] satisfies ValidateFormat[],
+        brief: "How problems are told: text unless told, json as with --json, or GitHub's annotations",
+        optional: true,
+      },
+      ...COMMON_FLAGS,
+    },
     aliases: { v: "verbose" },
     positional: {
       kind: "array",
@@ -132,13 +158,18 @@ export const validateCommand = buildCommand<CommonFlags, string[], CliContext>({
     brief: "Tell every problem of the manifest and where it is",
     customUsage: ["[FILE…] [flags]"],
     fullDescription: [
-      "Checks the manifest that `start` would use, or each of the files that are named for itself, and tells",
-      "every problem with its place. Exits 2 when there is one. Nothing is granted by checking a file.",
+      "Checks the manifest that `start` would use, or each of the files that are named for itself, and tells every",
+      "problem with its place. Exits 2 when there is one. Nothing is granted by checking a file.",
+      "",
+      "It also looks for what a manifest names on this host: skills, ssh keys, files, programs, variables, git's",
+      "identity. What is missing is a warning, for the manifest may be meant for another host. No secret is fetched",
+      "and no engine is asked.",
       "",
       "EXAMPLES",
       "  claude-bottle validate",
       "  claude-bottle validate claude-bottle.yaml",
       "  claude-bottle validate --json",
+      "  claude-bottle validate --format github claude-bottle.yaml   in a workflow",
     ].join("\n"),
   },
 });

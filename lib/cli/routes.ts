@@ -6,6 +6,7 @@ import { attachCommand, execCommand } from "./entry_routes.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, requireValue, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 import { trustCommand } from "./trust_routes.ts";
+import { editCommand, initCommand } from "./writing_routes.ts";
 
 interface EngineFlags extends CommonFlags {
   readonly backend?: string;
@@ -194,6 +195,8 @@ const buildImagesCommand = buildCommand<BuildFlags, [], CliContext>({
 export const routes = buildRouteMap({
   routes: {
     start: startCommand,
+    init: initCommand,
+    edit: editCommand,
     list: listCommand,
     info: infoCommand,
     validate: validateCommand,

@@ -27,8 +27,7 @@ export async function list(options: ListOptions, ports: CommandPorts): Promise<n
   } else if (entries.length === 0) {
     reporter.info(`the manifest defines no ${options.what}`);
   } else {
-    const rows = entries.map(({ cells }) => cells);
-    host.terminal.out(fittedTable(COLUMNS[options.what], rows, resultColumns(host.terminal)));
+    host.terminal.out(listText(COLUMNS[options.what], entries, resultColumns(host.terminal)));
   }
   if (!options.json) await warnUnlessApproved(manifest, ports);
   return EXIT.done;
@@ -52,25 +51,36 @@ const COLUMNS: Readonly<Record<Listed, readonly Column[]>> = {
 /** One entry, for people and for programs. */
 interface Entry {
   readonly cells: readonly string[];
+  readonly parent: string | undefined;
   readonly data: unknown;
 }
 
+/** What entries extend has a column where one of them does. */
+function listText(columns: readonly Column[], entries: readonly Entry[], width: number): string {
+  const hasParents = entries.some(({ parent }) => parent !== undefined);
+  if (!hasParents) return fittedTable(columns, entries.map(({ cells }) => cells), width);
+  const rows = entries.map(({ cells, parent }) => cells.toSpliced(1, 0, parent ?? "-"));
+  return fittedTable(columns.toSpliced(1, 0, { heading: "EXTENDS" }), rows, width);
+}
+
 function agentEntries({ agents }: Manifest): readonly Entry[] {
-  return [...agents.values()].map(({ name, bottle, skills, prompt }) => ({
+  return [...agents.values()].map(({ name, extends: parent, bottle, skills, prompt }) => ({
     cells: [name, bottle, String(skills.length), prompt === "" ? "-" : firstLine(prompt)],
-    data: { name, bottle, skills, prompt: firstLine(prompt) },
+    parent,
+    data: { name, extends: parent ?? null, bottle, skills, prompt: firstLine(prompt) },
   }));
 }
 
 function bottleEntries({ agents, bottles }: Manifest): readonly Entry[] {
-  return [...bottles.values()].map(({ name, egress, ssh, env }) => {
+  return [...bottles.values()].map(({ name, extends: parent, egress, ssh, env }) => {
     const policy = egressPolicy(egress, ssh);
     const hosts = new Set([...policy.hosts, ...policy.ssh].map(({ host }) => host)).size;
     const users = [...agents.values()].filter(({ bottle }) => bottle === name).map((agent) => agent.name);
     const names = [...env.keys()];
     return {
       cells: [name, joined(users), String(hosts), joined(names)],
-      data: { name, agents: users, hosts, env: names },
+      parent,
+      data: { name, extends: parent ?? null, agents: users, hosts, env: names },
     };
   });
 }

@@ -66,7 +66,8 @@ async function namedFile(options: DiscoverOptions, name: string): Promise<Discov
   return await checked(options, { path, origin: "user" });
 }
 
-function homeOf(environment: Environment): string {
+/** The user's home. @throws Failure `home-unset` */
+export function homeOf(environment: Environment): string {
   const home = environment.get("HOME") ?? "";
   if (home.startsWith("/")) return home;
   throw new Failure("home-unset", "Cannot look for a manifest: HOME is not set to an absolute path", {
@@ -75,16 +76,15 @@ function homeOf(environment: Environment): string {
   });
 }
 
-interface Places {
+/** Where the search begins and ends. */
+export interface Places {
   readonly home: string;
   readonly root: string | undefined;
 }
 
 async function userFile(options: DiscoverOptions, places: Places): Promise<DiscoveredFile | undefined> {
   const fallback = join(places.home, ".config");
-  const set = options.environment.get("XDG_CONFIG_HOME") ?? "";
-  // The XDG specification has relative paths ignored.
-  const config = set.startsWith("/") ? set : fallback;
+  const config = configFolder(options.environment, places.home);
   const found = await manifestIn(options.files, join(config, "claude-bottle"));
   if (found === undefined) {
     const path = await manifestIn(options.files, places.home);
@@ -96,6 +96,13 @@ async function userFile(options: DiscoverOptions, places: Places): Promise<Disco
     return { path: found, origin: "project", root: places.root ?? "/" };
   }
   return { path: found, origin: "user" };
+}
+
+/** Where the user's programs keep their configuration. */
+export function configFolder(environment: Environment, home: string): string {
+  const set = environment.get("XDG_CONFIG_HOME") ?? "";
+  // The XDG specification has relative paths ignored.
+  return set.startsWith("/") ? set : join(home, ".config");
 }
 
 /** Whether a path is below a folder, as it is written or as it really is. */
@@ -113,14 +120,15 @@ function isBelow(path: string, folder: string): boolean {
 }
 
 /** The real path of the folder with `.git` at or above the working directory. */
-async function repositoryRoot(options: DiscoverOptions): Promise<string | undefined> {
+export async function repositoryRoot(options: DiscoverOptions): Promise<string | undefined> {
   for (const folder of upwards(await realCwd(options))) {
     if (await options.files.linkStatus(join(folder, ".git")) !== undefined) return folder;
   }
   return undefined;
 }
 
-async function realCwd(options: DiscoverOptions): Promise<string> {
+/** The real path of the working directory. */
+export async function realCwd(options: DiscoverOptions): Promise<string> {
   return await options.files.realPath(options.cwd) ?? options.cwd;
 }
 
@@ -145,7 +153,8 @@ async function projectFile(
   return { path, origin: "project", root: places.root ?? await realCwd(options) };
 }
 
-async function nearestManifest(options: DiscoverOptions, places: Places): Promise<string | undefined> {
+/** The nearest manifest from the working directory up to the repository's root; the home folder is passed over. */
+export async function nearestManifest(options: DiscoverOptions, places: Places): Promise<string | undefined> {
   const cwd = await realCwd(options);
   const home = await options.files.realPath(places.home);
   for (const folder of upwards(cwd)) {
@@ -163,7 +172,7 @@ function upwards(from: string): readonly string[] {
 }
 
 /** The one manifest of a folder. @throws Failure when there are two */
-async function manifestIn(files: Files, folder: string): Promise<string | undefined> {
+export async function manifestIn(files: Files, folder: string): Promise<string | undefined> {
   const found: string[] = [];
   for (const name of NAMES) {
     const path = join(folder, name);

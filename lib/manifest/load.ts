@@ -48,8 +48,11 @@ export async function parseManifest(files: readonly ManifestBytes[], project?: P
 }
 
 /** File by file, from top to bottom. */
-function inOrder(problems: readonly Problem[], files: readonly ManifestBytes[]): readonly Problem[] {
-  const rank = (problem: Problem): number => files.findIndex(({ path }) => path === problem.where?.file);
+export function inOrder<T extends Problem>(
+  problems: readonly T[],
+  files: readonly Pick<ManifestBytes, "path">[],
+): readonly T[] {
+  const rank = (problem: T): number => files.findIndex(({ path }) => path === problem.where?.file);
   return problems.toSorted((a, b) =>
     rank(a) - rank(b) || (a.where?.line ?? 0) - (b.where?.line ?? 0) ||
     (a.where?.column ?? 0) - (b.where?.column ?? 0)

@@ -33,6 +33,7 @@ export function manifestWarnings(manifest: Manifest): readonly Problem[] {
   const placed = warnings.map((warning) => ({ ...warning, where: manifest.where(warning.path) }));
   const hidden = new Set(placed.filter(({ secret }) => secret).map(({ where }) => lineOf(where)));
   return once(placed).map(({ path, message, hint, where }) => ({
+    path: pathText(path),
     message: `${pathText(path)}: ${message}`,
     hints: [hint],
     ...(where === undefined ? {} : { where: hidden.has(lineOf(where)) ? withoutSnippet(where) : where }),

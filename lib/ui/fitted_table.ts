@@ -68,15 +68,26 @@ function broken(
   { text, width }: { readonly text: readonly boolean[]; readonly width: number },
 ): string {
   const widths = text.map((_, index) => Math.max(...grid.map((row) => displayWidth(row[index] ?? ""))));
+  // No word is broken, and none may stick out of its column.
+  const least = text.map((_, index) => Math.max(NARROWEST, longestWord(grid.map((row) => row[index] ?? ""))));
   while (widthOf(widths) > width) {
-    const widest = Math.max(...widths.filter((_, index) => text[index]));
-    if (!(widest > NARROWEST)) return folded(grid, { widths, width });
-    widths[widths.findIndex((of, index) => text[index] && of === widest)] = widest - 1;
+    const isLong = widths.map((of, index) => text[index] === true && of > (least[index] ?? 0));
+    if (!isLong.includes(true)) return folded(grid, { widths, width });
+    const widest = Math.max(...widths.filter((_, index) => isLong[index]));
+    widths[widths.findIndex((of, index) => isLong[index] && of === widest)] = widest - 1;
   }
   return table(
     grid.flatMap((row) =>
       linesOf(row.map((cell, index) => text[index] ? wrapped(cell, widths[index] ?? 0) : [cell]))
     ),
+  );
+}
+
+/** How many columns the longest word of any of these texts takes. */
+export function longestWord(texts: readonly string[]): number {
+  return texts.flatMap((text) => text.split(" ")).reduce(
+    (most, word) => Math.max(most, displayWidth(word)),
+    0,
   );
 }
 

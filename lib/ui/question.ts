@@ -44,6 +44,18 @@ export async function askSecret(
   return await answer;
 }
 
+/** Asks for a line; an empty one means `usual`. `undefined` at the end of input. @throws Failure `no-terminal` */
+export async function askLine(
+  terminal: Terminal,
+  options: { readonly question: string; readonly usual: string; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  requireTerminal(terminal, { what: "The question", hint: "Take the usual answers with `--yes`" });
+  terminal.err(`${oneLine(options.question)} [${oneLine(options.usual)}] `);
+  const answer = await terminal.readLine(options.signal);
+  if (answer === undefined) terminal.err("\n");
+  return answer?.trim() === "" ? options.usual : answer?.trim();
+}
+
 /** Lets a person choose one of several by number or name; `undefined` when there is no terminal or no valid choice. */
 export async function choose(
   terminal: Terminal,

@@ -1,5 +1,5 @@
 import type { BottleEvent, OnEvent } from "../bottle/events.ts";
-import { asciiControls, type Failure, printable } from "../errors.ts";
+import { asciiControls, type Failure, printable, type Problem } from "../errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 import { renderProblem } from "../manifest/diagnostics.ts";
 import type { Paint } from "./style.ts";
@@ -143,6 +143,13 @@ export class Reporter {
   /** One line of talk, with our name before it. */
   info(text: string): void {
     this.line(`claude-bottle: ${printable(text)}`);
+  }
+
+  /** What is worth a look and stops nothing; programs are told otherwise. */
+  warning(message: string, problems: readonly Problem[]): void {
+    if (this.#json) return;
+    this.line(`${this.#paint("warning", "warning:")} ${printable(message)}`);
+    for (const problem of problems) this.line(indented(renderProblem(problem)));
   }
 
   /** The end of an unsuccessful run, in people's or machines' form. */

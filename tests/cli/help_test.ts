@@ -14,6 +14,8 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["-h"], file: "help.txt" },
     { argv: ["start", "--help"], file: "help_start.txt" },
     { argv: ["start", "reviewer", "-h"], file: "help_start.txt" },
+    { argv: ["init", "--help"], file: "help_init.txt" },
+    { argv: ["edit", "--help"], file: "help_edit.txt" },
     { argv: ["attach", "--help"], file: "help_attach.txt" },
     { argv: ["exec", "--help"], file: "help_exec.txt" },
     { argv: ["list", "--help"], file: "help_list.txt" },
@@ -41,6 +43,8 @@ Deno.test("help of every command has examples that name the program", async () =
   for (
     const command of [
       "start",
+      "init",
+      "edit",
       "attach",
       "exec",
       "list",

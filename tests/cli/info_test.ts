@@ -42,12 +42,14 @@ agents:
   bare: { bottle: plain }
 `;
 
-/** With the manifest's path shortened. */
+/** With the manifest's path shortened even more than people are shown it. */
 function shortened(text: string): string {
-  return text.replaceAll(MANIFEST_PATH, "M");
+  return text.replaceAll(MANIFEST_PATH.replace("/home/somebody", "~"), "M");
 }
 
-const REVIEWER = `agent           reviewer                                    M:29
+const REVIEWER = `GRANT           VALUE                                       FROM
+agent           reviewer                                    M:29
+uses            bottle dev                                  M:30
 command         claude 'two words'                          M:35
 prompt          You review pull requests.                   M:33
 skill           code-review                                 M:31
@@ -102,7 +104,9 @@ Deno.test("info marks what nobody asked for as a default", async () => {
   assert.deepEqual(run.outcome, DONE, run.stderr);
   assert.equal(
     shortened(run.stdout),
-    `agent      bare                                   M:36
+    `GRANT      VALUE                                  FROM
+agent      bare                                   M:36
+uses       bottle plain                           M:36
 command    claude --dangerously-skip-permissions  default
 prompt     (none)                                 default
 bottle     plain                                  M:27
@@ -128,7 +132,7 @@ Deno.test("info of the built-in agent needs no name and no manifest", async () =
   const run = await runCli(["info"]);
   assert.deepEqual(run.outcome, DONE, run.stderr);
   const lines = run.stdout.split("\n");
-  assert.match(lines[0] ?? "", /^agent {6}claude {2,}built-in:6$/);
+  assert.match(lines[1] ?? "", /^agent {6}claude {2,}built-in:6$/);
   assert.ok(lines.some((line) => /^ {2}proxy {4}squid {2,}built-in:4$/.test(line)), run.stdout);
 });
 

@@ -67,18 +67,24 @@ Deno.test("list --json is one object, escaped for a terminal", async () => {
   const agents = await runCli(["list", "--json"], { manifest: MANIFEST });
   assert.deepEqual(JSON.parse(agents.stdout), {
     agents: [
-      { name: "reviewer", bottle: "dev", skills: ["one", "two"], prompt: "You review 日本語." },
-      { name: "lister", bottle: "dev", skills: [], prompt: "" },
-      { name: "other one", bottle: "keys", skills: [], prompt: "\u202eabc" },
+      {
+        name: "reviewer",
+        extends: null,
+        bottle: "dev",
+        skills: ["one", "two"],
+        prompt: "You review 日本語.",
+      },
+      { name: "lister", extends: null, bottle: "dev", skills: [], prompt: "" },
+      { name: "other one", extends: null, bottle: "keys", skills: [], prompt: "\u202eabc" },
     ],
   });
   assert.ok(agents.stdout.includes('"\\u202eabc"'));
   const bottles = await runCli(["list", "bottles", "--json"], { manifest: MANIFEST });
   assert.deepEqual(JSON.parse(bottles.stdout), {
     bottles: [
-      { name: "dev", agents: ["reviewer", "lister"], hosts: 8, env: ["TOKEN", "GH"] },
-      { name: "closed", agents: [], hosts: 0, env: [] },
-      { name: "keys", agents: ["other one"], hosts: 1, env: [] },
+      { name: "dev", extends: null, agents: ["reviewer", "lister"], hosts: 8, env: ["TOKEN", "GH"] },
+      { name: "closed", extends: null, agents: [], hosts: 0, env: [] },
+      { name: "keys", extends: null, agents: ["other one"], hosts: 1, env: [] },
     ],
   });
   assert.ok(!bottles.stdout.includes("hidden-literal"));
@@ -140,4 +146,39 @@ Deno.test("list and info refuse words they do not know, with code 2", async () =
     assert.equal(run.stdout, "");
     assert.equal(run.stderr, `error: ${message}\n\nhint: claude-bottle ${argv[0]} --help\n`);
   }
+});
+
+Deno.test("list shows what entries extend where one of them does", async () => {
+  const manifest = `bottles:
+  base: {}
+  dev: { extends: base, env: { A: a } }
+agents:
+  one: { bottle: dev }
+  two: { extends: one, prompt: Hi }
+`;
+  const agents = await runCli(["list"], { manifest });
+  assert.equal(
+    agents.stdout,
+    [
+      "AGENT  EXTENDS  BOTTLE  SKILLS  PROMPT",
+      "one    -        dev     0       -",
+      "two    one      dev     0       Hi",
+      "",
+    ].join("\n"),
+  );
+  const bottles = await runCli(["list", "bottles"], { manifest });
+  assert.equal(
+    bottles.stdout,
+    [
+      "BOTTLE  EXTENDS  USED BY   HOSTS  ENV",
+      "base    -        -         7      -",
+      "dev     base     one, two  7      A",
+      "",
+    ].join("\n"),
+  );
+  const json = await runCli(["list", "--json"], { manifest });
+  assert.deepEqual(JSON.parse(json.stdout).agents.map((agent: { extends: unknown }) => agent.extends), [
+    null,
+    "one",
+  ]);
 });

@@ -17,6 +17,10 @@ const NAMES = [
   "key-twice.yaml",
 ];
 
+function asError(problem: Problem): object {
+  return { severity: "error", ...problem };
+}
+
 Deno.test("validate --json gives as records all that it gives as text", async () => {
   for (const name of NAMES) {
     const files = { [`${CWD}/${name}`]: { bytes: await Deno.readFile(new URL(name, MALFORMED)) } };
@@ -32,7 +36,7 @@ Deno.test("validate --json gives as records all that it gives as text", async ()
     assert.deepEqual(text.stderr.split("\n").slice(1, -1), shown.map((line) => `  ${line}`));
     const envelope = JSON.parse(json.stderr).error;
     assert.equal(envelope.code, "manifest-invalid");
-    assert.deepEqual(envelope.problems, problems);
+    assert.deepEqual(envelope.problems.map(asError), problems);
     assert.deepEqual(envelope.where, problems[0]?.where);
   }
 });
@@ -43,6 +47,7 @@ Deno.test("validate --json names the value, the place and the way out of each pr
   const run = await runCli(["validate", "--json", "m.yaml"], { files: { [`${CWD}/m.yaml`]: text } });
   const [bottle, port] = JSON.parse(run.stdout).problems;
   assert.deepEqual(bottle, {
+    severity: "error",
     path: 'agents."x y".bottle',
     message: 'agents."x y".bottle: no bottle is named "dve"',
     where: { file: "m.yaml", line: 2, column: 20, snippet: '  "x y": { bottle: dve }', length: 3 },
@@ -58,6 +63,6 @@ Deno.test("start --json gives the records of validate", async () => {
   const started = await runCli(["start", "a", "--dry-run", "--json"], { manifest });
   assert.deepEqual(started.outcome, USAGE);
   const { problems } = JSON.parse(started.stderr.trimEnd().split("\n").at(-1) ?? "").error;
-  assert.deepEqual(problems, JSON.parse(validated.stdout).problems);
+  assert.deepEqual(problems.map(asError), JSON.parse(validated.stdout).problems);
   assert.equal(problems[0].path, "bottles.dev.evn");
 });

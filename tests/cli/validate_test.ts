@@ -45,7 +45,10 @@ Deno.test("validate without any manifest says that the built-in one counts", asy
   const run = await runCli(["validate"]);
   assert.deepEqual(run.outcome, DONE);
   assert.equal(run.stdout, "1 bottle, 1 agent: no problems\n");
-  assert.equal(run.stderr, "claude-bottle: there is no manifest: this is the built-in one\n");
+  assert.equal(
+    run.stderr,
+    "claude-bottle: there is no manifest: this is the built-in one; `claude-bottle init` writes another\n",
+  );
 });
 
 Deno.test("validate tells every problem in the words of start", async () => {
@@ -88,11 +91,11 @@ Deno.test("validate FILE… adds up what good files define, whoever they belong 
   const run = await runCli(["validate", "a.yaml", "/b.json"], {
     files: {
       [`${CWD}/a.yaml`]: { text: TWO_AGENTS, uid: 1001, mode: 0o666 },
-      "/b.json": '{ "bottles": { "x": {} } }',
+      "/b.json": '{ "bottles": { "x": {} }, "agents": { "y": { "bottle": "x" } } }',
     },
   });
   assert.deepEqual(run.outcome, DONE, run.stderr);
-  assert.equal(run.stdout, "2 bottles, 2 agents: no problems\n");
+  assert.equal(run.stdout, "2 bottles, 3 agents: no problems\n");
   assert.equal(run.stderr, "");
 });
 
@@ -121,34 +124,34 @@ Deno.test("validate tells of files that cannot be read and keeps going", async (
 Deno.test("validate --json is one object on stdout, problems or not, and an error on stderr when there are", async () => {
   const good = await runCli(["validate", "--json"], { manifest: TWO_AGENTS });
   assert.deepEqual(good.outcome, DONE);
-  assert.deepEqual(JSON.parse(good.stdout), { files: [MANIFEST_PATH], bottles: 1, agents: 2, problems: [] });
+  const counts = { files: [MANIFEST_PATH], bottles: 1, agents: 2 };
+  assert.deepEqual(JSON.parse(good.stdout), { ...counts, problems: [], warnings: [] });
   assert.equal(good.stderr, "");
 
   const bad = await runCli(["validate", "--json", "b.yaml", "none.yaml"], {
     files: { [`${CWD}/b.yaml`]: "bottlez: {}\n" },
   });
-  const expected = [
-    {
-      path: "bottlez",
-      message: "bottlez: unknown key",
-      hints: ["Did you mean `bottles`?"],
-      where: { file: "b.yaml", line: 1, column: 1, snippet: "bottlez: {}", length: 7 },
-    },
-    { message: `There is no file at ${CWD}/none.yaml` },
-  ];
   assert.deepEqual(bad.outcome, USAGE);
-  assert.deepEqual(JSON.parse(bad.stdout), {
-    files: ["b.yaml", "none.yaml"],
-    bottles: 0,
-    agents: 0,
-    problems: expected,
+  const { problems: [slip, missing], ...rest } = JSON.parse(bad.stdout);
+  assert.deepEqual(rest, { files: ["b.yaml", "none.yaml"], bottles: 0, agents: 0, warnings: [] });
+  assert.deepEqual(slip, {
+    severity: "error",
+    path: "bottlez",
+    message: "bottlez: unknown key",
+    hints: ["Did you mean `bottles`?"],
+    where: { file: "b.yaml", line: 1, column: 1, snippet: "bottlez: {}", length: 7 },
   });
+  assert.deepEqual(missing, { severity: "error", message: `There is no file at ${CWD}/none.yaml` });
   const { error } = JSON.parse(bad.stderr);
   assert.equal(error.code, "manifest-invalid");
-  assert.deepEqual(error.problems, expected);
+  assert.deepEqual(error.problems.map(({ message }: { message: string }) => message), [
+    slip.message,
+    missing.message,
+  ]);
 
   const none = await runCli(["validate", "--json"]);
-  assert.deepEqual(JSON.parse(none.stdout), { files: ["built-in"], bottles: 1, agents: 1, problems: [] });
+  const builtin = { files: ["built-in"], bottles: 1, agents: 1, problems: [], warnings: [] };
+  assert.deepEqual(JSON.parse(none.stdout), builtin);
   assert.equal(none.stderr, "");
 
   const discovered = await runCli(["validate", "--json"], { manifest: BAD });
@@ -157,11 +160,74 @@ Deno.test("validate --json is one object on stdout, problems or not, and an erro
   assert.equal(JSON.parse(discovered.stdout).problems.length, 3);
 });
 
+Deno.test("validate --format json is --json, and no two formats go together", async () => {
+  const files = { files: { [`${CWD}/b.yaml`]: BAD } };
+  const short = await runCli(["validate", "--json", "b.yaml"], files);
+  for (const flags of [["--format", "json"], ["--format", "json", "--json"]]) {
+    const run = await runCli(["validate", ...flags, "b.yaml"], files);
+    assert.deepEqual(run.outcome, USAGE);
+    assert.equal(run.stdout, short.stdout);
+    assert.equal(run.stderr, short.stderr);
+  }
+  for (const format of ["text", "github"]) {
+    const run = await runCli(["validate", "--json", "--format", format, "b.yaml"], files);
+    assert.deepEqual(run.outcome, USAGE);
+    assert.equal(run.stdout, "");
+    assert.equal(JSON.parse(run.stderr).error.message, `--json and --format ${format} contradict each other`);
+  }
+  const text = await runCli(["validate", "--format", "text", "b.yaml"], files);
+  assert.equal(text.stderr, (await runCli(["validate", "b.yaml"], files)).stderr);
+});
+
+Deno.test("validate --format github annotates from the repository's root, with the same exit codes", async () => {
+  const manifest = BAD.replace("deV", "dev").replace("sqid", "squid");
+  const run = await runCli(["validate", "--format", "github", "sub/b.yaml"], {
+    files: { [`${CWD}/sub/b.yaml`]: manifest },
+    env: { GITHUB_WORKSPACE: "/home/somebody" },
+  });
+  assert.deepEqual(run.outcome, USAGE);
+  assert.match(
+    run.stdout,
+    /^::error file=project\/sub\/b\.yaml,line=3,col=5,endColumn=8,title=[^:]*::(bottles\.dev\.evn: )?unknown key%0Ahint: Did you mean `env`\?\n$/,
+  );
+  // Nothing of the file is where a workflow might take it for a command.
+  assert.equal(run.stderr, "error: The manifest has a problem\n");
+
+  const good = await runCli(["validate", "--format", "github"], {
+    manifest: `bottles: { dev: { env: { A: "\${NOT_SET}" } } }\nagents: { a: { bottle: dev } }\n`,
+  });
+  assert.deepEqual(good.outcome, DONE);
+  assert.equal(
+    good.stdout,
+    [
+      `::warning file=${MANIFEST_PATH},line=1,col=29,endColumn=41,title=claude-bottle%3A bottles.dev.env.A::` +
+      "The host does not set what the bottle's env takes from it: A (from NOT_SET)" +
+      "%0Ahint: Set NOT_SET, or give a literal in the manifest",
+      "1 bottle, 1 agent: no problems, 1 warning",
+      "",
+    ].join("\n"),
+  );
+  assert.equal(good.stderr, "");
+});
+
+Deno.test("validate --format github annotates what keeps it from any manifest too", async () => {
+  const folder = "/etc/a\n::stop-commands::x";
+  const paths = ["claude-bottle.yaml", "claude-bottle.json"].map((name) => `${folder}/claude-bottle/${name}`);
+  const run = await runCli(["validate", "--format", "github"], {
+    files: Object.fromEntries(paths.map((path) => [path, TWO_AGENTS])),
+    env: { XDG_CONFIG_HOME: folder },
+  });
+  assert.deepEqual(run.outcome, USAGE);
+  assert.match(run.stdout, /^::error title=claude-bottle::There is more than one manifest: .*%0Ahint: .*\n$/);
+  assert.match(run.stderr, /^error: There is more than one manifest: \/etc\/a·::stop-commands::x.*\n$/);
+});
+
 Deno.test("validate checks a project's manifest, found or named", async () => {
   const options = { manifest: TWO_AGENTS, files: { [`${CWD}/claude-bottle.yaml`]: TWO_AGENTS } };
   const run = await runCli(["validate"], options);
   assert.deepEqual(run.outcome, DONE);
-  assert.equal(run.stdout, "1 bottle, 2 agents: no problems\n");
+  assert.equal(run.stdout, "1 bottle, 2 agents: no problems, 1 warning\n");
+  assert.match(run.stderr, /claude-bottle.yaml comes with the project, and \d+ grants are not approved/);
   const named = await runCli(["validate", "claude-bottle.yaml"], options);
   assert.deepEqual(named.outcome, DONE);
   assert.equal(named.stdout, "1 bottle, 2 agents: no problems\n");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Column, fittedTable } from "../../../lib/ui/fitted_table.ts";
+import { type Column, fittedTable, longestWord } from "../../../lib/ui/fitted_table.ts";
 
 const COLUMNS: readonly Column[] = [
   { heading: "AGENT" },
@@ -66,6 +66,20 @@ Deno.test("fittedTable() breaks texts, then gives a row several lines, and never
     "all: runtime runc",
   ]);
   assert.ok(linesAt(10).includes("    claude-bottle-reviewer"));
+});
+
+Deno.test("fittedTable() lets no word of a text stick out of its column", () => {
+  const columns = [{ heading: "A", isText: true }, { heading: "B" }];
+  const rows = [["raw.githubusercontent.com and more", "x".repeat(10)]];
+  const lines = (width: number): readonly string[] => fittedTable(columns, rows, width).trimEnd().split("\n");
+  assert.deepEqual(lines(37), [
+    "A                          B",
+    "raw.githubusercontent.com  xxxxxxxxxx",
+    "and more",
+  ]);
+  assert.deepEqual(lines(36), ["A", "    B", "raw.githubusercontent.com and more", "    xxxxxxxxxx"]);
+  assert.equal(longestWord(["a bcd", "日本 e", ""]), 4);
+  assert.equal(longestWord([]), 0);
 });
 
 Deno.test("fittedTable() keeps foreign text on its line and harmless, wherever it stands", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { askSecret, choose, confirmed } from "../../../lib/ui/question.ts";
+import { askLine, askSecret, choose, confirmed } from "../../../lib/ui/question.ts";
 import { FakeInterrupts } from "../../support/fake_host.ts";
 import { MemoryTerminal, PERSON } from "../../support/memory_terminal.ts";
 
@@ -99,4 +99,25 @@ Deno.test("choose() chooses nothing for anything else, and asks nobody who is no
   const script = new MemoryTerminal({ answers: ["alpha"] });
   assert.equal(await choose(script, options), undefined);
   assert.equal(script.stderr, "");
+});
+
+Deno.test("askLine() takes a line, the usual one for none, and tells the end of input", async () => {
+  const rows = [["x y ", "x y"], ["", "usual"], ["  ", "usual"]] as const;
+  for (const [answer, expected] of rows) {
+    const terminal = person(answer);
+    assert.equal(await askLine(terminal, { question: "name?", usual: "usual", signal }), expected);
+    assert.equal(terminal.stderr, "name? [usual] ");
+  }
+  const ended = person();
+  assert.equal(await askLine(ended, { question: "a\u001b?", usual: "b\n", signal }), undefined);
+  assert.equal(ended.stderr, "a·? [b·] \n");
+});
+
+Deno.test("askLine() needs a person on both ends", async () => {
+  const terminal = new MemoryTerminal({ terminals: ["stdin", "stdout"], answers: ["x"] });
+  await assert.rejects(askLine(terminal, { question: "name?", usual: "usual", signal }), {
+    code: "no-terminal",
+    exit: 2,
+    hints: ["Take the usual answers with `--yes`"],
+  });
 });

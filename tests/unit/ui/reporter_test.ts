@@ -188,3 +188,17 @@ Deno.test("Reporter.quiet() ends drawing, and a terminal that drew nothing is le
   reporter.quiet();
   assert.equal(terminal.stderr, "");
 });
+
+Deno.test("Reporter shows warnings to people, harmless, and leaves them out of JSON", () => {
+  const where = { file: "a.yaml", line: 1, column: 3, length: 2, snippet: "a: bc" };
+  const problems = [{ message: "no\u001b[2J", hints: ["do"], where }];
+  const { terminal, reporter } = reported();
+  reporter.warning("One thing", problems);
+  assert.equal(
+    terminal.stderr,
+    ["warning: One thing", "  a.yaml:1:3: no·[2J", "      a: bc", "        ^~", "  hint: do", ""].join("\n"),
+  );
+  const json = reported({ json: true });
+  json.reporter.warning("One thing", problems);
+  assert.equal(json.terminal.stderr, "");
+});

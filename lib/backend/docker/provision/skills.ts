@@ -1,7 +1,7 @@
 import { dirname, join, posix } from "node:path";
 import type { TarContent, TarFile } from "../../../bottle/invocation.ts";
+import { isWithin, orUnreadable, SkillFolders, type SkillPorts } from "../../../bottle/skill_folders.ts";
 import { Failure, oneLine } from "../../../errors.ts";
-import type { Environment } from "../../../host/environment.ts";
 import type { Files, FileStatus } from "../../../host/files.ts";
 import { contentOfSame } from "./same_file.ts";
 
@@ -11,20 +11,6 @@ const SIZE_LIMIT = 50_000_000;
 const ENTRY_LIMIT = 10_000;
 /** The longest path below a skill's folder, in bytes; what leaves room for the folder's own in the bottle. */
 const PATH_LIMIT = 3500;
-
-/** Folders of a home that hold credentials: no skill comes from there, and none contains one of them. */
-const CREDENTIAL_FOLDERS = [
-  ".ssh",
-  ".aws",
-  ".azure",
-  ".gnupg",
-  ".config",
-  ".docker",
-  ".kube",
-  ".mozilla",
-  ".password-store",
-  ".local/share/keyrings",
-] as const;
 
 /** One file, link or folder of a skill. */
 export type SkillEntry =
@@ -47,12 +33,6 @@ export interface Skill {
   readonly skipped: readonly string[];
 }
 
-/** What is needed of the host. */
-export interface SkillPorts {
-  readonly files: Files;
-  readonly environment: Environment;
-}
-
 /**
  * Reads skills of the host's `~/.claude/skills`, everything in them, following no link inside.
  *
@@ -60,11 +40,11 @@ export interface SkillPorts {
  */
 export async function readSkills(names: readonly string[], ports: SkillPorts): Promise<readonly Skill[]> {
   if (names.length === 0) return [];
-  const home = homeOf(ports.environment);
+  const folders = new SkillFolders(ports);
   const budget = { bytes: SIZE_LIMIT, entries: ENTRY_LIMIT };
   const skills: Skill[] = [];
   for (const name of names) {
-    const path = await skillFolder(name, { home, files: ports.files });
+    const path = await folders.find(name);
     const reader = new SkillReader({ name, root: path, files: ports.files, budget });
     skills.push(await reader.read());
   }
@@ -87,85 +67,6 @@ export function skillNotices(skills: readonly Skill[]): readonly string[] {
   return skills.filter(({ skipped }) => skipped.length > 0).map(({ name, skipped }) =>
     `skill ${name}: no regular file, left out: ${skipped.join(", ")}`
   );
-}
-
-function homeOf(environment: Environment): string {
-  const home = environment.get("HOME") ?? "";
-  if (home.startsWith("/")) return home;
-  throw new Failure("home-unset", "Cannot look for skills: HOME is not set to an absolute path", {
-    hints: ["Set HOME: skills are folders in its `.claude/skills`"],
-  });
-}
-
-/** Where a skill really is. @throws Failure when it is not there, or where no skill may be */
-async function skillFolder(
-  name: string,
-  { home, files }: { readonly home: string; readonly files: Files },
-): Promise<string> {
-  // A manifest has no other names; a path made of one must not depend on that.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw new RangeError(`Not a skill's name: ${name}`);
-  const path = join(home, ".claude", "skills", name);
-  const real = await orUnreadable(
-    { name, path },
-    async () => (await files.status(path))?.kind === "directory" ? await files.realPath(path) : undefined,
-  );
-  if (real === undefined) {
-    throw new Failure(
-      "skill-missing",
-      `skill '${name}' not found on host at ${path}. Create it under ~/.claude/skills/, then re-run.`,
-    );
-  }
-  await refuseForeign({ name, path, real }, { home, files });
-  return real;
-}
-
-interface FoundSkill {
-  readonly name: string;
-  readonly path: string;
-  readonly real: string;
-}
-
-async function refuseForeign(
-  { name, path, real }: FoundSkill,
-  { home, files }: { readonly home: string; readonly files: Files },
-): Promise<void> {
-  const refuse = (why: string): Failure =>
-    new Failure("skill-refused", `Skill ${name} is not copied: ${path} leads to ${oneLine(real)}, ${why}`, {
-      hints: [`Make ${path} a folder with the skill's own files`],
-    });
-  const both = (folder: string): Promise<readonly string[]> =>
-    orUnreadable({ name, path: folder }, async () => [folder, await files.realPath(folder) ?? folder]);
-  for (const folder of [join(home, ".claude"), join(home, ".claude", "skills")]) {
-    if ((await both(folder)).some((at) => isWithin(at, real))) throw refuse(`which holds all of ${folder}`);
-  }
-  for (const folder of CREDENTIAL_FOLDERS.map((folder) => join(home, folder))) {
-    for (const at of await both(folder)) {
-      if (isWithin(real, at)) throw refuse(`which is in ${folder}, where credentials are`);
-      if (isWithin(at, real)) throw refuse(`which holds ${folder}, where credentials are`);
-    }
-  }
-}
-
-/** Whether `path` is `folder` or below it; both without `..` and links. */
-function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
-}
-
-/** What the platform refuses to read is not left out: the skill would be another one. */
-async function orUnreadable<T>(
-  { name, path }: { readonly name: string; readonly path: string },
-  read: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    const why = error instanceof Error ? `: ${oneLine(error.message)}` : "";
-    throw new Failure("skill-unreadable", `Skill ${name} cannot be read at ${oneLine(path)}${why}`, {
-      hints: ["Make it readable, or remove it from the skill"],
-      cause: error,
-    });
-  }
 }
 
 /** What is left of the bounds for all skills. */

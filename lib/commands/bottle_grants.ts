@@ -1,0 +1,228 @@
+import { shellQuoted } from "../bottle/invocation.ts";
+import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
+import type { Environment } from "../host/environment.ts";
+import type { AllowedHost, Bottle, EnvSource, Resources, SshEntry } from "../manifest/model.ts";
+import type { Path } from "../manifest/node.ts";
+import { HOST_VARIABLES } from "./authorities.ts";
+import { type Context, extendsGrant, type Grant, grant } from "./grant_rows.ts";
+import { proxyDefault } from "./start.ts";
+
+/** Everything that a bottle is given. */
+export function bottleGrants(bottle: Bottle, context: Context): readonly Grant[] {
+  const row = (label: string, value: { readonly text: string; readonly at: Path; readonly data?: unknown }) =>
+    grant(context, {
+      of: "bottle",
+      label,
+      text: value.text,
+      data: { value: value.data ?? value.text },
+      at: value.at,
+    });
+  const { egress, gitIdentity } = bottle;
+  return [
+    row("bottle", { text: bottle.name, at: [] }),
+    ...extendsGrant("bottle", { entry: bottle, entries: context.manifest.bottles, context }),
+    ...envGrants(bottle, context),
+    ...egress.allowlist.map((host, index) => hostGrant(context, { host, index })),
+    ...defaultHosts(bottle),
+    ...egress.private.map((name, index) => row("private", { text: name, at: ["egress", "private", index] })),
+    ...egress.networks.map((name, index) =>
+      row("network", { text: name, at: ["egress", "networks", index] })
+    ),
+    proxyGrant(bottle, context),
+    ...bottle.ssh.map((entry, index) => sshGrant(context, { entry, index })),
+    ...(gitIdentity === undefined ? [] : [row("git identity", {
+      text: "user.name and user.email of the host's git",
+      at: ["git", "identity"],
+      data: gitIdentity,
+    })]),
+    row("runtime", { text: bottle.runtime, at: ["runtime"] }),
+    ...limitGrants(bottle.resources, context),
+    ...imageGrants(bottle, context),
+  ];
+}
+
+const TOKEN = { inBottle: "CLAUDE_CODE_OAUTH_TOKEN", onHost: "CLAUDE_BOTTLE_OAUTH_TOKEN" } as const;
+
+function envGrants({ env }: Bottle, context: Context): readonly Grant[] {
+  const named = [...env].map(([name, source]) =>
+    grant(context, {
+      of: "bottle",
+      label: "env",
+      text: `${name} (${sourceText(source)})`,
+      data: { name, source: sourceData(source) },
+      at: ["env", name],
+    })
+  );
+  if (!context.environment.get(TOKEN.onHost) || env.has(TOKEN.inBottle)) return named;
+  const source: EnvSource = { kind: "host", variable: TOKEN.onHost };
+  return [...named, {
+    of: "bottle",
+    label: "env",
+    text: `${TOKEN.inBottle} (${sourceText(source)})`,
+    data: { name: TOKEN.inBottle, source: sourceData(source) },
+    origin: { kind: "environment", variable: TOKEN.onHost },
+  }];
+}
+
+/** Where a value comes from, never the value. */
+function sourceText(source: EnvSource): string {
+  switch (source.kind) {
+    case "literal":
+      return "a literal";
+    case "host":
+      return `from ${source.variable}`;
+    case "prompt":
+      return source.text === "" ? "asked" : `asked: ${source.text}`;
+    case "command":
+      return `from the command ${shellQuoted(source.argv)}`;
+    case "file":
+      return `from the file ${source.path}`;
+    default:
+      return source satisfies never;
+  }
+}
+
+function sourceData(source: EnvSource): unknown {
+  return source.kind === "literal" ? { kind: source.kind } : source;
+}
+
+function hostGrant(
+  context: Context,
+  { host: { host, http, allow, inject }, index }: { readonly host: AllowedHost; readonly index: number },
+): Grant {
+  const notes = [
+    ...(http ? ["plain HTTP too"] : []),
+    ...(allow.length > 0 ? [`only ${allow.join(", ")}`] : []),
+    ...(inject === undefined ? [] : [`injects ${inject.env} as ${inject.as}, ${sourceText(inject.secret)}`]),
+  ];
+  const injected = inject === undefined ? {} : { inject: { ...inject, secret: sourceData(inject.secret) } };
+  return grant(context, {
+    of: "bottle",
+    label: "host",
+    text: notes.length === 0 ? host : `${host} (${notes.join("; ")})`,
+    data: { value: host, http, allow, ...injected },
+    at: ["egress", "allowlist", index],
+  });
+}
+
+/** Those that the allowlist does not name itself. */
+function defaultHosts({ egress }: Bottle): readonly Grant[] {
+  if (!egress.defaults) return [];
+  return DEFAULT_HOSTS.filter((name) => egress.allowlist.every(({ host }) => host !== name)).map((name) => ({
+    of: "bottle",
+    label: "host",
+    text: name,
+    data: { value: name, http: false, allow: [] },
+    origin: { kind: "default" },
+  }));
+}
+
+/** As `start` settles it without a flag. @throws Failure for a variable that names no proxy */
+function proxyGrant({ egress }: Bottle, context: Context): Grant {
+  const variable = "CLAUDE_BOTTLE_PROXY";
+  const preset = egress.proxy === undefined ? proxyDefault(context.environment.get(variable)) : undefined;
+  const value = egress.proxy ?? preset ?? "pipelock";
+  const shown = { of: "bottle", label: "proxy", text: value, data: { value } } as const;
+  return preset === undefined
+    ? grant(context, { ...shown, at: ["egress", "proxy"] })
+    : { ...shown, origin: { kind: "environment", variable } };
+}
+
+function sshGrant(
+  context: Context,
+  { entry, index }: { readonly entry: SshEntry; readonly index: number },
+): Grant {
+  const { host, user, hostname, port, identityFile, knownHostKeys, unpinned, sign } = entry;
+  const keys = knownHostKeys.length;
+  const notes = [
+    `key ${identityFile}`,
+    keys === 0 ? "host key unknown" : `${keys} known host ${keys === 1 ? "key" : "keys"}`,
+    ...(unpinned ? ["unpinned"] : []),
+    ...(sign ? ["signs commits"] : []),
+  ];
+  return grant(context, {
+    of: "bottle",
+    label: "ssh",
+    text: `${host}: ${user}@${hostname}:${port} (${notes.join(", ")})`,
+    data: {
+      host,
+      hostname,
+      user,
+      port,
+      identity_file: identityFile,
+      known_host_keys: knownHostKeys,
+      unpinned,
+      sign,
+    },
+    at: ["ssh", index],
+  });
+}
+
+function limitGrants(resources: Resources, context: Context): readonly Grant[] {
+  const own = "(the backend's own limit)";
+  const none = "(not limited)";
+  const rows = [
+    ["cpus", resources.cpus, resources.cpus === undefined ? none : String(resources.cpus)],
+    ["memory", resources.memory, resources.memory === undefined ? own : sizeText(resources.memory)],
+    ["pids", resources.pids, resources.pids === undefined ? own : `${resources.pids} processes`],
+    ["disk", resources.disk, resources.disk === undefined ? own : sizeText(resources.disk)],
+  ] as const;
+  return rows.map(([label, value, text]) =>
+    grant(context, { of: "bottle", label, text, data: { value: value ?? null }, at: ["resources", label] })
+  );
+}
+
+/** Bytes in the largest unit that leaves no rest. */
+function sizeText(bytes: number): string {
+  for (const [unit, size] of [["GiB", 1024 ** 3], ["MiB", 1024 ** 2], ["KiB", 1024]] as const) {
+    if (bytes % size === 0) return `${bytes / size} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
+function imageGrants({ image }: Bottle, context: Context): readonly Grant[] {
+  const row = (label: string, value: string, at: Path): Grant =>
+    grant(context, { of: "bottle", label, text: value, data: { value }, at: ["image", ...at] });
+  return [
+    imageGrant(context.environment),
+    ...presetGrant(context.environment, "base image", ["CLAUDE_BOTTLE_BASE_IMAGE"]),
+    ...(image.base === undefined ? [] : [row("base image", image.base, ["base"])]),
+    ...(image.dockerfile === undefined ? [] : [row("dockerfile", image.dockerfile, ["dockerfile"])]),
+    ...image.packages.map((name, index) => row("package", name, ["packages", index])),
+    ...(image.ca === undefined
+      ? presetGrant(context.environment, "extra CAs", HOST_VARIABLES)
+      : [row("extra CAs", image.ca, ["ca"])]),
+  ];
+}
+
+function imageGrant(environment: Environment): Grant {
+  const [preset] = presetGrant(environment, "image", ["CLAUDE_BOTTLE_IMAGE"]);
+  return preset ?? {
+    of: "bottle",
+    label: "image",
+    text: "built by claude-bottle",
+    data: { value: null },
+    origin: { kind: "default" },
+  };
+}
+
+/** What the first of these variables that is set says. */
+function presetGrant(
+  environment: Environment,
+  label: string,
+  variables: readonly string[],
+): readonly Grant[] {
+  for (const variable of variables) {
+    const value = environment.get(variable);
+    if (value) {
+      return [{
+        of: "bottle",
+        label,
+        text: value,
+        data: { value },
+        origin: { kind: "environment", variable },
+      }];
+    }
+  }
+  return [];
+}
