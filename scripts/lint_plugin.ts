@@ -225,14 +225,19 @@ function noNodeRule(root: string): Deno.lint.Rule {
   return {
     create(context): Deno.lint.LintVisitor {
       const path = posixRelative(root, context.filename);
-      const isTest = path !== undefined && layerOf(path) === "tests";
+      const layer = path === undefined ? undefined : layerOf(path);
+      const allowed = layer === "tests"
+        ? ["node:path", "node:assert/strict"]
+        : layer === "scripts"
+        ? ["node:path"]
+        : [];
       return importVisitor((use, node) => {
         if (use === "computed" || !use.specifier.startsWith("node:")) return;
-        if (use.specifier === "node:path" || (isTest && use.specifier === "node:assert/strict")) return;
+        if (allowed.includes(use.specifier)) return;
         context.report({
           node,
           message:
-            `${use.specifier} is not used here: of node, only node:path (and node:assert/strict in tests)`,
+            `${use.specifier} is not used here: only scripts and tests use node:path, only tests node:assert/strict`,
         });
       });
     },

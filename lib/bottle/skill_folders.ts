@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files } from "../host/files.ts";
+import { join } from "../host/paths.ts";
 
 /** Folders of a home that hold credentials: no skill comes from there, and none contains one of them. */
 const CREDENTIAL_FOLDERS = [

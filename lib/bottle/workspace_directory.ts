@@ -1,7 +1,7 @@
-import { dirname, join } from "node:path";
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files } from "../host/files.ts";
+import { dirname, join } from "../host/paths.ts";
 
 /** Folders of a home that are all credentials: nothing in them is a workspace. */
 const CREDENTIAL_FOLDERS = [

@@ -1,7 +1,7 @@
-import { dirname, join, posix } from "node:path";
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files, FileStatus } from "../host/files.ts";
+import { basename, dirname, join } from "../host/paths.ts";
 import type { Processes } from "../host/processes.ts";
 import { fromByteText, toByteText } from "./byte_text.ts";
 import { GitConfigError } from "./git_config.ts";
@@ -287,6 +287,6 @@ function gitRefused(
   { why, remedy }: { readonly why: string; readonly remedy: string },
 ): Failure {
   return new Failure("workspace-git", `${oneLine(path)} cannot be copied: ${why}`, {
-    hints: [remedy, ...(isGit(posix.basename(path)) ? [`Or leave it out: ${excludeOption(path)}`] : [])],
+    hints: [remedy, ...(isGit(basename(path)) ? [`Or leave it out: ${excludeOption(path)}`] : [])],
   });
 }

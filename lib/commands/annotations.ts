@@ -1,5 +1,5 @@
-import { isAbsolute, relative, resolve } from "node:path";
 import { oneLine, type Problem } from "../errors.ts";
+import { isAbsolute, relative, resolve } from "../host/paths.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
 
 /** How bad it is: the names of GitHub's workflow commands. */

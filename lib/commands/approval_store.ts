@@ -1,7 +1,7 @@
-import { dirname, join } from "node:path";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Files, FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
+import { dirname, join } from "../host/paths.ts";
 import { writeFile } from "../host/written_file.ts";
 import {
   APPROVAL_BYTES,

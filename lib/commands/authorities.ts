@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { EXIT, Failure } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { join } from "../host/paths.ts";
 
 /** The host's own variables for extra certificate authorities; the first that is set counts. */
 export const HOST_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"] as const;

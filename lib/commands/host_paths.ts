@@ -1,5 +1,5 @@
-import { dirname, resolve } from "node:path";
 import type { Host } from "../host/host.ts";
+import { dirname, resolve } from "../host/paths.ts";
 import type { Bottle, EnvSource, Manifest } from "../manifest/model.ts";
 import { expandTilde } from "./authorities.ts";
 

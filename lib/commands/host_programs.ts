@@ -1,7 +1,7 @@
-import { join, resolve } from "node:path";
 import { shellQuoted } from "../bottle/invocation.ts";
 import { oneLine, type Problem } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { join, resolve } from "../host/paths.ts";
 
 /** Where programs are looked for when PATH is not set. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";

@@ -1,5 +1,5 @@
-import { basename, dirname, join } from "node:path";
 import { EXIT, Failure } from "../errors.ts";
+import { basename, dirname, join } from "../host/paths.ts";
 import { writeFile } from "../host/written_file.ts";
 import { parseManifest } from "../manifest/load.ts";
 import { checkAgentName } from "../manifest/names.ts";

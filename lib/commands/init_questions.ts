@@ -1,8 +1,8 @@
-import { resolve } from "node:path";
 import { unknownHosts } from "../bottle/host_keys.ts";
 import { SkillFolders } from "../bottle/skill_folders.ts";
 import { readSshKeys } from "../bottle/ssh_keys.ts";
 import { Failure, oneLine } from "../errors.ts";
+import { resolve } from "../host/paths.ts";
 import type { SshEntry } from "../manifest/model.ts";
 import { checkSshHostname } from "../manifest/hosts.ts";
 import { checkKnownHostKey } from "../manifest/known_host_keys.ts";

@@ -1,8 +1,8 @@
-import { dirname, join, resolve } from "node:path";
 import { contentMark } from "../bottle/content_marks.ts";
 import { oneLine, type Problem } from "../errors.ts";
 import type { Files } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
+import { dirname, join, resolve } from "../host/paths.ts";
 import type { Manifest, Project } from "../manifest/model.ts";
 import { expandTilde } from "./authorities.ts";
 import { hostPath } from "./host_paths.ts";

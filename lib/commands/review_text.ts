@@ -1,5 +1,5 @@
-import { relative } from "node:path";
 import { oneLine, type Where } from "../errors.ts";
+import { relative } from "../host/paths.ts";
 import type { Capability, Requested } from "../manifest/capabilities.ts";
 import { pathText } from "../manifest/node.ts";
 import type { Paint, Style } from "../ui/style.ts";

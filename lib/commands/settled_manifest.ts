@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { fingerprint } from "../bottle/known_hosts.ts";
 import { EXIT, Failure, oneLine, type Problem } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { join } from "../host/paths.ts";
 import type { Subjects } from "../manifest/capabilities.ts";
 import type {
   Agent,

@@ -1,7 +1,7 @@
-import { resolve } from "node:path";
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import type { FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
+import { resolve } from "../host/paths.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "../manifest/discover.ts";

@@ -1,7 +1,7 @@
-import { dirname, join, resolve } from "node:path";
 import { EXIT, Failure } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files, FileStatus } from "../host/files.ts";
+import { dirname, join, resolve } from "../host/paths.ts";
 
 /** The names a manifest may have. */
 const NAMES = ["claude-bottle.yaml", "claude-bottle.yml", "claude-bottle.json"] as const;

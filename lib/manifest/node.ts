@@ -64,8 +64,12 @@ export function sequenceNode(range: Range, items: readonly Node[]): Node {
 
 /** A mapping's node. */
 export function mappingNode(range: Range, entries: ReadonlyMap<string, Entry>): Node {
-  const value = Object.fromEntries([...entries].map(([key, entry]) => [key, entry.node.value]));
-  const nodes = [...entries.values()].map((entry) => entry.node);
+  const value: Record<string, unknown> = {};
+  const nodes: Node[] = [];
+  for (const [key, { node }] of entries) {
+    value[key] = node.value;
+    nodes.push(node);
+  }
   return { kind: "mapping", range, value, items: NO_ITEMS, entries, ...extent(nodes) };
 }
 

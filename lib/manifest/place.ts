@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { EXIT, Failure } from "../errors.ts";
+import { join } from "../host/paths.ts";
 import {
   configFolder,
   type DiscoverOptions,

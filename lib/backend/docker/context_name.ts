@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import type { Environment } from "../../host/environment.ts";
 import type { Host } from "../../host/host.ts";
+import { join } from "../../host/paths.ts";
 
 /** No configuration of a person is larger. */
 const LIMIT = 1024 * 1024;

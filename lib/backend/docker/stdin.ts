@@ -1,7 +1,7 @@
-import { basename } from "node:path";
 import type { OnEvent } from "../../bottle/events.ts";
 import type { Input } from "../../bottle/invocation.ts";
 import type { Host } from "../../host/host.ts";
+import { basename } from "../../host/paths.ts";
 import type { PlanInputs } from "./plan.ts";
 import { workspaceStream } from "./provision/workspace.ts";
 import { tarOf } from "./tar.ts";

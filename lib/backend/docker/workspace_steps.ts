@@ -1,6 +1,6 @@
-import { dirname } from "node:path";
 import type { Argument, Step } from "../../bottle/invocation.ts";
 import type { Workspace } from "../../bottle/workspace.ts";
+import { dirname } from "../../host/paths.ts";
 import { labelArguments } from "./arguments.ts";
 import { LABEL } from "./labels.ts";
 import type { PlanInputs } from "./plan.ts";

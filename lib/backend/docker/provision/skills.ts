@@ -1,8 +1,8 @@
-import { dirname, join, posix } from "node:path";
 import type { TarContent, TarFile } from "../../../bottle/invocation.ts";
 import { isWithin, orUnreadable, SkillFolders, type SkillPorts } from "../../../bottle/skill_folders.ts";
 import { Failure, oneLine } from "../../../errors.ts";
 import type { Files, FileStatus } from "../../../host/files.ts";
+import { dirname, join } from "../../../host/paths.ts";
 import { contentOfSame } from "./same_file.ts";
 
 /** The most bytes of all skills of an agent together: they are held in memory until they are delivered. */
@@ -58,7 +58,7 @@ export function provisionSkills(
 ): readonly TarFile[] {
   const below = to.directory.replace(/^\/+/, "");
   return skills.flatMap(({ name, entries }) =>
-    entries.map((entry) => ({ ...entry, ...to.user, path: posix.join(below, name, entry.path) }))
+    entries.map((entry) => ({ ...entry, ...to.user, path: join(below, name, entry.path) }))
   );
 }
 
@@ -129,7 +129,7 @@ class SkillReader {
     // One that became a link meanwhile was followed just now.
     if (found === undefined || !await this.#isPlain(path)) throw this.#changed(path);
     const names = found.map(({ name }) => name).sort();
-    for (const name of names) await this.#add(posix.join(path, name));
+    for (const name of names) await this.#add(join(path, name));
   }
 
   async #bytes(path: string, status: FileStatus): Promise<Uint8Array> {
