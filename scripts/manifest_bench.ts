@@ -14,7 +14,7 @@ const BOTTLES = 100;
 function manifest(): Readonly<Record<"bottles" | "agents", Readonly<Record<string, unknown>>>> {
   const bottles = Array.from({ length: BOTTLES }, (_, index) => [`bottle-${index}`, {
     ...(index === 0 ? {} : { extends: "bottle-0" }),
-    env: { GIT_AUTHOR_NAME: "somebody", [`TOKEN_${index}`]: `\${TOKEN_${index}}` },
+    env: { GIT_AUTHOR_NAME: "somebody", [`TOKEN_${index}`]: `?token ${index}` },
     egress: { proxy: "squid", allowlist: ["github.com", `host-${index}.example.com`] },
     resources: { cpus: 2, memory: "4g" },
   }]);
@@ -25,7 +25,7 @@ function manifest(): Readonly<Record<"bottles" | "agents", Readonly<Record<strin
   return { bottles: Object.fromEntries(bottles), agents: Object.fromEntries(agents) };
 }
 
-/** As people write it; the manifest holds nothing that would have to stand in quotes but `${…}`, which may not. */
+/** As people write it, in blocks. */
 function yaml(value: Readonly<Record<string, unknown>>, indent = ""): string {
   return Object.entries(value).map(([key, inner]) => {
     const nested = typeof inner === "object" && inner !== null && !Array.isArray(inner);

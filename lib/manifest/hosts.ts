@@ -104,12 +104,16 @@ function hostOfUrl(text: string): string | undefined {
   return /^[a-z0-9.-]+$/.test(host) ? host : undefined;
 }
 
+/** What a URL's host would leave as it is: lower case, nothing of IDNA, and no address. */
+const PLAIN = /^(?!.*xn--)[a-z0-9._-]*(?<![^.])[a-z_][a-z0-9_-]*$/;
+
 /** `undefined` for what no resolver would take; digits and dots alone for an address in whatever spelling. */
 function asciiName(text: string): string | undefined {
   const name = text.replace(/\.$/, "");
   if (name.endsWith(".")) return undefined;
   // deno-lint-ignore no-control-regex -- all of ASCII is meant
   if (/[\u0000-\u007f]/.test(name.replaceAll(/[A-Za-z0-9._-]/g, ""))) return undefined;
+  if (PLAIN.test(name)) return name;
   const host = URL.parse(`http://${name}/`)?.hostname;
   return host?.replace(/\.$/, "");
 }

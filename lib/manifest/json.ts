@@ -76,7 +76,7 @@ class JsonReader {
     for (;;) {
       const { text, range } = this.#key();
       if (!this.#punctuation(":")) throw this.#slip("colon");
-      const problem = keyProblem(text, { range, first: entries.get(text)?.key });
+      const problem = keyProblem(text, range, entries.get(text)?.key);
       const node = this.#value();
       if (problem === undefined) entries.set(text, { key: range, node });
       else if (this.#problems.length < FOUND_LIMIT) this.#problems.push(problem);

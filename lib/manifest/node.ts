@@ -96,12 +96,8 @@ export interface Document {
   readonly problems: readonly RangedProblem[];
 }
 
-/** Why a key must not be taken into a mapping, or `undefined`. */
-export function keyProblem(
-  key: string,
-  options: { readonly range: Range; readonly first: Range | undefined },
-): RangedProblem | undefined {
-  const { range, first } = options;
+/** Why a key must not be taken into a mapping, or `undefined`; `first` is where it stands already. */
+export function keyProblem(key: string, range: Range, first: Range | undefined): RangedProblem | undefined {
   if (key === "__proto__") {
     return { range, message: "`__proto__` cannot be a key", hints: ["Choose another name"] };
   }

@@ -136,9 +136,7 @@ class Walk {
     const entries = new Map<string, Entry>();
     while (this.#events[this.#next]?.type !== EVENT_ID.POP) {
       const { text, range } = this.#key();
-      const problem = text === "<<"
-        ? mergeKey(range)
-        : keyProblem(text, { range, first: entries.get(text)?.key });
+      const problem = text === "<<" ? mergeKey(range) : keyProblem(text, range, entries.get(text)?.key);
       const node = this.#node();
       if (problem === undefined) entries.set(text, { key: range, node });
       else if (this.#problems.length < FOUND_LIMIT) this.#problems.push(problem);
@@ -159,7 +157,7 @@ class Walk {
     this.#refuseTag(event, []);
     const text = getScalarValue(this.#content, event);
     const range = event.valueStart === -1 ? this.#sign() : this.#scalarRange(event);
-    this.#anchored(event, scalarNode(range, text));
+    if (event.anchorStart !== -1) this.#anchored(event, scalarNode(range, text));
     return { text, range };
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Failure } from "../../../lib/errors.ts";
 import { renderProblem } from "../../../lib/manifest/diagnostics.ts";
 import { checkHost, checkHostname, checkSshHostname } from "../../../lib/manifest/hosts.ts";
@@ -175,4 +176,21 @@ Deno.test("parseManifest() points at the suffix, in text and in mappings, and at
     ]);
     return true;
   });
+});
+
+Deno.test("checkHostname() gives the name that a URL has for its host", () => {
+  const piece = fc.constantFrom("a", "b-", "_", ".", "0", "0x", "9", "xn--", "A", "ü", "-", "c.d");
+  const seen = { plain: 0, other: 0 };
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), (pieces) => {
+      const text = pieces.join("");
+      const checked = checkHostname(text);
+      if (checked.kind === "bad") return;
+      assert.equal(checked.value, URL.parse(`http://${text}/`)?.hostname.replace(/\.$/, ""), text);
+      if (checked.value === text) seen.plain++;
+      else seen.other++;
+    }),
+    { numRuns: 5000 },
+  );
+  assert.ok(seen.plain > 100 && seen.other > 100, JSON.stringify(seen));
 });
