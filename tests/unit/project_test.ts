@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { refuseUnavailable } from "../../lib/manifest/available.ts";
+import { Failure } from "../../lib/errors.ts";
+import { renderProblem } from "../../lib/manifest/diagnostics.ts";
 import { parseManifest } from "../../lib/manifest/load.ts";
+import type { Manifest } from "../../lib/manifest/model.ts";
 import { VERSION } from "../../lib/version.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -13,13 +16,36 @@ Deno.test("VERSION is that of deno.json", async () => {
   assert.equal(JSON.parse(await text("deno.json")).version, VERSION);
 });
 
-Deno.test("the README's manifest loads, and its agent can be started", async () => {
-  const [, yaml = ""] = /```yaml\n([\s\S]*?)```/.exec(await text("README.md")) ?? [];
+async function readmeBlocks(language: string): Promise<readonly string[]> {
+  const blocks = (await text("README.md")).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm);
+  return [...blocks].filter(([, name]) => name === language).map(([, , content = ""]) => content);
+}
 
-  const manifest = await parseManifest([{ path: "README.md", bytes: new TextEncoder().encode(yaml) }]);
+function parsed(yaml: string): Promise<Manifest> {
+  return parseManifest([{ path: "claude-bottle.yaml", bytes: new TextEncoder().encode(yaml) }]);
+}
 
-  assert.deepEqual([...manifest.agents.keys()], ["reviewer"]);
-  refuseUnavailable(manifest, "reviewer");
+Deno.test("the README's manifests load, and their agents can be started", async () => {
+  const manifests = await Promise.all((await readmeBlocks("yaml")).map(parsed));
+  const names = manifests.map(({ agents }) => [...agents.keys()]);
+  assert.deepEqual(names, [["reviewer"], ["reviewer", "strict-reviewer"]]);
+  for (const manifest of manifests) {
+    for (const name of manifest.agents.keys()) refuseUnavailable(manifest, name);
+  }
+  const web = manifests[1]?.bottles.get("web");
+  assert.deepEqual([...web?.env.keys() ?? []], ["GIT_AUTHOR_NAME", "NODE_ENV"]);
+  assert.deepEqual(web?.egress.allowlist.map(({ host }) => host), ["registry.npmjs.org"]);
+  assert.equal(web?.egress.proxy, "squid");
+});
+
+Deno.test("the README shows what is said of a mistake, word for word", async () => {
+  const shown = (await readmeBlocks("")).find((block) => block.startsWith("error: "));
+  const yaml =
+    "bottles:\n  dev:\n    egress:\n      allowlst: [github.com]\nagents: { me: { bottle: dev } }\n";
+  const error: unknown = await parsed(yaml).then(() => undefined, (error: unknown) => error);
+  assert.ok(error instanceof Failure);
+  const told = error.problems.map(renderProblem).join("\n").replaceAll(/^/gm, "  ");
+  assert.equal(shown, `error: ${error.message}\n${told}\n`);
 });
 
 Deno.test("SECURITY.md has seven promises, each with tests that exist and with what is not promised", async () => {
