@@ -1,9 +1,9 @@
+import { sha256 } from "../host/digest.ts";
 import type { Files } from "../host/files.ts";
 
 /** What a file holds, as it is compared and shown: `sha256 DIGEST PATH`. */
 export async function contentMark(path: string, bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
-  return `sha256 ${new Uint8Array(digest).toHex()} ${path}`;
+  return `sha256 ${await sha256(new Uint8Array(bytes))} ${path}`;
 }
 
 /** The first of the files that does not hold what its mark says; marks of anything else say nothing. */

@@ -1,4 +1,5 @@
 import { Failure, oneLine } from "../errors.ts";
+import { userEnvironment } from "../host/environment.ts";
 import type { Files, FileStatus, OpenFile } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import type { Outcome, ProcessCall } from "../host/processes.ts";
@@ -90,7 +91,8 @@ async function outcomeOf(
   const call: ProcessCall = {
     program: "sh",
     args: ["-c", RUN, "sh", ...argv],
-    env: commandEnvironment(environment.all()),
+    // A password manager needs it, and no name of a manifest is in it.
+    env: userEnvironment(environment),
   };
   // What reads a password switches the echo off, and may not live to switch it on.
   await using _terminal = await terminal.saved();
@@ -109,11 +111,6 @@ async function outcomeOf(
     if (error.code === "timed-out" || error.code === "output-too-long") return error.code;
     throw error;
   }
-}
-
-/** The user's own: a password manager needs it, and no name of a manifest is in it. Our permissions refuse to pass on `LD_…`. */
-function commandEnvironment(all: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(all).filter(([name]) => !/^(DY)?LD_/i.test(name)));
 }
 
 async function fileValue(name: string, path: string, files: Files): Promise<string> {

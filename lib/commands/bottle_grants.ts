@@ -1,14 +1,16 @@
 import { shellQuoted } from "../bottle/invocation.ts";
+import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
 import type { Environment } from "../host/environment.ts";
 import type { AllowedHost, Bottle, EnvSource, Resources, SshEntry } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
+import { exactBytesText } from "../ui/amount.ts";
 import { HOST_VARIABLES } from "./authorities.ts";
-import { type Context, extendsGrant, type Grant, grant } from "./grant_rows.ts";
-import { proxyDefault } from "./start.ts";
+import { extendsGrant, type Grant, grant, type GrantContext } from "./grant_rows.ts";
+import { proxyDefault } from "./proxy_choice.ts";
 
 /** Everything that a bottle is given. */
-export function bottleGrants(bottle: Bottle, context: Context): readonly Grant[] {
+export function bottleGrants(bottle: Bottle, context: GrantContext): readonly Grant[] {
   const row = (label: string, value: { readonly text: string; readonly at: Path; readonly data?: unknown }) =>
     grant(context, {
       of: "bottle",
@@ -41,9 +43,7 @@ export function bottleGrants(bottle: Bottle, context: Context): readonly Grant[]
   ];
 }
 
-const TOKEN = { inBottle: "CLAUDE_CODE_OAUTH_TOKEN", onHost: "CLAUDE_BOTTLE_OAUTH_TOKEN" } as const;
-
-function envGrants({ env }: Bottle, context: Context): readonly Grant[] {
+function envGrants({ env }: Bottle, context: GrantContext): readonly Grant[] {
   const named = [...env].map(([name, source]) =>
     grant(context, {
       of: "bottle",
@@ -53,14 +53,14 @@ function envGrants({ env }: Bottle, context: Context): readonly Grant[] {
       at: ["env", name],
     })
   );
-  if (!context.environment.get(TOKEN.onHost) || env.has(TOKEN.inBottle)) return named;
-  const source: EnvSource = { kind: "host", variable: TOKEN.onHost };
+  if (!context.environment.get(OAUTH_TOKEN.onHost) || env.has(OAUTH_TOKEN.inBottle)) return named;
+  const source: EnvSource = { kind: "host", variable: OAUTH_TOKEN.onHost };
   return [...named, {
     of: "bottle",
     label: "env",
-    text: `${TOKEN.inBottle} (${sourceText(source)})`,
-    data: { name: TOKEN.inBottle, source: sourceData(source) },
-    origin: { kind: "environment", variable: TOKEN.onHost },
+    text: `${OAUTH_TOKEN.inBottle} (${sourceText(source)})`,
+    data: { name: OAUTH_TOKEN.inBottle, source: sourceData(source) },
+    origin: { kind: "environment", variable: OAUTH_TOKEN.onHost },
   }];
 }
 
@@ -87,7 +87,7 @@ function sourceData(source: EnvSource): unknown {
 }
 
 function hostGrant(
-  context: Context,
+  context: GrantContext,
   { host: { host, http, allow, inject }, index }: { readonly host: AllowedHost; readonly index: number },
 ): Grant {
   const notes = [
@@ -118,7 +118,7 @@ function defaultHosts({ egress }: Bottle): readonly Grant[] {
 }
 
 /** As `start` settles it without a flag. @throws Failure for a variable that names no proxy */
-function proxyGrant({ egress }: Bottle, context: Context): Grant {
+function proxyGrant({ egress }: Bottle, context: GrantContext): Grant {
   const variable = "CLAUDE_BOTTLE_PROXY";
   const preset = egress.proxy === undefined ? proxyDefault(context.environment.get(variable)) : undefined;
   const value = egress.proxy ?? preset ?? "pipelock";
@@ -129,7 +129,7 @@ function proxyGrant({ egress }: Bottle, context: Context): Grant {
 }
 
 function sshGrant(
-  context: Context,
+  context: GrantContext,
   { entry, index }: { readonly entry: SshEntry; readonly index: number },
 ): Grant {
   const { host, user, hostname, port, identityFile, knownHostKeys, unpinned, sign } = entry;
@@ -158,29 +158,21 @@ function sshGrant(
   });
 }
 
-function limitGrants(resources: Resources, context: Context): readonly Grant[] {
+function limitGrants(resources: Resources, context: GrantContext): readonly Grant[] {
   const own = "(the backend's own limit)";
   const none = "(not limited)";
   const rows = [
     ["cpus", resources.cpus, resources.cpus === undefined ? none : String(resources.cpus)],
-    ["memory", resources.memory, resources.memory === undefined ? own : sizeText(resources.memory)],
+    ["memory", resources.memory, resources.memory === undefined ? own : exactBytesText(resources.memory)],
     ["pids", resources.pids, resources.pids === undefined ? own : `${resources.pids} processes`],
-    ["disk", resources.disk, resources.disk === undefined ? own : sizeText(resources.disk)],
+    ["disk", resources.disk, resources.disk === undefined ? own : exactBytesText(resources.disk)],
   ] as const;
   return rows.map(([label, value, text]) =>
     grant(context, { of: "bottle", label, text, data: { value: value ?? null }, at: ["resources", label] })
   );
 }
 
-/** Bytes in the largest unit that leaves no rest. */
-function sizeText(bytes: number): string {
-  for (const [unit, size] of [["GiB", 1024 ** 3], ["MiB", 1024 ** 2], ["KiB", 1024]] as const) {
-    if (bytes % size === 0) return `${bytes / size} ${unit}`;
-  }
-  return `${bytes} bytes`;
-}
-
-function imageGrants({ image }: Bottle, context: Context): readonly Grant[] {
+function imageGrants({ image }: Bottle, context: GrantContext): readonly Grant[] {
   const row = (label: string, value: string, at: Path): Grant =>
     grant(context, { of: "bottle", label, text: value, data: { value }, at: ["image", ...at] });
   return [

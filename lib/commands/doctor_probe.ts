@@ -21,7 +21,7 @@ import {
 } from "./doctor_probe_bottle.ts";
 import { type Control, reportProbe } from "./doctor_probe_report.ts";
 import { grantedManifest, shownManifest } from "./manifest_choice.ts";
-import { proxyDefault } from "./start.ts";
+import { proxyDefault } from "./proxy_choice.ts";
 import { prepareThrowaway, remaining, type Remains, waiting } from "./throwaway.ts";
 import { throwawayHost } from "./throwaway_host.ts";
 

@@ -1,4 +1,5 @@
 import { EXIT, Failure, oneLine } from "../errors.ts";
+import { userEnvironment } from "../host/environment.ts";
 import { discoverManifests } from "../manifest/discover.ts";
 import type { Origin } from "../manifest/place.ts";
 import { manifestInvalid } from "../manifest/load.ts";
@@ -85,9 +86,8 @@ function requireTerminal({ host: { terminal } }: CommandPorts): void {
 async function runEditor(path: string, { host }: CommandPorts): Promise<void> {
   const { environment } = host;
   const editor = environment.get("VISUAL") || environment.get("EDITOR") || "vi";
-  // Our permissions refuse to pass on `LD_…`.
-  const env = Object.entries(environment.all()).filter(([name]) => !/^(DY)?LD_/i.test(name));
-  const call = { program: "sh", args: ["-c", `${editor} "$@"`, editor, path], env: Object.fromEntries(env) };
+  const args = ["-c", `${editor} "$@"`, editor, path];
+  const call = { program: "sh", args, env: userEnvironment(environment) };
   await using _terminal = await host.terminal.saved();
   const { code, signal } = await host.processes.attach(call);
   host.interrupts.signal.throwIfAborted();

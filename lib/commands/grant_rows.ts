@@ -5,7 +5,7 @@ import type { Path } from "../manifest/node.ts";
 import { ancestorsOf } from "./entry_order.ts";
 
 /** Why something is granted: a manifest says so, nobody says otherwise, or a variable of the host's does. */
-export type Origin =
+export type GrantOrigin =
   | { readonly kind: "manifest"; readonly where: Where }
   | { readonly kind: "default" }
   | { readonly kind: "environment"; readonly variable: string };
@@ -18,11 +18,11 @@ export interface Grant {
   readonly text: string;
   /** For programs. */
   readonly data: Readonly<Record<string, unknown>>;
-  readonly origin: Origin;
+  readonly origin: GrantOrigin;
 }
 
 /** What all grants of one agent or bottle are made from. */
-export interface Context {
+export interface GrantContext {
   readonly manifest: Manifest;
   readonly environment: Environment;
   /** Of the agent or bottle. */
@@ -30,18 +30,18 @@ export interface Context {
 }
 
 /** A grant and the place of its value. */
-export interface Row extends Omit<Grant, "origin"> {
+interface Row extends Omit<Grant, "origin"> {
   /** Below the agent or bottle. */
   readonly at: Path;
 }
 
 /** A grant with its origin. */
-export function grant({ manifest, path }: Context, { at, ...shown }: Row): Grant {
+export function grant({ manifest, path }: GrantContext, { at, ...shown }: Row): Grant {
   return { ...shown, origin: origin(manifest, [...path, ...at]) };
 }
 
 /** A value that is filled in has the place of what it would stand in. */
-function origin(manifest: Manifest, path: Path): Origin {
+function origin(manifest: Manifest, path: Path): GrantOrigin {
   const where = manifest.where(path);
   const around = manifest.where(path.slice(0, -1));
   const same = where?.file === around?.file && where?.line === around?.line &&
@@ -52,7 +52,7 @@ function origin(manifest: Manifest, path: Path): Origin {
 /** What an entry takes over from another one, and that one from others. */
 export function extendsGrant<T extends Agent | Bottle>(
   of: Grant["of"],
-  from: { readonly entry: T; readonly entries: ReadonlyMap<string, T>; readonly context: Context },
+  from: { readonly entry: T; readonly entries: ReadonlyMap<string, T>; readonly context: GrantContext },
 ): readonly Grant[] {
   const { entry, entries, context } = from;
   if (entry.extends === undefined) return [];

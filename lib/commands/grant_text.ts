@@ -1,6 +1,6 @@
 import { shellQuoted } from "../bottle/invocation.ts";
-import { binaryText } from "../bottle/disk_limit.ts";
 import { type Capability, LEARNED, UNLIMITED, UNPINNED } from "../manifest/capabilities.ts";
+import { exactBytesText } from "../ui/amount.ts";
 
 /** A capability for people. */
 export interface GrantText {
@@ -66,7 +66,7 @@ const TEXTS: ReadonlyMap<string, (parts: Parts) => GrantText> = new Map([
 ]);
 
 function sizeText(bytes: string): string {
-  return bytes === UNLIMITED ? bytes : binaryText(Number(bytes));
+  return bytes === UNLIMITED ? bytes : exactBytesText(Number(bytes));
 }
 
 function sourceText(name: string, [kind, value = "", ...marks]: Parts): Omit<GrantText, "label"> {

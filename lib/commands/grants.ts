@@ -4,15 +4,13 @@ import { requireAgent } from "../manifest/agents.ts";
 import type { Manifest } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
 import { bottleGrants } from "./bottle_grants.ts";
-import { type Context, extendsGrant, type Grant, grant } from "./grant_rows.ts";
-
-export type { Grant, Origin } from "./grant_rows.ts";
+import { extendsGrant, type Grant, grant, type GrantContext } from "./grant_rows.ts";
 
 /** Everything that an agent is given, in the order it is shown. @throws Failure `agent-unknown` */
 export function grantsOf(manifest: Manifest, agentName: string, environment: Environment): readonly Grant[] {
   const { agent, bottle } = requireAgent(manifest, agentName);
-  const context: Context = { manifest, environment, path: ["agents", agent.name] };
-  const below: Context = { manifest, environment, path: ["bottles", bottle.name] };
+  const context: GrantContext = { manifest, environment, path: ["agents", agent.name] };
+  const below: GrantContext = { manifest, environment, path: ["bottles", bottle.name] };
   const row = (label: string, value: { readonly text: string; readonly at: Path; readonly data: unknown }) =>
     grant(context, { of: "agent", label, text: value.text, data: { value: value.data }, at: value.at });
   return [

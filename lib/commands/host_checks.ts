@@ -7,14 +7,12 @@ import { Failure, oneLine, type Problem } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { Interrupted } from "../host/interrupts.ts";
 import type { Agent, Bottle, EnvSource, Manifest } from "../manifest/model.ts";
-import { type Path, pathText } from "../manifest/node.ts";
-import { expandTilde, extraAuthorities } from "./authorities.ts";
-import { oncePerPlace, parentsFirst } from "./entry_order.ts";
-import { hostEnv, hostPath } from "./host_paths.ts";
+import type { Path } from "../manifest/node.ts";
+import { oncePerPlace, type Remark, remarkAt } from "../manifest/problems.ts";
+import { extraAuthorities } from "./authorities.ts";
+import { parentsFirst } from "./entry_order.ts";
+import { absoluteHostPath, hostEnv } from "./host_paths.ts";
 import { missingProgram } from "./host_programs.ts";
-
-/** What is wrong with something that a manifest names. */
-export type Remark = Pick<Problem, "message" | "hints">;
 
 /** One thing of the host that a manifest names. */
 interface Check {
@@ -41,20 +39,9 @@ export async function hostProblems(manifest: Manifest, host: Host): Promise<read
   const remarks = await Promise.all(checks.map(({ key }) => answers.get(key)));
   const problems = checks.flatMap(({ path }, index) => {
     const remark = remarks[index];
-    return remark === undefined ? [] : [problemAt(manifest, path, remark)];
+    return remark === undefined ? [] : [remarkAt(manifest, path, remark)];
   });
   return oncePerPlace(problems);
-}
-
-function problemAt(manifest: Manifest, below: Path, { message, hints }: Remark): Problem {
-  const where = manifest.where(below);
-  const path = pathText(below);
-  return {
-    path,
-    message: `${path}: ${message}`,
-    ...(hints === undefined ? {} : { hints }),
-    ...(where === undefined ? {} : { where }),
-  };
 }
 
 /** Made when the first skill is looked for: it needs a home. */
@@ -159,7 +146,7 @@ function sshChecks({ name, ssh }: Bottle, { manifest, host }: Context): readonly
     const path = ["bottles", name, "ssh", index, "IdentityFile"];
     return {
       path,
-      entry: { ...entry, identityFile: absolute(entry.identityFile, { manifest, host, path }) },
+      entry: { ...entry, identityFile: absoluteHostPath(entry.identityFile, { manifest, host, at: path }) },
     };
   });
   const all = entries.map(({ entry }) => entry);
@@ -193,7 +180,7 @@ function imageChecks({ name, image }: Bottle, { manifest, host }: Context): read
     const named = image[key];
     if (named === undefined) return [];
     const path = ["bottles", name, "image", key];
-    const file = absolute(named, { manifest, host, path });
+    const file = absoluteHostPath(named, { manifest, host, at: path });
     return [{ path, key: `${key} ${file}`, look: look(file) }];
   };
   return [
@@ -212,11 +199,4 @@ async function missingFile(path: string, { files }: Host): Promise<Remark | unde
     });
   };
   return await remarkOf(look);
-}
-
-function absolute(
-  path: string,
-  at: { readonly manifest: Manifest; readonly host: Host; readonly path: Path },
-): string {
-  return expandTilde(hostPath(path, { manifest: at.manifest, at: at.path }), at.host);
 }

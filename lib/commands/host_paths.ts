@@ -1,16 +1,29 @@
 import type { Host } from "../host/host.ts";
 import { dirname, resolve } from "../host/paths.ts";
 import type { Bottle, EnvSource, Manifest } from "../manifest/model.ts";
+import type { Path } from "../manifest/node.ts";
 import { expandTilde } from "./authorities.ts";
 
 /** A path of the manifest, a relative one from the folder of the file that names it. */
 export function hostPath(
   path: string,
-  { manifest, at }: { readonly manifest: Manifest; readonly at: readonly (string | number)[] },
+  { manifest, at }: { readonly manifest: Manifest; readonly at: Path },
 ): string {
   if (path.startsWith("~/")) return path;
   const file = manifest.where(at)?.file;
   return file === undefined ? path : resolve(dirname(file), path);
+}
+
+/** The same, with a leading `~/` as the user's home. */
+export function absoluteHostPath(
+  path: string,
+  { host, ...named }: {
+    readonly manifest: Manifest;
+    readonly host: Pick<Host, "environment">;
+    readonly at: Path;
+  },
+): string {
+  return expandTilde(hostPath(path, named), host);
 }
 
 /** A bottle's variables with absolute paths: of files, and of a command that is no name to look up. */
@@ -20,7 +33,7 @@ export function hostEnv(
   host: Host,
 ): ReadonlyMap<string, EnvSource> {
   const absolute = (path: string, name: string): string =>
-    expandTilde(hostPath(path, { manifest, at: ["bottles", bottle.name, "env", name] }), host);
+    absoluteHostPath(path, { manifest, host, at: ["bottles", bottle.name, "env", name] });
   return new Map(
     [...bottle.env].map(([name, source]) => [name, located(source, (path) => absolute(path, name))]),
   );

@@ -1,7 +1,8 @@
 import { shellQuoted } from "../bottle/invocation.ts";
-import { oneLine, type Problem } from "../errors.ts";
+import { oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { join, resolve } from "../host/paths.ts";
+import type { Remark } from "../manifest/problems.ts";
 
 /** Where programs are looked for when PATH is not set. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
@@ -10,7 +11,7 @@ const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 export async function missingProgram(
   argv: readonly string[],
   host: Pick<Host, "files" | "environment">,
-): Promise<Pick<Problem, "message" | "hints"> | undefined> {
+): Promise<Remark | undefined> {
   const [program = ""] = argv;
   const isPath = program.includes("/");
   const places = isPath ? [program] : onPath(program, host);

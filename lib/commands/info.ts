@@ -1,15 +1,16 @@
-import { EXIT, Failure, oneLine, type Problem, type Where } from "../errors.ts";
+import { EXIT, oneLine, type Problem, type Where } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { refuseUnavailable } from "../manifest/available.ts";
+import { unavailable } from "../manifest/available.ts";
 import { displayWidth } from "../manifest/diagnostics.ts";
 import type { Manifest } from "../manifest/model.ts";
 import { type Column, fittedTable, longestWord } from "../ui/fitted_table.ts";
 import { shortPaths, shownPath } from "../ui/shown_path.ts";
 import { resultColumns } from "../ui/wrap.ts";
 import type { CommandPorts } from "./context.ts";
-import { type Grant, grantsOf, type Origin } from "./grants.ts";
+import type { Grant, GrantOrigin } from "./grant_rows.ts";
+import { grantsOf } from "./grants.ts";
 import { namedOrOnlyAgent, shownManifest, warnUnlessApproved } from "./manifest_choice.ts";
-import { jsonText } from "./json_text.ts";
+import { jsonText, placeData } from "./json_text.ts";
 
 export interface InfoOptions {
   /** Not needed when there is one agent. */
@@ -32,17 +33,6 @@ export async function info(options: InfoOptions, ports: CommandPorts): Promise<n
   host.terminal.out(infoText({ agent, grants, missing }, host));
   await warnUnlessApproved(manifest, ports);
   return EXIT.done;
-}
-
-/** What `start` would refuse the agent for. */
-function unavailable(manifest: Manifest, agent: string): readonly Problem[] {
-  try {
-    refuseUnavailable(manifest, agent);
-    return [];
-  } catch (error) {
-    if (error instanceof Failure && error.code === "not-available-yet") return error.problems;
-    throw error;
-  }
 }
 
 const COLUMNS: readonly Column[] = [
@@ -106,7 +96,7 @@ function rowsOf({ grants, missing }: Told, named: Named): readonly Row[] {
   ];
 }
 
-function originText(origin: Origin, named: Named): string {
+function originText(origin: GrantOrigin, named: Named): string {
   switch (origin.kind) {
     case "manifest":
       return placeText(origin.where, named);
@@ -141,13 +131,8 @@ function infoJson(manifest: Manifest, { agent, grants, missing }: Told): string 
   });
 }
 
-function originData(origin: Origin): Readonly<Record<string, unknown>> {
+function originData(origin: GrantOrigin): Readonly<Record<string, unknown>> {
   if (origin.kind === "manifest") return { from: origin.kind, where: placeData(origin.where) };
   if (origin.kind === "environment") return { from: origin.kind, variable: origin.variable };
   return { from: origin.kind };
-}
-
-/** Without the source line: it may hold a literal's value. */
-function placeData({ file, line, column }: Where): unknown {
-  return { file, line, column };
 }

@@ -7,6 +7,7 @@ import { displayWidth } from "../manifest/diagnostics.ts";
 import { hanging } from "../ui/wrap.ts";
 import type { Review } from "./approval.ts";
 import { grantText } from "./grant_text.ts";
+import { placeData } from "./json_text.ts";
 
 export interface ReviewTextOptions {
   /** Of the terminal. */
@@ -146,13 +147,16 @@ export function reviewJson(
     file: project.file,
     approved: added.size === 0,
     grants: [
-      ...requested.map((one) => ({
-        ...grantJson(one),
-        change: added.has(one) ? "added" : "kept",
-        usual: one.usual,
-        note: notes.get(pathText(one.at)) ?? null,
-        where: whereJson(manifest.where(one.at)),
-      })),
+      ...requested.map((one) => {
+        const where = manifest.where(one.at);
+        return {
+          ...grantJson(one),
+          change: added.has(one) ? "added" : "kept",
+          usual: one.usual,
+          note: notes.get(pathText(one.at)) ?? null,
+          where: where === undefined ? null : placeData(where),
+        };
+      }),
       ...difference.removed.map((one) => ({ ...grantJson(one), change: "removed" })),
     ],
   };
@@ -162,11 +166,4 @@ function grantJson(one: Capability): Readonly<Record<string, unknown>> {
   const { text, isFar } = grantText(one);
   const { subject, kind, parts } = one;
   return { subject, kind, value: parts, text, caution: isFar };
-}
-
-/** Without the source line: it may hold a literal's value. */
-function whereJson(where: Where | undefined): unknown {
-  if (where === undefined) return null;
-  const { file, line, column } = where;
-  return { file, line, column };
 }

@@ -9,8 +9,8 @@ import { EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
-import { expandTilde, extraAuthorities } from "./authorities.ts";
-import { hostEnv, hostPath } from "./host_paths.ts";
+import { extraAuthorities } from "./authorities.ts";
+import { absoluteHostPath, hostEnv, hostPath } from "./host_paths.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
 const ARGUMENT_LIMIT = 131_071;
@@ -76,13 +76,11 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     gitIdentity: bottle.gitIdentity && await hostGitIdentity(host, host.interrupts.signal),
     ssh: bottle.ssh.map((entry, index) => ({
       ...entry,
-      identityFile: expandTilde(
-        hostPath(entry.identityFile, {
-          manifest,
-          at: ["bottles", bottle.name, "ssh", index, "IdentityFile"],
-        }),
+      identityFile: absoluteHostPath(entry.identityFile, {
+        manifest,
         host,
-      ),
+        at: ["bottles", bottle.name, "ssh", index, "IdentityFile"],
+      }),
     })),
     workspace: options.cwd ? await workspaceSource(options) : undefined,
     forwardOauthToken: Boolean(host.environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),

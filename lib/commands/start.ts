@@ -16,6 +16,7 @@ import { envPorts } from "./env_ports.ts";
 import { canAsk, launchQuestions, requireKnownHostKeys, requireOpenKeys } from "./launch_questions.ts";
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { grantedManifest, namedOrOnlyAgent, shownManifest } from "./manifest_choice.ts";
+import { proxyDefault } from "./proxy_choice.ts";
 import { bottleSpec } from "./spec.ts";
 import { sweepBeside } from "./sweeping.ts";
 import { jsonText } from "./json_text.ts";
@@ -123,15 +124,6 @@ async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prep
 function proxyOf(manifest: Manifest, agent: string): ProxyName | undefined {
   const bottle = manifest.agents.get(agent)?.bottle;
   return bottle === undefined ? undefined : manifest.bottles.get(bottle)?.egress.proxy;
-}
-
-/** What counts where neither command line nor manifest names a proxy. */
-export function proxyDefault(value: string | undefined): ProxyName | undefined {
-  if (!value) return undefined;
-  if (value === "squid" || value === "pipelock") return value;
-  throw new Failure("usage", `CLAUDE_BOTTLE_PROXY must be pipelock or squid, not ${JSON.stringify(value)}`, {
-    exit: EXIT.usage,
-  });
 }
 
 /** The agent that is named, the only one there is, or the one that a person picks. */

@@ -2,14 +2,14 @@ import { EXIT, Failure, type Problem } from "../errors.ts";
 import type { FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
 import { resolve } from "../host/paths.ts";
-import { refuseUnavailable } from "../manifest/available.ts";
+import { unavailable } from "../manifest/available.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "../manifest/discover.ts";
-import { inOrder, loadManifest, manifestInvalid, parseManifest, readManifest } from "../manifest/load.ts";
+import { loadManifest, manifestInvalid, parseManifest, readManifest } from "../manifest/load.ts";
 import type { Agent, Manifest } from "../manifest/model.ts";
-import { pathText } from "../manifest/node.ts";
+import { inOrder, linesOf, oncePerPlace, remarkAt, withoutLines } from "../manifest/problems.ts";
 import { manifestWarnings } from "../manifest/warnings.ts";
-import { oncePerPlace, parentsFirst } from "./entry_order.ts";
+import { parentsFirst } from "./entry_order.ts";
 import { hostProblems } from "./host_checks.ts";
 
 /** What keeps nobody from using a manifest, here or elsewhere. */
@@ -103,7 +103,9 @@ async function warningsOf(manifest: Manifest, host: Host): Promise<readonly Warn
       ({ ...problem, concerns: "host" }) as const
     ),
   ];
-  return inOrder(withoutSecrets(found, own), manifest.files);
+  // A line that one of them does not show holds a secret, and is shown by no other one.
+  const hidden = linesOf(own.filter(({ where }) => where?.snippet === undefined));
+  return inOrder(withoutLines(found, hidden), manifest.files);
 }
 
 /** What the user has not approved of a project's grants. */
@@ -114,25 +116,12 @@ async function unapproved(manifest: Manifest, host: Host): Promise<readonly Prob
   return warning === undefined ? [] : [{ message: warning.sentence, hints: [warning.remedy] }];
 }
 
-/** A line that one warning does not show, since it holds a secret, is shown by no other one. */
-function withoutSecrets(warnings: readonly Warning[], own: readonly Problem[]): readonly Warning[] {
-  const lineOf = ({ where }: Problem): string => `${where?.file}:${where?.line}`;
-  const hidden = new Set(own.filter(({ where }) => where?.snippet === undefined).map(lineOf));
-  return warnings.map((warning) => {
-    if (warning.where === undefined || !hidden.has(lineOf(warning))) return warning;
-    const { snippet: _, ...where } = warning.where;
-    return { ...warning, where };
-  });
-}
-
 /** What `start` refuses agents for, whatever the host; what several of them take over is told once. */
 async function refusals(manifest: Manifest, host: Host): Promise<readonly Problem[]> {
   const agents = parentsFirst(manifest.agents);
   const users = new Map(agents.map((agent) => [agent.bottle, agent.name]));
   const found = [
-    ...[...users.values()].flatMap((name) =>
-      refusal(() => refuseUnavailable(manifest, name))?.problems ?? []
-    ),
+    ...[...users.values()].flatMap((name) => unavailable(manifest, name)),
     ...await unusableCommands(manifest, agents, host),
   ];
   return oncePerPlace(found);
@@ -152,10 +141,7 @@ async function unusableCommands(
     const refused = refusal(() => agentRun(agent, options));
     if (refused === undefined) return [];
     const below = ["agents", agent.name, refused.code === "not-claude" ? "prompt" : "command"];
-    const where = manifest.where(below);
-    const path = pathText(below);
-    const message = `${path}: ${refused.message}`;
-    return [{ path, message, hints: refused.hints, ...(where === undefined ? {} : { where }) }];
+    return [remarkAt(manifest, below, refused)];
   });
 }
 

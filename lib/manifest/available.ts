@@ -1,7 +1,8 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { requireAgent } from "./agents.ts";
 import type { Bottle, Manifest } from "./model.ts";
-import { type Path, pathText } from "./node.ts";
+import type { Path } from "./node.ts";
+import { remarkAt } from "./problems.ts";
 
 /** Something a manifest may say that this version cannot do yet: leave a row out once it can. */
 interface Row {
@@ -33,24 +34,23 @@ const NOT_YET: readonly Row[] = [
   },
 ];
 
+/** What an agent's manifest asks for and is not there yet. @throws Failure `agent-unknown` */
+export function unavailable(manifest: Manifest, agentName: string): readonly Problem[] {
+  const { bottle } = requireAgent(manifest, agentName);
+  return NOT_YET.flatMap(({ feature, asked }) =>
+    asked(bottle).map((below) =>
+      remarkAt(manifest, ["bottles", bottle.name, ...below], { message: `${feature} is not available yet` })
+    )
+  );
+}
+
 /**
  * Refuses to start an agent with anything left out that its manifest asks for.
  *
  * @throws Failure `not-available-yet` with one problem for each thing, `agent-unknown`
  */
-export function refuseUnavailable(
-  manifest: Manifest,
-  agentName: string,
-): void {
-  const { bottle } = requireAgent(manifest, agentName);
-  const problems = NOT_YET.flatMap(({ feature, asked }) =>
-    asked(bottle).map((below) =>
-      at(manifest, {
-        path: ["bottles", bottle.name, ...below],
-        message: `${feature} is not available yet`,
-      })
-    )
-  );
+export function refuseUnavailable(manifest: Manifest, agentName: string): void {
+  const problems = unavailable(manifest, agentName);
   const [first] = problems;
   if (first === undefined) return;
   throw new Failure(
@@ -62,16 +62,6 @@ export function refuseUnavailable(
       ...(first.where === undefined ? {} : { where: first.where }),
     },
   );
-}
-
-function at(manifest: Manifest, what: { readonly path: Path; readonly message: string }): Problem {
-  const where = manifest.where(what.path);
-  const path = pathText(what.path);
-  return {
-    path,
-    message: `${path}: ${what.message}`,
-    ...(where === undefined ? {} : { where }),
-  };
 }
 
 function given(value: unknown, path: Path): readonly Path[] {

@@ -10,9 +10,6 @@ import { lookalikeHint } from "./typography.ts";
 import { allKeys, keyAdvice } from "./unknown_keys.ts";
 import { beginning, isMapping, valueAt } from "./values.ts";
 
-export { FOUND_LIMIT } from "./node.ts";
-export { isMapping, valueAt } from "./values.ts";
-
 type Issue = z.core.$ZodIssue;
 
 /** A file's content with the defaults filled in, or what a schema finds wrong with it, each thing at its place. */

@@ -1,9 +1,10 @@
-import { type Found, FOUND_LIMIT, isMapping, problemAt, valueAt } from "./issues.ts";
+import { type Found, problemAt } from "./issues.ts";
 import type { EntryKind } from "./model.ts";
 import { nearest } from "./nearest.ts";
-import { type Node, type Path, SIZE_LIMIT } from "./node.ts";
+import { FOUND_LIMIT, type Node, type Path, SIZE_LIMIT } from "./node.ts";
 import type { Source } from "./source.ts";
 import { quoted } from "./text.ts";
+import { isMapping, valueAt } from "./values.ts";
 
 /** The file that each entry of a kind is taken from, by name. */
 export type Entries = ReadonlyMap<string, Source>;

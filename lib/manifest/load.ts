@@ -1,8 +1,10 @@
 import { EXIT, Failure, type Problem } from "../errors.ts";
 import { BUILTIN_FILE, BUILTIN_MANIFEST } from "./builtin.ts";
 import { discoverManifests, type DiscoverOptions } from "./discover.ts";
+import { sha256 } from "../host/digest.ts";
 import type { Files } from "../host/files.ts";
 import type { Manifest, Project } from "./model.ts";
+import { inOrder } from "./problems.ts";
 import { suffixProblems } from "./public_suffixes.ts";
 import { MANIFEST_BYTES, readSource } from "./source.ts";
 import { validate, type ValidSource } from "./validate.ts";
@@ -47,18 +49,6 @@ export async function parseManifest(files: readonly ManifestBytes[], project?: P
   throw manifestInvalid(inOrder(problems, files));
 }
 
-/** File by file, from top to bottom. */
-export function inOrder<T extends Problem>(
-  problems: readonly T[],
-  files: readonly Pick<ManifestBytes, "path">[],
-): readonly T[] {
-  const rank = (problem: T): number => files.findIndex(({ path }) => path === problem.where?.file);
-  return problems.toSorted((a, b) =>
-    rank(a) - rank(b) || (a.where?.line ?? 0) - (b.where?.line ?? 0) ||
-    (a.where?.column ?? 0) - (b.where?.column ?? 0)
-  );
-}
-
 /** The manifest in the program. */
 export function builtinManifest(): ManifestBytes {
   return { path: BUILTIN_FILE, bytes: new TextEncoder().encode(BUILTIN_MANIFEST) };
@@ -98,9 +88,4 @@ async function read(files: Files, path: string): Promise<Uint8Array | undefined>
 
 function unreadable(path: string, reason: string): Failure {
   return new Failure("manifest-unreadable", `Cannot read ${path}: ${reason}`, { exit: EXIT.usage });
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,10 +1,11 @@
 import type { Problem } from "../errors.ts";
 import { checkHost } from "./hosts.ts";
-import { FOUND_LIMIT, isMapping, problemAt, valueAt } from "./issues.ts";
+import { problemAt } from "./issues.ts";
 import { bad, type Checked, good } from "./names.ts";
-import type { Path } from "./node.ts";
+import { FOUND_LIMIT, type Path } from "./node.ts";
 import type { Source } from "./source.ts";
 import { quoted } from "./text.ts";
+import { isMapping, valueAt } from "./values.ts";
 
 /** Who gives away the names below a public suffix: a registry (`co.uk`), or a company to its customers (`github.io`). */
 type Section = "registry" | "company";

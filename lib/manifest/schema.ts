@@ -3,11 +3,11 @@ import { checkCpus, checkDisk, checkMemory, checkPids, CPUS, PIDS } from "./amou
 import { egress } from "./egress_schema.ts";
 import { checkEnvText, ENTRY_LIMIT, NAME_LIMIT } from "./env_entries.ts";
 import { commandLine, distinctList, hostPath, number, text } from "./fields.ts";
-import { isMapping } from "./issues.ts";
 import { checkImage, checkPackage, checkSkill, checkText } from "./names.ts";
 import { PATTERNS } from "./patterns.ts";
 import { secret } from "./secret_schema.ts";
 import { sshEntry } from "./ssh_schema.ts";
+import { isMapping } from "./values.ts";
 
 /** What an agent runs unless its manifest says otherwise. */
 export const DEFAULT_COMMAND: readonly string[] = ["claude", "--dangerously-skip-permissions"];

@@ -7,6 +7,8 @@ export interface Text {
   readonly content: string;
   /** The offset at which each line begins. */
   readonly lines: readonly number[];
+  /** How many code points there are between two offsets. */
+  count(start: number, end: number): number;
 }
 
 /** A range of offsets into a text, end-exclusive. */
@@ -23,7 +25,43 @@ export function textOf(file: string, content: string): Text {
   const plain = content.replace(/^\ufeff/, "").replaceAll(/\r\n?/g, "\n");
   const lines = [0];
   for (let at = plain.indexOf("\n"); at !== -1; at = plain.indexOf("\n", at + 1)) lines.push(at + 1);
-  return { file, content: plain, lines };
+  return { file, content: plain, lines, count: counter(plain) };
+}
+
+/** How far apart the places are that are counted once and for all. */
+const STRIDE = 1024;
+
+/** Thousands of problems may be on one line of a megabyte: it is not counted again for each. */
+function counter(content: string): Text["count"] {
+  const counted = [0];
+  const before = (offset: number): number => {
+    for (let last = counted.length - 1; (last + 1) * STRIDE <= offset; last++) {
+      counted.push(
+        (counted[last] ?? 0) + codePoints(content, { start: last * STRIDE, end: (last + 1) * STRIDE }),
+      );
+    }
+    const place = Math.floor(offset / STRIDE);
+    return (counted[place] ?? 0) + codePoints(content, { start: place * STRIDE, end: offset });
+  };
+  return (start, end) =>
+    end - start <= STRIDE ? codePoints(content, { start, end }) : before(end) - before(start);
+}
+
+/** How many code points begin in a range; half a one is one. */
+function codePoints(content: string, { start, end }: Range): number {
+  let count = 0;
+  for (let at = start; at < end; at++) {
+    if (!isLowHalf(content.charCodeAt(at)) || !isHighHalf(content.charCodeAt(at - 1))) count++;
+  }
+  return count;
+}
+
+function isHighHalf(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+
+function isLowHalf(unit: number): boolean {
+  return unit >= 0xdc00 && unit < 0xe000;
 }
 
 /** The place of a range; a range over several lines ends with its first. */
@@ -33,13 +71,13 @@ export function whereOf(text: Text, range: Range): Where {
   const from = text.lines[line] ?? 0;
   const next = text.lines[line + 1];
   const to = next === undefined ? text.content.length : next - 1;
-  const end = Math.min(Math.max(range.end, start), to);
+  const end = start + text.content.slice(start, Math.min(Math.max(range.end, start), to)).trimEnd().length;
   return {
     file: text.file,
     line: line + 1,
-    column: codePoints(text.content.slice(from, start)) + 1,
+    column: text.count(from, start) + 1,
     ...(to - from > SNIPPET_LIMIT ? {} : { snippet: text.content.slice(from, to) }),
-    length: Math.max(1, codePoints(text.content.slice(start, end).trimEnd())),
+    length: Math.max(1, text.count(start, end)),
   };
 }
 
@@ -52,12 +90,6 @@ function lineAt(text: Text, offset: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
 }
 
 /** What stops a file from being read as YAML or JSON at all: one a file. */

@@ -1,7 +1,7 @@
 import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
 import { checkHost } from "./hosts.ts";
-import { checkSource, type Found, FOUND_LIMIT, isMapping, problemAt, valueAt } from "./issues.ts";
+import { checkSource, type Found, problemAt } from "./issues.ts";
 import {
   effectiveValue,
   type Entries,
@@ -12,11 +12,12 @@ import {
 } from "./lineage.ts";
 import type { Agent, Bottle, EntryKind, Manifest, ManifestFile, Project } from "./model.ts";
 import { checkAgentName, type Checked, checkName, nameSlug } from "./names.ts";
-import { type Path, pathText } from "./node.ts";
+import { FOUND_LIMIT, type Path, pathText } from "./node.ts";
 import { quoted } from "./text.ts";
 import { toAgent, toBottle } from "./resolve.ts";
 import { agentSchema, bottleSchema, type ManifestEntries, manifestSchema } from "./schema.ts";
 import type { Source } from "./source.ts";
+import { isMapping, valueAt } from "./values.ts";
 
 /** A file that could be read. */
 export interface ValidSource {
@@ -51,8 +52,10 @@ export function validate(
     ...(options.complete ? agentBottles(entries) : []),
     ...sameSlugs("bottles", entries.bottles),
     ...sameSlugs("agents", entries.agents),
-    ...bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathText(layer.path))))
-      .flatMap(hostProblems),
+    ...enoughOf(
+      bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathText(layer.path)))),
+      hostProblems,
+    ),
   ];
   if (problems.length > 0) return { kind: "invalid", problems: problems.map(({ problem }) => problem) };
   return {
@@ -65,10 +68,24 @@ export function validate(
   };
 }
 
+/** What is found in some of a thousand places: looking for more of one kind would only take time. */
+function enoughOf<T>(
+  places: readonly T[],
+  foundIn: (place: T, index: number) => readonly Found[],
+): readonly Found[] {
+  const found: Found[] = [];
+  for (const [index, place] of places.entries()) {
+    if (found.length >= FOUND_LIMIT) break;
+    found.push(...foundIn(place, index));
+  }
+  return found;
+}
+
 /** Names that cannot be. */
 function badKeys(source: Source): readonly Found[] {
-  const bottles = keysAt(source, ["bottles"]).flatMap((name) =>
-    badNames(source, { path: ["bottles", name, "env"], check: checkEnvName })
+  const bottles = enoughOf(
+    keysAt(source, ["bottles"]),
+    (name) => badNames(source, { path: ["bottles", name, "env"], check: checkEnvName }),
   );
   return [
     ...badNames(source, { path: ["bottles"], check: checkName }),
@@ -128,26 +145,33 @@ function hostProblems(lineage: Lineage): readonly Found[] {
     [entry["Host"], entry["Hostname"]].filter((name) => typeof name === "string")
   );
   const granted = new Set([...hosts, ...connections, ...connections.map(canonical)]);
-  const wildcards = hosts.filter((host) => host.startsWith("*."));
   const isGranted = (name: string): boolean => {
     const host = canonical(name);
     return granted.has(name) || granted.has(host) ||
-      wildcards.some((wildcard) => `.${host}`.endsWith(wildcard.slice(1)));
+      aboveOf(host).some((above) => granted.has(`*.${above}`));
   };
   return [
     ...repeatedHosts(lineage, { entries, hosts }),
-    ...list(value, ["egress", "private"]).flatMap((entry, index) =>
-      isGranted(String(entry)) ? [] : [entryProblem(lineage, {
-        below: ["egress", "private", index],
-        message: `${
-          quoted(String(entry))
-        } is neither in egress.allowlist nor an ssh entry's Host or Hostname`,
-        hint: /^[\d.]+$|:/.test(String(entry))
-          ? "Write the name that leads to that address, and allow it there as well"
-          : "Allow it there as well, or remove it here",
-      })]
+    ...enoughOf(
+      list(value, ["egress", "private"]),
+      (entry, index) =>
+        isGranted(String(entry)) ? [] : [entryProblem(lineage, {
+          below: ["egress", "private", index],
+          message: `${
+            quoted(String(entry))
+          } is neither in egress.allowlist nor an ssh entry's Host or Hostname`,
+          hint: /^[\d.]+$|:/.test(String(entry))
+            ? "Write the name that leads to that address, and allow it there as well"
+            : "Allow it there as well, or remove it here",
+        })],
     ),
   ];
+}
+
+/** A name and those above it: each may be what a wildcard stands for. Thousands of wildcards are not tried one by one. */
+function aboveOf(host: string): readonly string[] {
+  const labels = host.split(".");
+  return labels.map((_, index) => labels.slice(index).join("."));
 }
 
 function list(value: unknown, path: Path): readonly unknown[] {
@@ -175,19 +199,19 @@ function repeatedHosts(
   { entries, hosts }: { readonly entries: readonly unknown[]; readonly hosts: readonly string[] },
 ): readonly Found[] {
   const first = new Map<string, unknown>();
-  const found: Found[] = [];
-  hosts.forEach((host, index) => {
+  return enoughOf(hosts, (host, index) => {
     const entry = entries[index];
+    const other = first.get(host);
     if (!first.has(host)) first.set(host, entry);
-    else if (typeof entry !== "string" || typeof first.get(host) !== "string") {
-      found.push(entryProblem(lineage, {
+    else if (typeof entry !== "string" || typeof other !== "string") {
+      return [entryProblem(lineage, {
         below: ["egress", "allowlist", index],
         message: `${quoted(host)} is in the allowlist already`,
         hint: "Write one entry for each host",
-      }));
+      })];
     }
+    return [];
   });
-  return found;
 }
 
 /** Agents whose bottle is not there. */

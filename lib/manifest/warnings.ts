@@ -1,6 +1,7 @@
-import type { Problem, Where } from "../errors.ts";
+import type { Problem } from "../errors.ts";
 import type { Agent, AllowedHost, Bottle, Manifest, SshEntry } from "./model.ts";
-import { type Path, pathText } from "./node.ts";
+import type { Path } from "./node.ts";
+import { linesOf, remarkAt, withoutLines } from "./problems.ts";
 import { looksSecret, looksSecretAs } from "./secret_looks.ts";
 import { quoted } from "./text.ts";
 
@@ -19,8 +20,8 @@ interface Warning {
  */
 export function manifestWarnings(manifest: Manifest): readonly Problem[] {
   const warnings = [
+    ...unusedWarnings(manifest),
     ...[...manifest.bottles.values()].flatMap((bottle) => [
-      ...unusedWarnings(manifest, bottle),
       ...envWarnings(bottle),
       ...bottle.ssh.flatMap((entry, index) => sshWarnings(entry, ["bottles", bottle.name, "ssh", index])),
       ...bottle.egress.allowlist.flatMap((host, index) =>
@@ -30,44 +31,36 @@ export function manifestWarnings(manifest: Manifest): readonly Problem[] {
     ]),
     ...[...manifest.agents.values()].flatMap(agentWarnings),
   ];
-  const placed = warnings.map((warning) => ({ ...warning, where: manifest.where(warning.path) }));
-  const hidden = new Set(placed.filter(({ secret }) => secret).map(({ where }) => lineOf(where)));
-  return once(placed).map(({ path, message, hint, where }) => ({
-    path: pathText(path),
-    message: `${pathText(path)}: ${message}`,
-    hints: [hint],
-    ...(where === undefined ? {} : { where: hidden.has(lineOf(where)) ? withoutSnippet(where) : where }),
+  const placed = warnings.map((warning) => ({
+    warning,
+    problem: remarkAt(manifest, warning.path, { message: warning.message, hints: [warning.hint] }),
   }));
+  const secret = placed.filter(({ warning }) => warning.secret).map(({ problem }) => problem);
+  return withoutLines(once(placed), linesOf(secret));
 }
 
-/** A value that several bottles take over stands in one place. */
-function once<T extends { readonly message: string; readonly where: Where | undefined }>(
-  warnings: readonly T[],
-): readonly T[] {
+/** A value that several bottles take over stands in one place; there may be more than one thing to say of it. */
+function once(
+  placed: readonly { readonly warning: Warning; readonly problem: Problem }[],
+): readonly Problem[] {
   const seen = new Set<string>();
-  return warnings.filter(({ message, where }) => {
+  return placed.filter(({ warning: { message }, problem: { where } }) => {
     if (where === undefined) return true;
-    const key = `${lineOf(where)}:${where.column}:${message}`;
+    const key = `${where.file}:${where.line}:${where.column}:${message}`;
     return !seen.has(key) && seen.add(key);
-  });
+  }).map(({ problem }) => problem);
 }
 
-function lineOf(where: Where | undefined): string {
-  return `${where?.file}:${where?.line}`;
-}
-
-function withoutSnippet({ snippet: _, ...where }: Where): Where {
-  return where;
-}
-
-function unusedWarnings({ agents, bottles }: Manifest, { name }: Bottle): readonly Warning[] {
-  const isUsed = [...agents.values()].some(({ bottle }) => bottle === name) ||
-    [...bottles.values()].some((bottle) => bottle.extends === name);
-  return isUsed ? [] : [{
+function unusedWarnings({ agents, bottles }: Manifest): readonly Warning[] {
+  const used = new Set([
+    ...[...agents.values()].map(({ bottle }) => bottle),
+    ...[...bottles.values()].map((bottle) => bottle.extends),
+  ]);
+  return [...bottles.keys()].filter((name) => !used.has(name)).map((name) => ({
     path: ["bottles", name],
     message: "no agent uses this bottle",
     hint: `Name it where an agent is defined, \`bottle: ${name}\`, or remove it`,
-  }];
+  }));
 }
 
 const SECRET = {

@@ -12,3 +12,13 @@ export function bytesText(bytes: number): string {
   }
   return `${unit === "B" ? amount : amount.toFixed(1)} ${unit}`;
 }
+
+const BINARY_UNITS = [["GiB", 1024 ** 3], ["MiB", 1024 ** 2], ["KiB", 1024]] as const;
+
+/** A number of bytes in its largest binary unit that leaves no rest: what a manifest says, never rounded. */
+export function exactBytesText(bytes: number): string {
+  for (const [unit, size] of BINARY_UNITS) {
+    if (bytes % size === 0) return `${bytes / size} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}

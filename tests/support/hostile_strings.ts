@@ -1,5 +1,5 @@
-/** Strings that have meant something else to a shell, an option parser, a configuration, a terminal or a path. */
-export const HOSTILE: readonly string[] = [
+/** Strings that have meant something else to a shell, an option parser, a configuration or a terminal, wherever they stand. */
+export const HOSTILE_WITHIN: readonly string[] = [
   // Lines and bytes that end or hide something.
   "a\nb",
   "git\n  ProxyCommand sh -c id",
@@ -10,7 +10,6 @@ export const HOSTILE: readonly string[] = [
   " a",
   "a ",
   "a b",
-  "",
   "\u0085",
   "a\u2028b",
   "a\u202eb",
@@ -61,9 +60,18 @@ export const HOSTILE: readonly string[] = [
   "\\x00",
   "@file",
   "a@b",
-  // Names and paths.
-  "..",
+  // What ends or goes on where nobody looks any more.
   "../../etc/passwd",
+  "# yaml",
+  "key: value",
+  "a".repeat(300),
+];
+
+/** Those, and names and paths that are somebody else's only as a whole. */
+export const HOSTILE: readonly string[] = [
+  ...HOSTILE_WITHIN,
+  "",
+  "..",
   "/etc/passwd",
   "/",
   "con",
@@ -81,11 +89,8 @@ export const HOSTILE: readonly string[] = [
   "0",
   "22",
   "🍾",
-  "# yaml",
-  "key: value",
   "*a",
   "a".repeat(70),
-  "a".repeat(300),
   "a".repeat(5_000),
   "b".repeat(140_000),
 ];

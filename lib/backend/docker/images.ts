@@ -1,6 +1,7 @@
 import agentDockerfile from "../../assets/agent.dockerfile" with { type: "text" };
 import squidDockerfile from "../../assets/squid.dockerfile" with { type: "text" };
 import { EXIT, Failure, oneLine } from "../../errors.ts";
+import { sha256 } from "../../host/digest.ts";
 import type { Environment } from "../../host/environment.ts";
 import { LABEL } from "./labels.ts";
 
@@ -70,12 +71,6 @@ async function recipe(
     base: from.base,
     name: `${from.repository}:${digest.slice(0, 12)}`,
   };
-}
-
-/** SHA-256 of a text, hex. */
-export async function sha256(text: string): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** What an image of the engine is, as far as a launch depends on it. */

@@ -1,7 +1,7 @@
 import { Failure } from "../../errors.ts";
+import { sha256 } from "../../host/digest.ts";
 import type { Host } from "../../host/host.ts";
 import { type Range, routesOf } from "./addresses.ts";
-import { sha256 } from "./images.ts";
 import type { Owner } from "./labels.ts";
 
 /** What this machine says of itself. */

@@ -9,9 +9,9 @@ import {
   isSteering,
   refuseSteering,
   refuseVolumes,
-  sha256,
 } from "../../../lib/backend/docker/images.ts";
 import { Failure } from "../../../lib/errors.ts";
+import { sha256 } from "../../../lib/host/digest.ts";
 import { environmentOf } from "../../support/fake_host.ts";
 
 function facts(user: string, labels: Readonly<Record<string, string>> = {}): Parameters<typeof agentUser>[1] {
@@ -107,10 +107,6 @@ Deno.test("isImageReference() takes names, tags and digests, and nothing that be
   for (const bad of ["", "-a", "a b", "a\n", "a;b", "$(a)", "a".repeat(257), ".a", "é"]) {
     assert.equal(isImageReference(bad), false, bad);
   }
-});
-
-Deno.test("sha256() is the known digest of a known text", async () => {
-  assert.equal(await sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 });
 
 Deno.test("imageFacts() reads what is there and what is null", () => {

@@ -57,6 +57,18 @@ const LARGE: Readonly<
     text: `agents:\n${numbered((n) => `  a${n}: { bottle: b }\n`)}`,
     says: /no bottle is named "b"/,
   },
+  "bad variables of thousands of bottles, all on one line": {
+    file: "m.json",
+    text: `{"bottles":{${numbered((n) => `"b${n}":{"env":{"1":"x"}},`)}"z":{}}}`,
+    says: /: the name /,
+  },
+  "private hosts beside as many wildcards, all on one line": {
+    file: "m.json",
+    text: `{"bottles":{"b":{"egress":{"allowlist":[${
+      numbered((n) => `"*.a${n}.x",`, MANIFEST_BYTES / 2)
+    }"b.x"],"private":[${numbered((n) => `"c${n}.x",`, MANIFEST_BYTES / 2)}"b.x"]}}}}`,
+    says: /"c0\.x" is neither in egress\.allowlist nor/,
+  },
   "a word of a whole file": { file: "m.yaml", text: filled("x"), says: /must be a mapping/ },
   "a key of a whole file": { file: "m.yaml", text: `? ${filled("x")}\n: 1`, says: /unknown key/ },
   "bytes that are no UTF-8": { file: "m.yaml", text: filled("\n"), says: /not valid UTF-8/ },
@@ -67,10 +79,10 @@ function filled(pattern: string): string {
   return pattern.repeat(Math.floor((MANIFEST_BYTES - 100) / pattern.length));
 }
 
-function numbered(entry: (index: number) => string): string {
+function numbered(entry: (index: number) => string, most = MANIFEST_BYTES): string {
   const entries: string[] = [];
   let length = 100;
-  for (let index = 0; length < MANIFEST_BYTES; index++) {
+  for (let index = 0; length < most; index++) {
     const text = entry(index);
     length += text.length + 20;
     entries.push(text);

@@ -20,6 +20,7 @@ import {
   checkWord,
 } from "../../../lib/manifest/names.ts";
 import { PATTERNS } from "../../../lib/manifest/patterns.ts";
+import { within } from "../../support/within.ts";
 
 /** A check of text, what the JSON Schema has for it, and text that comes close to both sides of its border. */
 interface Pair {
@@ -267,7 +268,7 @@ for (const { name, check, pattern, maxLength = Infinity, texts, beyond } of PAIR
   });
 }
 
-Deno.test("PATTERNS need no longer for what is almost right", () => {
+Deno.test("PATTERNS need no longer for what is almost right", async () => {
   const texts = [
     `${"a".repeat(62)}.`.repeat(20),
     `${"a-".repeat(120)}!`,
@@ -280,9 +281,9 @@ Deno.test("PATTERNS need no longer for what is almost right", () => {
   ];
   for (const [name, pattern] of Object.entries(PATTERNS)) {
     for (const text of texts) {
-      const began = performance.now();
-      new RegExp(pattern, "u").test(text);
-      assert.ok(performance.now() - began < 100, `${name}: ${text.slice(0, 20)}…`);
+      // Going back over so much text would take many seconds.
+      const quick = await within(1000, () => Promise.resolve(new RegExp(pattern, "u").test(text)));
+      assert.ok(quick, `${name}: ${text.slice(0, 20)}…`);
     }
   }
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bytesText } from "../../../lib/ui/amount.ts";
+import { bytesText, exactBytesText } from "../../../lib/ui/amount.ts";
 
 Deno.test("bytesText() uses the largest unit that leaves a whole part", () => {
   const rows = [
@@ -16,4 +16,16 @@ Deno.test("bytesText() uses the largest unit that leaves a whole part", () => {
     [7.5e15, "7500.0 TB"],
   ] as const;
   for (const [bytes, text] of rows) assert.equal(bytesText(bytes), text);
+});
+
+Deno.test("exactBytesText() rounds nothing", () => {
+  const rows = [
+    [1, "1 bytes"],
+    [1024, "1 KiB"],
+    [64 * 1024 ** 2, "64 MiB"],
+    [1500 * 1024 ** 2, "1500 MiB"],
+    [4 * 1024 ** 3, "4 GiB"],
+    [4 * 1024 ** 3 + 1, "4294967297 bytes"],
+  ] as const;
+  for (const [bytes, text] of rows) assert.equal(exactBytesText(bytes), text);
 });

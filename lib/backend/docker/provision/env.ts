@@ -1,6 +1,7 @@
 import { CLAUDE_ENVIRONMENT } from "../../../bottle/claude.ts";
 import type { CommandMode } from "../../../bottle/backend.ts";
 import { checkedValue, literalsOf, type ResolvedEnv, Secret } from "../../../bottle/env.ts";
+import { OAUTH_TOKEN } from "../../../bottle/oauth_token.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
 import type { Environment } from "../../../host/environment.ts";
 import type { DockerBottlePlan } from "../plan.ts";
@@ -54,13 +55,10 @@ export function ownEnvironment(spec: EnvironmentSpec, environment: Environment):
   return own;
 }
 
-/** The name that the agent finds the forwarded token under, and the host's. */
-export const OAUTH = { inBottle: "CLAUDE_CODE_OAUTH_TOKEN", onHost: "CLAUDE_BOTTLE_OAUTH_TOKEN" } as const;
-
 /** Names of all variables of the agent's process, in the order they are sent; the manifest's last, so that they win. */
 export function environmentNames(spec: EnvironmentSpec, environment: Environment): readonly string[] {
   const names = [...ownEnvironment(spec, environment).keys()];
-  if (spec.forwardOauthToken) names.push(OAUTH.inBottle);
+  if (spec.forwardOauthToken) names.push(OAUTH_TOKEN.inBottle);
   return [...new Set([...names, ...spec.env.keys()])];
 }
 
@@ -71,9 +69,9 @@ export function agentEnvironment(
 ): ResolvedEnv {
   const all = new Map<string, Secret>();
   for (const [name, value] of ownEnvironment(spec, sources.environment)) all.set(name, new Secret(value));
-  const token = sources.environment.get(OAUTH.onHost);
+  const token = sources.environment.get(OAUTH_TOKEN.onHost);
   if (spec.forwardOauthToken && token !== undefined) {
-    all.set(OAUTH.inBottle, new Secret(checkedValue(OAUTH.onHost, token)));
+    all.set(OAUTH_TOKEN.inBottle, new Secret(checkedValue(OAUTH_TOKEN.onHost, token)));
   }
   for (const [name, value] of sources.resolved) all.set(name, value);
   return all;
@@ -84,7 +82,7 @@ export function handedOver(
   { resolved, forwardOauthToken }: { readonly resolved: ResolvedEnv; readonly forwardOauthToken: boolean },
   environment: Environment,
 ): readonly Secret[] {
-  const token = forwardOauthToken ? environment.get(OAUTH.onHost) : undefined;
+  const token = forwardOauthToken ? environment.get(OAUTH_TOKEN.onHost) : undefined;
   return [...resolved.values(), ...(token === undefined ? [] : [new Secret(token)])];
 }
 

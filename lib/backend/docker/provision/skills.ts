@@ -3,7 +3,7 @@ import { isWithin, orUnreadable, SkillFolders, type SkillPorts } from "../../../
 import { Failure, oneLine } from "../../../errors.ts";
 import type { Files, FileStatus } from "../../../host/files.ts";
 import { dirname, join } from "../../../host/paths.ts";
-import { contentOfSame } from "./same_file.ts";
+import { contentOfSame } from "../../../host/same_file.ts";
 
 /** The most bytes of all skills of an agent together: they are held in memory until they are delivered. */
 const SIZE_LIMIT = 50_000_000;

@@ -1,4 +1,4 @@
-import type { Files, FileStatus } from "../../../host/files.ts";
+import type { Files, FileStatus } from "./files.ts";
 
 /**
  * The content of the very file that was looked at; `undefined` when another one is in its place, or its size is another
