@@ -1,7 +1,7 @@
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files } from "../host/files.ts";
-import { join } from "../host/paths.ts";
+import { isWithin, join } from "../host/paths.ts";
 
 /** Folders of a home that hold credentials: no skill comes from there, and none contains one of them. */
 const CREDENTIAL_FOLDERS = [
@@ -113,11 +113,6 @@ function refuseForeign({ name, path, real }: FoundSkill, { holders, credentials 
     if (isWithin(real, at)) throw refuse(`which is in ${folder}, where credentials are`);
     if (isWithin(at, real)) throw refuse(`which holds ${folder}, where credentials are`);
   }
-}
-
-/** Whether `path` is `folder` or below it; both without `..` and links. */
-export function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 /** What the platform refuses to read is not left out: the skill would be another one. */

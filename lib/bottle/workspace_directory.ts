@@ -1,7 +1,7 @@
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files } from "../host/files.ts";
-import { dirname, join } from "../host/paths.ts";
+import { dirname, isWithin, join } from "../host/paths.ts";
 
 /** Folders of a home that are all credentials: nothing in them is a workspace. */
 const CREDENTIAL_FOLDERS = [
@@ -62,9 +62,4 @@ export async function repositoryAbove(directory: string, files: Files): Promise<
     if (found !== undefined) return at === directory ? undefined : at;
     if (at === "/") return undefined;
   }
-}
-
-/** Whether `path` is `folder` or below it; both without `..` and links. */
-export function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }

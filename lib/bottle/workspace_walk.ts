@@ -1,14 +1,14 @@
 import { Failure, oneLine } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files, FileStatus } from "../host/files.ts";
-import { basename, dirname, join } from "../host/paths.ts";
+import { basename, dirname, isWithin, join } from "../host/paths.ts";
 import type { Processes } from "../host/processes.ts";
 import { fromByteText, toByteText } from "./byte_text.ts";
 import { GitConfigError } from "./git_config.ts";
 import { rewrittenGitConfig } from "./git_settings.ts";
 import type { WorkspaceSource } from "./spec.ts";
 import type { Workspace, WorkspaceContent, WorkspaceEntry } from "./workspace.ts";
-import { isWithin, refuseUnsafeDirectory, repositoryAbove } from "./workspace_directory.ts";
+import { refuseUnsafeDirectory, repositoryAbove } from "./workspace_directory.ts";
 import { type Exclusion, exclusion } from "./workspace_exclude.ts";
 import { CLONE_REMEDY, gitFileTarget, gitRule, isBareRepository, withoutUserinfo } from "./workspace_git.ts";
 import { below, changed, excludeOption, type Found, Listing, rawBelow } from "./workspace_listing.ts";

@@ -33,6 +33,11 @@ export function resolve(base: string, ...parts: readonly string[]): string {
   return normalized(parts.reduce((path, part) => isAbsolute(part) ? part : `${path}/${part}`, base));
 }
 
+/** Whether an absolute path is a folder or below it, as both are written. */
+export function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
 /** The folder of a path as it is written; `.` for a name alone. */
 export function dirname(path: string): string {
   const trimmed = path.replace(/\/+$/, "");

@@ -1,7 +1,7 @@
 import { EXIT, Failure } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Files, FileStatus } from "../host/files.ts";
-import { dirname, join, resolve } from "../host/paths.ts";
+import { dirname, isWithin, join, resolve } from "../host/paths.ts";
 
 /** The names a manifest may have. */
 const NAMES = ["claude-bottle.yaml", "claude-bottle.yml", "claude-bottle.json"] as const;
@@ -112,11 +112,7 @@ async function isInside(
 ): Promise<boolean> {
   const { path, folder } = what;
   if (folder === undefined) return false;
-  return isBelow(await files.realPath(path) ?? path, folder) || isBelow(path, folder);
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(folder === "/" ? "/" : `${folder}/`);
+  return isWithin(await files.realPath(path) ?? path, folder) || isWithin(path, folder);
 }
 
 /** The real path of the folder with `.git` at or above the working directory. */
@@ -196,7 +192,7 @@ async function checked(options: DiscoverOptions, file: DiscoveredFile): Promise<
   const status = await files.status(file.path);
   const wrong = status === undefined ? dangling(file.path) : notOwn(file.path, { status, uid });
   if (wrong !== undefined) throw wrong;
-  if (file.origin === "project" && !isBelow(await files.realPath(file.path) ?? "", file.root)) {
+  if (file.origin === "project" && !isWithin(await files.realPath(file.path) ?? "", file.root)) {
     throw new Failure("manifest-unreadable", `${file.path} is a link that leads out of the project`, {
       exit: EXIT.usage,
       hints: ["Put the manifest itself into the project, or name it with `--manifest FILE`"],

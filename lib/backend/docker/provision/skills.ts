@@ -1,8 +1,8 @@
 import type { TarContent, TarFile } from "../../../bottle/invocation.ts";
-import { isWithin, orUnreadable, SkillFolders, type SkillPorts } from "../../../bottle/skill_folders.ts";
+import { orUnreadable, SkillFolders, type SkillPorts } from "../../../bottle/skill_folders.ts";
 import { Failure, oneLine } from "../../../errors.ts";
 import type { Files, FileStatus } from "../../../host/files.ts";
-import { dirname, join } from "../../../host/paths.ts";
+import { dirname, isWithin, join } from "../../../host/paths.ts";
 import { contentOfSame } from "../../../host/same_file.ts";
 
 /** The most bytes of all skills of an agent together: they are held in memory until they are delivered. */
