@@ -126,7 +126,11 @@ async function readKey({ host, identityFile }: SshEntry, files: Files): Promise<
     const real = await files.realPath(identityFile);
     if (status?.kind !== "file" || real === undefined) throw missing(host, path);
     if (status.size > SIZE_LIMIT) throw unusable({ host, path }, "foreign");
-    if ((status.mode & 0o077) !== 0) throw exposed({ host, path: identityFile, mode: status.mode });
+    if ((status.mode & 0o077) !== 0) {
+      // Its mode is right for what it is.
+      if (identityFile.endsWith(".pub")) throw unusable({ host, path }, "public");
+      throw exposed({ host, path: identityFile, mode: status.mode });
+    }
     const bytes = await files.readBytes(identityFile);
     if (bytes === undefined) throw missing(host, path);
     const examined: ExaminedKey = bytes.length > SIZE_LIMIT

@@ -158,7 +158,7 @@ export const validateCommand = buildCommand<ValidateFlags, string[], CliContext>
     brief: "Tell every problem of the manifest and where it is",
     customUsage: ["[FILE…] [flags]"],
     fullDescription: [
-      "Checks the manifest that `start` would use, or each of the files that are named for itself, and tells every",
+      "Checks the manifest that `start` would use, or each file that is named, by itself, and tells every",
       "problem with its place. Exits 2 when there is one. Nothing is granted by checking a file.",
       "",
       "It also looks for what a manifest names on this host: skills, ssh keys, files, programs, variables, git's",
@@ -193,7 +193,7 @@ export const schemaCommand = buildCommand<CommonFlags, [], CliContext>({
       "Editors that use yaml-language-server, such as VS Code with its YAML extension, look for this line in the",
       "manifest, and for the file beside it:",
       "",
-      "  # yaml-language-server: $schema=claude-bottle.schema.json",
+      "  # yaml-language-server: $schema=./claude-bottle.schema.json",
       "",
       "EXAMPLES",
       "  claude-bottle schema > claude-bottle.schema.json",

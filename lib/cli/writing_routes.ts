@@ -96,7 +96,7 @@ export const editCommand = buildCommand<EditFlags, [], CliContext>({
     flags: {
       user: { kind: "boolean", brief: "Your own manifest", default: false, withNegated: false },
       project: { kind: "boolean", brief: "The project's manifest", default: false, withNegated: false },
-      manifest: { ...MANIFEST_FLAG, brief: "This manifest" },
+      manifest: { ...MANIFEST_FLAG, brief: "This file, wherever it is" },
       ...COMMON_FLAGS,
     },
     aliases: { v: "verbose" },

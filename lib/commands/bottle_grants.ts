@@ -1,3 +1,5 @@
+import { DEFAULT_MEMORY, DEFAULT_PIDS } from "../bottle/default_limits.ts";
+import { DEFAULT_DISK } from "../bottle/disk_limit.ts";
 import { shellQuoted } from "../bottle/invocation.ts";
 import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
@@ -158,14 +160,18 @@ function sshGrant(
   });
 }
 
-function limitGrants(resources: Resources, context: GrantContext): readonly Grant[] {
-  const own = "(the backend's own limit)";
-  const none = "(not limited)";
+function limitGrants({ cpus, memory, pids, disk }: Resources, context: GrantContext): readonly Grant[] {
   const rows = [
-    ["cpus", resources.cpus, resources.cpus === undefined ? none : String(resources.cpus)],
-    ["memory", resources.memory, resources.memory === undefined ? own : exactBytesText(resources.memory)],
-    ["pids", resources.pids, resources.pids === undefined ? own : `${resources.pids} processes`],
-    ["disk", resources.disk, resources.disk === undefined ? own : exactBytesText(resources.disk)],
+    ["cpus", cpus, cpus === undefined ? "(not limited)" : String(cpus)],
+    [
+      "memory",
+      memory,
+      memory === undefined
+        ? `${exactBytesText(DEFAULT_MEMORY)}, or what the engine has`
+        : exactBytesText(memory),
+    ],
+    ["pids", pids, `${pids ?? DEFAULT_PIDS} processes`],
+    ["disk", disk, exactBytesText(disk ?? DEFAULT_DISK)],
   ] as const;
   return rows.map(([label, value, text]) =>
     grant(context, { of: "bottle", label, text, data: { value: value ?? null }, at: ["resources", label] })

@@ -2,6 +2,7 @@ import type { Where } from "../errors.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Agent, Bottle, Manifest } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
+import { valueAt } from "../manifest/values.ts";
 import { ancestorsOf } from "./entry_order.ts";
 
 /** Why something is granted: a manifest says so, nobody says otherwise, or a variable of the host's does. */
@@ -57,6 +58,35 @@ export function extendsGrant<T extends Agent | Bottle>(
   const { entry, entries, context } = from;
   if (entry.extends === undefined) return [];
   const names = ancestorsOf(entry, entries).map(({ name }) => name);
-  const data = { value: entry.extends, chain: names };
-  return [grant(context, { of, label: "extends", text: names.join(" → "), data, at: ["extends"] })];
+  const lists = replacedLists(entries.get(entry.extends), { parent: entry.extends, context });
+  const line = names.join(" → ");
+  const text = lists.length === 0 ? line : `${line} (${lists.join(", ")} replaced)`;
+  const data = { value: entry.extends, chain: names, replaced: lists };
+  return [grant(context, { of, label: "extends", text, data, at: ["extends"] })];
+}
+
+/** The lists of agents and bottles, to which nothing can be added by extending. */
+const LISTS: readonly Path[] = [
+  ["skills"],
+  ["ssh"],
+  ["egress", "allowlist"],
+  ["egress", "private"],
+  ["egress", "networks"],
+  ["image", "packages"],
+];
+
+/** Those of a parent that an entry has a list of its own for, where people might expect both. */
+function replacedLists(
+  values: Agent | Bottle | undefined,
+  { parent, context: { manifest, path } }: { readonly parent: string; readonly context: GrantContext },
+): readonly string[] {
+  const place = (entry: Path, list: Path): string => {
+    const { file, line, column } = manifest.where([...entry, ...list]) ?? {};
+    return `${file}:${line}:${column}`;
+  };
+  return LISTS.filter((list) => {
+    const value = valueAt(values, list);
+    const isOwn = place(path, list) !== place([...path.slice(0, -1), parent], list);
+    return Array.isArray(value) && value.length > 0 && isOwn;
+  }).map((list) => list.join("."));
 }

@@ -47,13 +47,13 @@ const TEXTS: ReadonlyMap<string, (parts: Parts) => GrantText> = new Map([
     isFar: /^[\d.]+$/.test(host),
   })],
   ["key", keyText],
-  ["sign", ([path = "", ...marks]) => far("sign", `${path} signs any commit${marksText(marks)}`)],
+  ["sign", ([path = "", ...marks]) => far("sign", `${path} signs any commit${marksText(marks, path)}`)],
   ["git identity", () => plain("git identity", "your git's user.name and user.email")],
   ["image", ([name = ""]) => far("image", `built on ${name}`)],
-  ["dockerfile", ([path = "", ...marks]) => far("dockerfile", `${path}${marksText(marks)}`)],
+  ["dockerfile", ([path = "", ...marks]) => far("dockerfile", `${path}${marksText(marks, path)}`)],
   ["image with keys", ([name = ""]) => far("image", `what is built from ${name} holds your ssh keys`)],
   ["package", ([name = ""]) => plain("package", name)],
-  ["ca", ([path = "", ...marks]) => far("ca", `trusts the authorities of ${path}${marksText(marks)}`)],
+  ["ca", ([path = "", ...marks]) => far("ca", `trusts the authorities of ${path}${marksText(marks, path)}`)],
   [
     "runtime",
     ([name = ""]) =>
@@ -70,8 +70,8 @@ function sizeText(bytes: string): string {
 }
 
 function sourceText(name: string, [kind, value = "", ...marks]: Parts): Omit<GrantText, "label"> {
-  const from = (text: string): Omit<GrantText, "label"> => ({
-    text: `${name} from ${text}${marksText(marks)}`,
+  const from = (text: string, path?: string): Omit<GrantText, "label"> => ({
+    text: `${name} from ${text}${marksText(marks, path)}`,
     isFar: true,
   });
   switch (kind) {
@@ -82,9 +82,9 @@ function sourceText(name: string, [kind, value = "", ...marks]: Parts): Omit<Gra
     case "prompt":
       return from(`you, asked at the launch${value === "" ? "" : `: ${JSON.stringify(value)}`}`);
     case "command":
-      return from(`what runs on this machine: ${commandText(value)}`);
+      return from(`what runs on this machine: ${commandText(value)}`, commandText(value));
     case "file":
-      return from(`the file ${value}`);
+      return from(`the file ${value}`, value);
     default:
       return from([kind, value].join(" "));
   }
@@ -119,12 +119,13 @@ function keyText([path = "", user = "", host = "", port = "", hostKey = "", ...m
 /** How much of a digest people compare. */
 const SHORT = 12;
 
-/** What counts of the files besides their paths. */
-function marksText(marks: Parts): string {
+/** What counts of the files besides their paths; one that is named already is not named again. */
+function marksText(marks: Parts, named = ""): string {
   return marks.map((mark) => {
     const [, digest, path] = /^sha256 ([0-9a-f]{64}) (.*)$/s.exec(mark) ?? [];
     const [, folder] = /^folder (.*)$/s.exec(mark) ?? [];
     if (folder !== undefined) return ` (what is in ${folder} may change without asking)`;
-    return digest === undefined ? ` (${mark})` : ` (${path}: sha256 ${digest.slice(0, SHORT)})`;
+    if (digest === undefined) return ` (${mark})`;
+    return ` (${path === named ? "" : `${path}: `}sha256 ${digest.slice(0, SHORT)})`;
   }).join("");
 }

@@ -131,7 +131,7 @@ async function writeSchema(path: string, { host, reporter }: CommandPorts): Prom
 
 function nextSteps({ agent, skills, ssh }: Starter, origin: Origin): readonly string[] {
   const given = [
-    ...(skills.length === 0 ? [] : [`the skills ${skills.join(", ")}`]),
+    ...(skills.length === 0 ? [] : [`the ${skills.length === 1 ? "skill" : "skills"} ${skills.join(", ")}`]),
     ...(ssh === undefined ? [] : [`the ssh key ${ssh.identityFile} for ${ssh.host}`]),
   ];
   const also = given.length === 0 ? "" : `, given ${given.join(" and ")}`;

@@ -4,7 +4,7 @@ import { readSshKeys } from "../bottle/ssh_keys.ts";
 import { Failure, oneLine } from "../errors.ts";
 import { resolve } from "../host/paths.ts";
 import type { SshEntry } from "../manifest/model.ts";
-import { checkSshHostname } from "../manifest/hosts.ts";
+import { checkHostname, checkSshHostname } from "../manifest/hosts.ts";
 import { checkKnownHostKey } from "../manifest/known_host_keys.ts";
 import { checkAgentName, type Checked, checkPath, checkSkill, checkSshWord } from "../manifest/names.ts";
 import type { StarterSsh } from "../manifest/starter.ts";
@@ -119,7 +119,7 @@ export async function askedSsh(
 
 /** Both what ssh calls Host and the name that it connects to. */
 function readHost(answer: string): Checked<string> {
-  const word = checkSshWord(answer);
+  const word = /[/@:]/.test(answer) ? checkHostname(answer) : checkSshWord(answer);
   const checked = word.kind === "good" ? checkSshHostname(answer) : word;
   return checked.kind === "good"
     ? word
@@ -132,6 +132,9 @@ async function keyNames({ host: { files, environment } }: CommandPorts): Promise
   const names = new Set(entries.map(({ name }) => name));
   return [...names].filter((name) => names.has(`${name}.pub`) && checkPath(name).kind === "good").toSorted();
 }
+
+/** Stands for the host of a key while that is not known. */
+const ANY_HOST = "any";
 
 /** A key's path for the manifest, once the launch would take it. */
 async function readKeyFile(
@@ -147,12 +150,16 @@ async function readKeyFile(
   const checked = checkPath(path);
   if (checked.kind === "bad") return { ...checked, message: `the path ${checked.message}` };
   try {
-    await readSshKeys([sshEntry("this host", expandTilde(path, host))], host.files);
+    await readSshKeys([sshEntry(ANY_HOST, expandTilde(path, host))], host.files);
     return { kind: "good", value: path };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
+    if (error.code === "ssh-key-missing") {
+      return { kind: "bad", message: `there is no ${path}`, hint: `\`${NONE}\` goes on without a key` };
+    }
     const [hint] = error.hints;
-    return { kind: "bad", message: error.message, ...(hint === undefined ? {} : { hint }) };
+    const message = error.message.replace(` for host '${ANY_HOST}'`, "");
+    return { kind: "bad", message, ...(hint === undefined ? {} : { hint }) };
   }
 }
 

@@ -125,16 +125,21 @@ function usualRows(usual: readonly Requested[]): readonly Row[] {
 }
 
 function summary(
-  { difference: { added } }: Review,
+  { difference: { added, removed } }: Review,
   { columns, paint }: { readonly columns: number; readonly paint: Paint },
 ): readonly string[] {
   const count = added.filter((one) => grantText(one).isFar).length;
-  if (count === 0) return [];
-  const which = count === 1 ? "1 grant" : `${count} grants`;
-  const text =
-    `${which} with an exclamation mark: your secrets, keys and files, what runs on this machine, ` +
-    "private networks, whole domains, images";
-  return ["", paint("warning", hanging("! ", text, columns))];
+  if (count > 0) {
+    const which = count === 1
+      ? "1 grant has an exclamation mark: it reaches"
+      : `${count} grants have an exclamation mark: they reach`;
+    const text =
+      `${which} your secrets, keys or files, what runs on this machine, private networks, whole domains or images`;
+    return ["", paint("warning", hanging("! ", text, columns))];
+  }
+  if (added.length > 0 || removed.length === 0) return [];
+  const text = "approved before, and not asked for any more; `claude-bottle trust --yes` forgets it";
+  return ["", paint("faint", hanging("- ", text, columns))];
 }
 
 /** A review for programs. */

@@ -33,11 +33,11 @@ export async function trust(options: TrustOptions, ports: CommandPorts): Promise
 }
 
 function noProject({ cwd }: Host): Failure {
-  return new Failure("project-manifest-missing", `No project's manifest counts in ${oneLine(cwd)}`, {
+  return new Failure("project-manifest-missing", `There is no project's manifest for ${oneLine(cwd)}`, {
     exit: EXIT.failed,
     hints: [
-      "It is looked for from the working directory up to the repository's root",
-      "Your own manifest needs no approval",
+      "It is looked for from the working directory up to the repository's root; without a repository, only there",
+      "`claude-bottle init --project` writes one; your own manifest needs no approval",
     ],
   });
 }

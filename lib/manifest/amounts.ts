@@ -20,10 +20,26 @@ export function checkSize(text: string): Checked<number> {
   const match = /^(\d+)([bkmg])$/i.exec(text);
   const bytes = Number(match?.[1]) * (UNITS.get(match?.[2]?.toLowerCase() ?? "") ?? NaN);
   if (match === null || Number.isNaN(bytes)) {
-    return bad("is not a size", "Write a whole number with b, k, m or g behind it, such as `512m` or `4g`");
+    return bad("is not a size", sizeHint(text));
   }
   if (bytes === 0) return bad("must be more than nothing");
   return bytes <= LARGEST ? good(bytes) : bad("must be at most 1048576g");
+}
+
+/** Other ways to write a size: `4GB`, `20Gi`, `1.5 gigs`, `2t`. */
+const OTHER_SIZE = /^(\d{1,6}(?:\.\d{1,3})?)\s*([kmgt])(?:i?b|i|[a-z]*bytes?|igs?|egs?)?$/i;
+
+function sizeHint(text: string): string {
+  const [, number, letter = ""] = OTHER_SIZE.exec(text) ?? [];
+  const form = "a whole number with b, k, m or g behind it";
+  const units = ["k", "m", "g", "t"];
+  const unit = units.indexOf(letter.toLowerCase());
+  const isSmaller = unit > 0 && (!Number.isInteger(Number(number)) || unit === 3);
+  const amount = Math.round(Number(number) * (isSmaller ? 1024 : 1));
+  const better = `${amount}${units[isSmaller ? unit - 1 : unit]}`;
+  return number !== undefined && checkSize(better).kind === "good"
+    ? `Write \`${better}\`: ${form}`
+    : `Write ${form}, such as \`512m\` or \`4g\``;
 }
 
 /** A memory limit in bytes. */

@@ -1,8 +1,48 @@
-import { sameLetters } from "./nearest.ts";
+import { nearest, sameLetters } from "./nearest.ts";
 import type { Path } from "./node.ts";
 
 /** Words that other tools have, the key that is meant, or none of the same mapping, and a sentence that helps. */
 type Row = readonly [words: readonly string[], key: string, hint?: string];
+
+/** What other tools let people say of a box, and nobody can of a bottle. */
+const NO_SUCH_THING: readonly Row[] = [
+  [
+    ["volumes", "volume", "mounts", "mount", "workspaceFolder", "workspaceMount", "workspace", "workdir"],
+    "",
+    "Nothing of this machine is mounted: remove it; `start --cwd` copies the working directory into the bottle",
+  ],
+  [["workingDir", "cwd"], "", "Remove it; `start --cwd` copies the working directory into the bottle"],
+  [
+    ["ports", "port", "expose", "forwardPorts", "appPort"],
+    "",
+    "Nobody connects to a bottle from outside: remove it",
+  ],
+  [
+    ["privileged", "capAdd", "capDrop", "securityOpt", "user", "remoteUser", "containerUser", "runArgs"],
+    "",
+    "A bottle always runs as a plain user, without capabilities: remove it",
+  ],
+  [
+    ["features", "postCreateCommand", "onCreateCommand", "setup", "install"],
+    "",
+    "What is installed in a bottle belongs to its image: `bottles.NAME.image`",
+  ],
+  [
+    [
+      "permissions",
+      "permissionMode",
+      "tools",
+      "allowedTools",
+      "disallowedTools",
+      "mcpServers",
+      "hooks",
+      "settings",
+      "sandbox",
+    ],
+    "",
+    "It is a setting of Claude Code: give it as an argument in an agent's `command`",
+  ],
+];
 
 /** By the level at which they are written: names are `*`, items `[]`. */
 const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<readonly Row[]>({
@@ -14,12 +54,24 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
       "What runs is an agent, under `agents`; what it may use is its bottle, under `bottles`",
     ],
     [["boxes", "box", "sandboxes", "environments"], "bottles"],
-    [["environment", "envVars", "variables"], "", "Variables belong under `bottles.NAME.env`"],
+    [
+      ["environment", "envVars", "variables", "containerEnv", "remoteEnv"],
+      "",
+      "Variables belong under `bottles.NAME.env`",
+    ],
     [
       ["hosts", "allow", "domains", "whitelist"],
       "",
       "Hosts belong in the list `bottles.NAME.egress.allowlist`",
     ],
+    [
+      ["include", "includes", "import", "imports"],
+      "",
+      "A manifest is one file; a bottle takes over another one of it with `extends: NAME`",
+    ],
+    [["default", "defaultAgent"], "", "No agent is the default one: `claude-bottle start NAME`"],
+    [["model"], "", "Give it to Claude Code in an agent's `command`: [claude, --model, NAME, …]"],
+    ...NO_SUCH_THING,
   ],
   "bottles.*": [
     [
@@ -59,6 +111,28 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
     [["build", "from"], "image"],
     [["inherits", "parent", "inherit"], "extends"],
     [["gitConfig", "gitIdentity"], "git"],
+    [["name", "description"], "", "A bottle's name is the key that it stands under; a comment describes it"],
+    ...NO_SUCH_THING,
+  ],
+  "bottles.*.env.*": [
+    [["file"], "secret", "Write it within `secret`: `{ secret: { file: PATH } }`"],
+    [["command"], "secret", "Write it within `secret`: `{ secret: { command: [PROGRAM, …] } }`"],
+    [["prompt", "ask", "question"], "secret", 'To be asked, write the question as text: "?paste the token"'],
+    [["value", "literal", "text"], "secret", "Write the value itself, without a mapping around it"],
+    [
+      ["from", "fromEnv", "env", "variable", "host", "valueFrom"],
+      "secret",
+      "What a variable of the host holds is written as text: `${NAME}`",
+    ],
+  ],
+  "bottles.*.env.*.secret": [
+    [["cmd", "exec", "run", "program", "shell"], "command"],
+    [["path"], "file"],
+    [
+      ["env", "variable", "from", "name"],
+      "",
+      "What a variable of the host holds needs no `secret`: write `${NAME}` as the whole value",
+    ],
   ],
   "bottles.*.ssh[]": [
     [["key", "keyFile", "identity", "privateKey", "path", "file"], "IdentityFile"],
@@ -114,6 +188,8 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
     [["cpuLimit", "cores", "processors", "vcpus"], "cpus"],
     [["storage", "diskSize", "size", "volume"], "disk"],
     [["pidsLimit", "processes", "nproc"], "pids"],
+    [["limits", "reservations", "requests"], "", "Write its keys here, without a level between"],
+    [["gpu", "gpus", "devices"], "", "A bottle has no devices of this machine: remove it"],
   ],
   "bottles.*.image": [
     [["name", "from", "image", "tag"], "base"],
@@ -130,16 +206,35 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
       "Give it to Claude Code in `command`: [claude, --model, NAME, --dangerously-skip-permissions]",
     ],
     [["box", "container", "sandbox"], "bottle"],
+    [["uses", "skillNames"], "skills"],
+    [["name", "description"], "", "An agent's name is the key that it stands under; a comment describes it"],
+    ...NO_SUCH_THING,
   ],
 }));
 
+/** What is said of such a word, and the known key of the same mapping that is meant, if any. */
+export interface ForeignKeyAdvice {
+  readonly hint: string;
+  readonly meant?: string;
+}
+
 /** What a word of another tool is called here; `undefined` for words nobody would expect. */
-export function foreignKeyHint(
-  parent: Path,
-  key: string,
-): { readonly hint: string; readonly meant?: string } | undefined {
-  const rows = FOREIGN.get(levelOf(parent)) ?? [];
-  const row = rows.find(([words]) => words.some((word) => sameLetters(word, key)));
+export function foreignKeyHint(parent: Path, key: string): ForeignKeyAdvice | undefined {
+  return adviceOf(rowsAt(parent).find(([words]) => words.some((word) => sameLetters(word, key))));
+}
+
+/** The same for a slip in such a word. */
+export function nearForeignKeyHint(parent: Path, key: string): ForeignKeyAdvice | undefined {
+  const rows = rowsAt(parent);
+  const near = nearest(key, rows.flatMap(([words]) => words));
+  return near === undefined ? undefined : adviceOf(rows.find(([words]) => words.includes(near)));
+}
+
+function rowsAt(parent: Path): readonly Row[] {
+  return FOREIGN.get(levelOf(parent)) ?? [];
+}
+
+function adviceOf(row: Row | undefined): ForeignKeyAdvice | undefined {
   if (row === undefined) return undefined;
   const [, meant, hint = `Did you mean \`${meant}\`?`] = row;
   return meant === "" ? { hint } : { hint, meant };
@@ -149,6 +244,7 @@ export function foreignKeyHint(
 function levelOf(path: Path): string {
   return path.map((step, index) => {
     if (typeof step === "number") return "[]";
-    return index === 0 ? step : index === 1 ? ".*" : `.${step}`;
+    if (index === 1 || (index === 3 && path[2] === "env")) return ".*";
+    return index === 0 ? step : `.${step}`;
   }).join("");
 }

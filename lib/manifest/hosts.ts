@@ -1,10 +1,11 @@
-import { bad, type Checked, good } from "./names.ts";
+import { bad, type Checked, checkSshWord, good } from "./names.ts";
 
 const OCTET = /^(0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])$/;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** What leaves no trace in a name, but for the two joiners that some languages spell with. */
 const UNSEEN = /(?![\u200c\u200d])\p{Cf}/u;
 const EXAMPLE = "Write a name such as `git.example.com`, or `*.example.com` for it and all names below it";
+const ONE_EXAMPLE = "Write a name such as `git.example.com`";
 
 /** An IPv4 address in its one canonical form. */
 export function isAddress(text: string): boolean {
@@ -46,7 +47,34 @@ export function checkSshHostname(text: string): Checked<string> {
   if (isIpv6(text)) {
     return bad("is an IPv6 address, which no bottle can reach", "Use a host name or IPv4 address");
   }
-  return checkHostname(text);
+  const hint = separateHint("Hostname", text);
+  if (hint !== undefined) return bad("is more than a host", hint);
+  if (text.includes("*")) return bad("is a wildcard, where one host is wanted", ONE_EXAMPLE);
+  const checked = checkHostname(text);
+  return checked.kind === "bad" && checked.hint === EXAMPLE ? bad(checked.message, ONE_EXAMPLE) : checked;
+}
+
+/** What ssh calls Host. */
+export function checkSshName(text: string): Checked<string> {
+  const checked = checkSshWord(text);
+  const hint = checked.kind === "good" ? undefined : separateHint("Host", text);
+  return checked.kind === "good" || hint === undefined ? checked : bad(checked.message, hint);
+}
+
+/** What people give to ssh and git: a host with a user, a port or both. */
+const DESTINATION = /^(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
+
+/** Where the parts of such a text belong; `undefined` for any other. */
+function separateHint(key: string, text: string): string | undefined {
+  if (text.length > 253) return undefined;
+  const [, user, host, port] = DESTINATION.exec(text) ?? [];
+  if (user === undefined && port === undefined) return undefined;
+  const parts = [
+    `\`${key}: ${host}\``,
+    ...(user === undefined ? [] : [`\`User: ${user}\``]),
+    ...(port === undefined ? [] : [`\`Port: ${port}\``]),
+  ];
+  return `Write ${parts.join(" and ")}, each on a line of its own`;
 }
 
 function noAsciiName(text: string): Checked<never> {
@@ -62,7 +90,13 @@ function noAsciiName(text: string): Checked<never> {
 function misplaced(text: string): Checked<never> | undefined {
   if (text === "") return bad("must not be empty");
   if (text.length > 1000) return bad("is too long for a host name");
+  if (/,/.test(text)) {
+    return bad("is not a host name: it contains a comma", "Write each host as an item of its own");
+  }
   if (/\s/.test(text)) return bad("is not a host name: it contains a space", EXAMPLE);
+  if (/^\.[A-Za-z0-9]/.test(text)) {
+    return bad("begins with a dot", `Write \`*${text}\` for it and all names below it`);
+  }
   if (UNSEEN.test(text)) {
     return bad("is not a host name: it contains a character that cannot be seen", EXAMPLE);
   }
@@ -72,20 +106,26 @@ function misplaced(text: string): Checked<never> | undefined {
   }
   if (isIpv6(text)) return addressRefused();
   if (/[/\\?#]/.test(text)) {
-    return bad(
-      "has a path, where a host name is wanted",
-      "All of a host is allowed, or nothing: write its name alone",
-    );
+    if (/^[\d.]+\/\d+$/.test(text)) {
+      return bad("is a range of addresses, but connections are let through by name", EXAMPLE);
+    }
+    return bad("has a path, where a host name is wanted", `${plainName(text)}: all of a host is allowed`);
   }
-  if (text.includes("@")) return bad("has a user, where a host name is wanted", EXAMPLE);
+  if (text.includes("@")) return bad("has a user, where a host name is wanted", plainName(text));
   if (text.includes(":")) {
     return bad(
       "has a port, but an allowed host is reached on 443",
-      "`http: true` adds plain HTTP on 80; other ports are for ssh entries",
+      `${plainName(text)}: \`http: true\` adds plain HTTP on 80, and other ports are for ssh entries`,
     );
   }
   if (text.includes("*")) return bad("has a wildcard elsewhere than at its beginning, as in `*.example.com`");
   return undefined;
+}
+
+/** What to write instead of a name with more around it. */
+function plainName(text: string): string {
+  const host = hostOfUrl(`https://${text}`);
+  return host === undefined || host === "" ? EXAMPLE : `Write \`${host}\``;
 }
 
 function addressRefused(): Checked<never> {

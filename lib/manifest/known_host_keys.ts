@@ -24,6 +24,12 @@ const REFUSED = [
     hint: "Give the key that the host has now",
   },
   {
+    pattern: /^(SHA256|MD5):/,
+    why: "is a fingerprint, and the key itself is wanted",
+    hint:
+      "`ssh-keyscan HOST` prints it; compare its fingerprint, as `ssh-keygen -lf FILE` shows it, with this one",
+  },
+  {
     pattern: /^\|1\|/,
     why: "begins with a hashed host name",
     hint: "Leave out what stands before the key's type",

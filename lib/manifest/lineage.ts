@@ -142,6 +142,18 @@ export function unknownName(
   };
 }
 
+/** An entry is no parent of its own. */
+function withoutEntry(entries: Entries, name: string): Entries {
+  return new Map([...entries].filter(([other]) => other !== name));
+}
+
+/** Other tools extend files. */
+function fileHint(parent: string): string | undefined {
+  return /\.(ya?ml|json)$/.test(parent) || parent.includes("/")
+    ? "It names an entry of the manifest, and never a file"
+    : undefined;
+}
+
 function brokenLine(
   kind: EntryKind,
   { line, entries }: { readonly line: Exclude<Line, { end: "root" }>; readonly entries: Entries },
@@ -150,7 +162,8 @@ function brokenLine(
   const path = [kind, line.at, "extends"];
   if (line.end === "missing") {
     const parent = parentOf(kind, { name: line.at, entries }) ?? "";
-    return problemAt(source, { path, ...unknownName(kind, parent, entries) });
+    const { message, hint } = unknownName(kind, parent, withoutEntry(entries, line.at));
+    return problemAt(source, { path, message, hint: fileHint(parent) ?? hint });
   }
   if (line.end === "long") {
     return problemAt(source, {

@@ -180,7 +180,11 @@ export const RESERVED_HEADERS = [
 /** How a secret is put into a request. */
 export function checkInjectionForm(form: string): Checked<string> {
   if (!/^(bearer|basic:[A-Za-z0-9._@-]{1,128}|header:[A-Za-z0-9-]{1,128})$/.test(form)) {
-    return bad("must be `bearer`, `basic:USER` or `header:NAME`");
+    const lower = /^(bearer|basic:.+|header:.+)$/i.test(form)
+      ? form.replace(/^[A-Za-z]+/, (word) => word.toLowerCase())
+      : form;
+    const hint = lower === form ? undefined : `Write \`${lower}\``;
+    return bad("must be `bearer`, `basic:USER` or `header:NAME`", hint);
   }
   const header = /^header:(.*)$/.exec(form)?.[1]?.toLowerCase();
   if (header === undefined) return good(form);
@@ -198,7 +202,10 @@ export const RULE = /^[A-Z]{1,20} \/[!-~]{0,1000}$/;
 
 /** What may be asked of an inspected host: a method and a path. */
 export function checkRule(rule: string): Checked<string> {
-  return RULE.test(rule)
-    ? good(rule)
-    : bad("is not a rule", "Write a method and a path, such as `POST /v1/messages`");
+  if (RULE.test(rule)) return good(rule);
+  const upper = rule.replace(/^[A-Za-z]+ /, (method) => method.toUpperCase());
+  const better = RULE.test(upper)
+    ? `Write \`${upper}\``
+    : "Write a method and a path, such as `POST /v1/messages`";
+  return bad("is not a rule", better);
 }

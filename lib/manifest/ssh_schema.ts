@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { checkPort, MOST_PORT } from "./amounts.ts";
 import { filledList, flag, hostPath, number, text } from "./fields.ts";
-import { checkSshHostname } from "./hosts.ts";
+import { checkSshHostname, checkSshName } from "./hosts.ts";
 import { checkKnownHostKey } from "./known_host_keys.ts";
 import { checkSshWord } from "./names.ts";
 import { PATTERNS } from "./patterns.ts";
@@ -36,7 +36,7 @@ const port = z.union([
 
 /** One SSH identity. */
 export const sshEntry = z.strictObject({
-  Host: text(checkSshWord, {
+  Host: text(checkSshName, {
     description: "The name under which the agent connects: `ssh NAME`, `git clone NAME:me/app`.",
     pattern: PATTERNS.sshWord,
     patternErrorMessage: "Letters, digits, `.`, `_` and `-`, not beginning with a dash",

@@ -21,20 +21,23 @@ export interface StarterSsh {
 export function starterManifest({ agent, bottle, skills, ssh, schema }: Starter): string {
   return `# yaml-language-server: $schema=${schema}
 #
-# A bottle is what an agent may use, an agent is who works in one. What is not written here is not in the bottle.
-# \`claude-bottle info\` shows what counts, \`claude-bottle validate\` what is wrong or missing.
+# A bottle is what an agent may use, an agent is who works in one. What is not
+# written here is not in the bottle. \`claude-bottle info\` shows what counts,
+# \`claude-bottle validate\` what is wrong or missing.
 
 bottles:
   ${word(bottle)}:
     egress:
-      # What all traffic goes through. Without this line it is pipelock, whose image is pulled.
+      # What all traffic goes through. Without this line it is pipelock, whose
+      # image is pulled.
       proxy: squid
       # Hosts besides those that Claude Code needs:
       # allowlist:
       #   - github.com
       #   - registry.npmjs.org
 
-    # Variables. The first is taken from your environment, the second asked at each start and never stored:
+    # Variables. The first is taken from your environment, the second asked at
+    # each start and never stored:
     # env:
     #   GITHUB_TOKEN: \${GITHUB_TOKEN}
     #   API_TOKEN: "?paste the API token"
@@ -61,12 +64,15 @@ function skillLines(skills: readonly string[]): readonly string[] {
 }
 
 function sshLines(ssh: StarterSsh | undefined): readonly string[] {
-  const about = "# A key for git over ssh. The agent can use it for this host, and never read it:";
+  const about = "# A key for git over ssh. The agent can use it for this host, never read it:";
   if (ssh === undefined) {
     return [about, "# ssh:", "#   - Host: github.com", "#     IdentityFile: ~/.ssh/id_ed25519"];
   }
   const keys = ssh.knownHostKeys.length === 0
-    ? ["    # `start` shows the line to add here, once you have confirmed the host's key: KnownHostKey"]
+    ? [
+      "    # `start` asks whether the host's key is right, and shows the line to add",
+      "    # here: KnownHostKey",
+    ]
     : ["    KnownHostKey:", ...ssh.knownHostKeys.map((key) => `      - ${key}`)];
   return [
     about,

@@ -63,9 +63,20 @@ export function typeHint(source: Source, wrong: WrongType, schema: z.core.$ZodTy
     return "Write its items by themselves, without the list around them";
   }
   if (wants("a mapping")) return mappingHint(wrong, { form, schema });
-  return wants("text") && form === YAML_FORM
-    ? `Write one text; put it in quotes if the ${Array.isArray(value) ? "[" : "{"} is part of it`
-    : undefined;
+  return wants("text") && form === YAML_FORM ? oneTextHint(path, value) : undefined;
+}
+
+/** A list or a mapping where text is wanted. */
+function oneTextHint(path: Path, value: unknown): string {
+  const key = path.at(-1);
+  const isList = Array.isArray(value);
+  if (key === "prompt") return "Write `prompt: |` and the text below it, indented deeper";
+  const inner: readonly unknown[] = isList ? value : isMapping(value) ? Object.values(value) : [];
+  const [only, ...others] = inner;
+  if (typeof key === "string" && typeof only === "string" && others.length === 0) {
+    return `Write \`${key}: ${shortened(only, 60)}\``;
+  }
+  return `Write one text; put it in quotes if the ${isList ? "[" : "{"} is part of it`;
 }
 
 /** In YAML some values turn into nothing because of their first character. */
@@ -104,7 +115,10 @@ function textHint({ path, expected, value }: WrongType, context: Context): strin
   const text = shortened(String(value), 60).trim();
   if (expected === "true or false") return switchHint(text);
   if (expected === "a number") {
-    return /^\d+(\.\d+)?$/.test(text) ? `Write it without quotes: ${text}` : "Write a number, such as 2";
+    const example = path.at(-1) === "pids" ? 2048 : 2;
+    return /^\d+(\.\d+)?$/.test(text)
+      ? `Write it without quotes: ${text}`
+      : `Write a number, such as ${example}`;
   }
   if (!/\ba list\b/.test(expected)) return pairHint(path, { ...context, text });
   if (path.at(-1) === "ssh") {
@@ -114,7 +128,10 @@ function textHint({ path, expected, value }: WrongType, context: Context): strin
   }
   const item = form === YAML_FORM ? /^(?:-+|[•·*]) ?(\S+)/.exec(text)?.[1] : undefined;
   if (item !== undefined) return `Begin each item with a dash and a space: \`- ${item}\``;
-  return listOf(path, { form, words: path.at(-1) === "command" ? shellWords(text) : text.split(/\s*,\s*/) });
+  if (path.at(-1) === "command") return listOf(path, { form, words: shellWords(text) });
+  // No rule is without its space, and no other item of a list has one.
+  const between = path.at(-1) === "allow" ? /\s*,\s*/ : /[\s,]+/;
+  return listOf(path, { form, words: text.split(between).filter((word) => word !== "") });
 }
 
 /** The words of a command line, quotes taken off. */
@@ -132,7 +149,6 @@ const MAIN_KEYS: ReadonlyMap<string, string> = new Map([
   ["git", "identity"],
   ["image", "base"],
   ["resources", "memory"],
-  ["secret", "file"],
 ]);
 
 /** Text where a mapping is wanted: a pair that is not written as one, or the one value that matters most. */
@@ -144,11 +160,34 @@ function pairHint(path: Path, { form, schema, text }: Context & { readonly text:
     return `Write \`${form.pair(key, value)}\`${colon}`;
   }
   const isAgent = path[0] === "agents" && path.length === 2;
+  if (path.at(-1) === "secret") return secretHint(form, text);
+  if (path.at(-2) === "ssh") return sshItemHint(form, text);
   const main = isAgent ? "bottle" : MAIN_KEYS.get(String(path.at(-1)));
   if (main !== undefined && keys.includes(main)) {
     return `Write \`{ ${form.pair(main, text)} }\` if that is meant`;
   }
   return keysHint(path, keys) ?? form.mapping;
+}
+
+/** What stands where a secret's file or command belongs. */
+function secretHint(form: Form, text: string): string {
+  if (/^(\$\{\w+\}|\?.*)$/.test(text)) {
+    return `Write ${JSON.stringify(text)} itself, without \`secret\` around it`;
+  }
+  const from = /\s/.test(text)
+    ? form.listed("command", form.words(shellWords(text)))
+    : form.pair("file", text);
+  return `Write \`{ ${from} }\` if that is meant`;
+}
+
+/** A host or a key alone, where both are wanted. */
+function sshItemHint(form: Form, text: string): string {
+  const isKey = text.includes("/");
+  const pairs = [
+    form.pair("Host", isKey ? "NAME" : text),
+    form.pair("IdentityFile", isKey ? text : "~/.ssh/KEY"),
+  ];
+  return `Write \`{ ${pairs.join(", ")} }\``;
 }
 
 function keysHint(path: Path, keys: readonly string[]): string | undefined {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { foreignKeyHint } from "./foreign_keys.ts";
+import { foreignKeyHint, nearForeignKeyHint } from "./foreign_keys.ts";
 import { nearest, sameLetters } from "./nearest.ts";
 import { type Path, pathText } from "./node.ts";
 import { shortened } from "./text.ts";
@@ -37,7 +37,9 @@ export function keyAdvice(
   if (same !== undefined) return meaning(same);
   const joined = joinedPair(key, known);
   if (joined !== undefined) return joined;
-  const foreign = foreignKeyHint(parent, key);
+  // ssh's own words keep their meaning: `Port` is no slip for compose's `ports`.
+  const isSsh = /^[A-Z]/.test(key) && context.keys.some((other) => lastOf(other) === key);
+  const foreign = isSsh ? undefined : foreignKeyHint(parent, key);
   if (foreign !== undefined) return foreign;
   const elsewhere = context.keys.filter((other) => known.length > 0 && !known.includes(lastOf(other)));
   const exact = elsewhere.filter((other) =>
@@ -52,7 +54,9 @@ export function keyAdvice(
   if (place !== undefined) {
     return { hint: `\`${lastOf(place)}\` belongs ${level(place, { path, manifest: context.manifest })}` };
   }
-  return shapeAdvice(path, context) ?? nearElsewhere(elsewhere, { path, manifest: context.manifest }) ?? {
+  const others = { path, manifest: context.manifest };
+  return begun(key, known) ?? shapeAdvice(path, context) ?? nearForeignKeyHint(parent, key) ??
+    nearElsewhere(elsewhere, others) ?? {
     hint: known.length === 0 ? "Remove it" : `Known here: ${known.map((word) => `\`${word}\``).join(", ")}`,
   };
 }
@@ -62,6 +66,12 @@ function joinedPair(key: string, known: readonly string[]): KeyAdvice | undefine
   const [, meant = "", value = ""] = /^([A-Za-z]+)[:=](.*)$/.exec(key.slice(0, 200)) ?? [];
   if (!known.includes(meant)) return undefined;
   return { hint: `Write \`${meant}: ${shortened(value, 60)}\`, with a space behind the colon`, meant };
+}
+
+/** The one key that a shorter word is the beginning of. */
+function begun(key: string, known: readonly string[]): KeyAdvice | undefined {
+  const [word, ...others] = known.filter((word) => word.startsWith(key));
+  return word !== undefined && others.length === 0 && key.length > 2 ? meaning(word) : undefined;
 }
 
 function meaning(word: string): KeyAdvice {

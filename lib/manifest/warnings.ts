@@ -3,7 +3,7 @@ import type { Agent, AllowedHost, Bottle, Manifest, SshEntry } from "./model.ts"
 import type { Path } from "./node.ts";
 import { linesOf, remarkAt, withoutLines } from "./problems.ts";
 import { looksSecret, looksSecretAs } from "./secret_looks.ts";
-import { quoted } from "./text.ts";
+import { quoted, shortened } from "./text.ts";
 
 /** What a person should know of a manifest that can be used as it is. */
 interface Warning {
@@ -25,7 +25,7 @@ export function manifestWarnings(manifest: Manifest): readonly Problem[] {
       ...envWarnings(bottle),
       ...bottle.ssh.flatMap((entry, index) => sshWarnings(entry, ["bottles", bottle.name, "ssh", index])),
       ...bottle.egress.allowlist.flatMap((host, index) =>
-        hostWarnings(host, ["bottles", bottle.name, "egress", "allowlist", index])
+        hostWarnings(host, { path: ["bottles", bottle.name, "egress", "allowlist", index], bottle })
       ),
       ...privateWarnings(bottle),
     ]),
@@ -78,15 +78,32 @@ function envWarnings({ name: bottle, env }: Bottle): readonly Warning[] {
         `Take it from the host, \`${name}: \${${name}}\`, be asked for it, \`${name}: "?"\`, or fetch it with \`{ secret: … }\``;
       return [{ ...SECRET, path, hint }];
     }
-    if (/\$\{[A-Za-z_]|^\$[A-Za-z_][A-Za-z0-9_]*(\/|$)/.test(source.value)) {
-      return [{
-        path,
-        message: "is taken as it stands, with its `$`",
-        hint: "A variable of the host is the whole value: `${NAME}`, with nothing before or behind it",
-      }];
-    }
-    return [];
+    return notTakenFrom(source.value).map((warning) => ({ path, ...warning }));
   });
+}
+
+/** A variable as shells, dev containers and workflows write it, and nothing else. */
+const OTHER_VARIABLE =
+  /^\$(?:([A-Za-z_]\w*)|\{(?:local)?env:([A-Za-z_]\w*)\}|\{\{\s*(?:secrets|env|vars)\.([A-Za-z_]\w*)\s*\}\})$/i;
+
+/** Text that other tools put something in the place of, and nobody does here. */
+function notTakenFrom(value: string): readonly Omit<Warning, "path">[] {
+  const isCommand = /^(?:\$\(.+\)|`.+`)$/s.test(value);
+  if (isCommand || /^op:\/\/\S+$/.test(value)) {
+    const words = isCommand ? "PROGRAM, …" : `op, read, "${shortened(value, 60)}"`;
+    return [{
+      message: "is taken as it stands, and no program is asked for it",
+      hint: `Write \`{ secret: { command: [${words}] } }\` to have its output`,
+    }];
+  }
+  if (!/\$\{\{?\s*[A-Za-z_]|^\$[A-Za-z_]\w*(\/|$)/.test(value)) return [];
+  const name = OTHER_VARIABLE.exec(value)?.slice(1).find((one) => one !== undefined);
+  return [{
+    message: "is taken as it stands, with its `$`",
+    hint: name === undefined
+      ? "A variable of the host is the whole value: `${NAME}`, with nothing before or behind it"
+      : `Write \`\${${name}}\` to take it from the host`,
+  }];
 }
 
 function commandWarnings(words: readonly string[], path: Path): readonly Warning[] {
@@ -120,7 +137,10 @@ function sshWarnings({ hostname, port, knownHostKeys, unpinned }: SshEntry, path
 /** What people write who mean their own machine. */
 const OWN_MACHINE = /^(localhost|.+\.localhost|host\.docker\.internal)$/;
 
-function hostWarnings({ host, http, inject }: AllowedHost, path: Path): readonly Warning[] {
+function hostWarnings(
+  { host, http, inject }: AllowedHost,
+  { path, bottle: { egress } }: { readonly path: Path; readonly bottle: Bottle },
+): readonly Warning[] {
   const warnings: Warning[] = [];
   if (host.startsWith("*.")) {
     warnings.push({
@@ -135,6 +155,12 @@ function hostWarnings({ host, http, inject }: AllowedHost, path: Path): readonly
       path,
       message: `${quoted(host)} is not this machine to a bottle, and nothing is reached by that name`,
       hint: "Run the service in a container, and give the bottle its network with `egress.networks`",
+    });
+  } else if (!host.includes(".") && egress.networks.length === 0 && !egress.private.includes(host)) {
+    warnings.push({
+      path,
+      message: `${quoted(host)} has no dot in it: no public host has such a name`,
+      hint: "Write the whole name, such as `github.com`; containers are reached over `egress.networks`",
     });
   }
   if (http) {
@@ -163,11 +189,23 @@ function privateWarnings({ name, egress }: Bottle): readonly Warning[] {
   );
 }
 
+/** A whole command line in the place of its first word. */
+function lineWarnings([program = ""]: readonly string[], path: Path): readonly Warning[] {
+  const [first = "", second] = program.split(/\s+/);
+  if (second === undefined || looksSecret(program)) return [];
+  return [{
+    path: [...path, 0],
+    message: `a program named ${quoted(program)}, with its spaces, is looked for`,
+    hint: `Make its words items of their own: \`[${shortened(first, 40)}, ${shortened(second, 40)}, …]\``,
+  }];
+}
+
 function agentWarnings({ name, prompt, command }: Agent): readonly Warning[] {
   const path = ["agents", name];
   const hint = "Give it to the agent with its bottle's `env`, as `${NAME}`";
   return [
     ...(looksSecret(prompt) ? [{ ...SECRET, path: [...path, "prompt"], hint }] : []),
+    ...lineWarnings(command, [...path, "command"]),
     ...commandWarnings(command, [...path, "command"]).map((warning) => ({ ...warning, hint })),
   ];
 }

@@ -22,11 +22,14 @@ export function layoutSlip(stop: Stop): Slip | undefined {
   return blockText(stop) ?? noSpace(stop) ?? noColon(stop) ?? tooDeep(stop) ?? fitsNothing(stop);
 }
 
+/** What ends a block of text in good order. */
+const KEY_OR_ITEM = /^\s*(?:-\s|[\w"'.-]+\s*:(?:\s|$))/;
+
 /** A line of a block of text that is indented less than the text's first line, or than all text must be. */
 function blockText({ content, line }: Stop): Slip | undefined {
   for (const text of [line, above(content, line)]) {
     // A line that is a key ends the block in good order.
-    if (text === undefined || /^\s*(?:-\s|[\w"'.-]+\s*:(?:\s|$))/.test(text.text)) continue;
+    if (text === undefined || KEY_OR_ITEM.test(text.text)) continue;
     const [header, first] = blockAround(content, text);
     if (header === undefined) continue;
     const least = indentationOf(header.text) + 1;
@@ -53,6 +56,8 @@ function blockAround(content: string, line: Line): readonly [header?: Line, firs
     if (isHeader && (first === undefined || indentationOf(one.text) < indentationOf(first.text))) {
       return first === undefined ? [one] : [one, first];
     }
+    // None of the text is indented.
+    if (isHeader && first !== undefined && !KEY_OR_ITEM.test(first.text)) return [one];
     if (indentationOf(one.text) === 0) return [];
     first = one;
     one = above(content, one);

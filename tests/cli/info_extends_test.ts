@@ -109,9 +109,17 @@ Deno.test("info --json has absolute paths and the whole line of what is extended
       kind: "extends",
       value: "parent",
       chain: ["parent", "elder"],
+      replaced: [],
       ...at(PROJECT_PATH, 17, 14),
     },
-    { of: "bottle", kind: "extends", value: "middle", chain: ["middle", "root"], ...at(PROJECT_PATH, 3, 14) },
+    {
+      of: "bottle",
+      kind: "extends",
+      value: "middle",
+      chain: ["middle", "root"],
+      replaced: [],
+      ...at(PROJECT_PATH, 3, 14),
+    },
   ]);
   assert.deepEqual(of("uses"), [{ of: "agent", kind: "uses", value: "leaf", ...at(PROJECT_PATH, 18, 13) }]);
   assert.deepEqual(of("skill"), [
@@ -131,4 +139,34 @@ Deno.test("info fits a terminal of 80 columns, and breaks no line of a file", as
   );
   const piped = await runCli(["info", "child"], { ...INHERITED, columns: 80 });
   assert.match(piped.stdout, /^ {2}ssh +gh: git@gh:22 \(key ~\/\.ssh\/gh, host key unknown\) +~/m);
+});
+
+Deno.test("info says which lists of a parent an entry has its own of, where people might expect both", async () => {
+  const manifest = `bottles:
+  base:
+    env: { A: a }
+    egress: { allowlist: [one.example, two.example], proxy: squid }
+    ssh: [{ Host: gh, IdentityFile: ~/.ssh/gh }]
+  web:
+    extends: base
+    env: { B: b }
+    egress: { allowlist: [three.example], private: [three.example] }
+agents:
+  elder: { bottle: web, skills: [one] }
+  heir: { extends: elder, prompt: Be brief. }
+  rebel: { extends: elder, skills: [] }
+`;
+  const extended = async (agent: string): Promise<readonly (string | undefined)[]> => {
+    const run = await runCli(["info", agent], { manifest });
+    return run.stdout.split("\n").filter((line) => /^ *extends/.test(line))
+      .map((line) => / {2,}(\S.*?) {2,}/.exec(line.trimStart())?.[1]);
+  };
+  assert.deepEqual(await extended("heir"), ["elder", "base (egress.allowlist replaced)"]);
+  assert.deepEqual(await extended("rebel"), ["elder (skills replaced)", "base (egress.allowlist replaced)"]);
+  const run = await runCli(["info", "rebel", "--json"], { manifest });
+  const grants: { kind: string; replaced?: unknown }[] = JSON.parse(run.stdout).grants;
+  assert.deepEqual(grants.filter(({ kind }) => kind === "extends").map(({ replaced }) => replaced), [
+    ["skills"],
+    ["egress.allowlist"],
+  ]);
 });

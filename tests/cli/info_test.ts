@@ -120,9 +120,9 @@ bottle     plain                                  M:27
   proxy    pipelock                               default
   runtime  auto                                   default
   cpus     (not limited)                          default
-  memory   (the backend's own limit)              default
-  pids     (the backend's own limit)              default
-  disk     (the backend's own limit)              default
+  memory   4 GiB, or what the engine has          default
+  pids     2048 processes                         default
+  disk     20 GiB                                 default
   image    built by claude-bottle                 default
 `,
   );

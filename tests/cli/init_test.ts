@@ -126,6 +126,8 @@ Deno.test("init asks a person for name, skills, key and host, each until the ans
       "/none",
       "id_ed25519",
       "-oProxyCommand=x",
+      "https://git.example.org/me/app",
+      "git@git.example.org",
       "git.example.org",
     ],
   };
@@ -140,7 +142,7 @@ Deno.test("init asks a person for name, skills, key and host, each until the ans
         ` {8}KnownHostKey:\\n {10}- ${KEY.replaceAll(/[+/]/g, "\\$&")}\\n`,
     ),
   );
-  const said = run.stderr.replaceAll(/ssh key for host 'this host' /g, "key ").split("\n");
+  const said = run.stderr.split("\n");
   for (
     const part of [
       "claude-bottle: what is the agent called? [claude] claude-bottle: the name must not begin with a dash",
@@ -148,8 +150,11 @@ Deno.test("init asks a person for name, skills, key and host, each until the ans
       "claude-bottle: skills of this host: null, one",
       'claude-bottle: no skill of this host is named "nope"',
       "claude-bottle: ssh keys of this host: ~/.ssh/id_ed25519, ~/.ssh/open",
-      "can be read or changed by others: /home/somebody/.ssh/open has mode 0644. `chmod 600",
+      "The ssh key can be read or changed by others: /home/somebody/.ssh/open has mode 0644. `chmod 600",
+      "claude-bottle: there is no /none. `none` goes on without a key",
       'claude-bottle: "-oProxyCommand=x" must not begin with a dash',
+      "is a URL, where a host name is wanted. Write `git.example.org`",
+      'claude-bottle: "git@git.example.org" has a user, where a host name is wanted. Write `git.example.org`',
     ]
   ) assert.ok(said.some((line) => line.includes(part)), `${part}\n${run.stderr}`);
 });
@@ -181,7 +186,10 @@ Deno.test("init without a known host key leaves the line for it", async () => {
   const run = await runCli(["init"], { files: KEYS, terminals: PERSON, answers });
   assert.deepEqual(run.outcome, DONE);
   const [manifest] = written(run);
-  assert.match(manifest?.text ?? "", /IdentityFile: ~\/\.ssh\/id_ed25519\n {8}# .*KnownHostKey\n/);
+  assert.match(
+    manifest?.text ?? "",
+    /IdentityFile: ~\/\.ssh\/id_ed25519\n {8}# .*\n {8}# here: KnownHostKey\n/,
+  );
   const validated = await runCli(["validate"], { files: KEYS, manifest: manifest?.text ?? "" });
   assert.deepEqual(validated.outcome, DONE, validated.stderr);
 });

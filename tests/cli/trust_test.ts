@@ -30,7 +30,7 @@ bottle dev
   + proxy     squid (claude-bottle.yaml:4)
   + as usual  runtime auto, cpus unlimited, memory 4 GiB, pids 2048 processes, disk 20 GiB
 
-! 1 grant with an exclamation mark: your secrets, keys and files, what runs on this machine, private networks, whole domains, images
+! 1 grant has an exclamation mark: it reaches your secrets, keys or files, what runs on this machine, private networks, whole domains or images
 
 `;
 
@@ -119,6 +119,10 @@ Deno.test("trust --yes with less than was approved keeps the less", async () => 
   const shown = await machine.run(["trust"]);
   assert.deepEqual(shown.outcome, DONE, shown.stderr);
   assert.match(shown.stderr, /^ {2}- host +github\.com$/m);
+  assert.match(
+    shown.stderr,
+    /^- approved before, and not asked for any more; `claude-bottle trust --yes` forgets it$/m,
+  );
   assert.equal(machine.stored.length, 1);
   await machine.run(["trust", "--yes"]);
   machine.files[PROJECT_FILE] = MANIFEST;
@@ -346,7 +350,7 @@ Deno.test("trust says so where there is no project's manifest, and where it gran
   for (const options of [{}, user]) {
     const run = await runCli(["trust"], options);
     assert.deepEqual(run.outcome, FAILED);
-    assert.match(run.stderr, /^error: No project's manifest counts in \/home\/somebody\/project\n/);
+    assert.match(run.stderr, /^error: There is no project's manifest for \/home\/somebody\/project\n/);
   }
   const unused = await new TrustingMachine('bottles: { dev: { env: { A: "${A}" } } }\n').run(["trust"]);
   assert.deepEqual(unused.outcome, DONE);
@@ -496,4 +500,14 @@ Deno.test("an agent's prompt may change, and a file that --manifest names needs 
   const run = await named.run(["start", "--prompt", "hi", "--manifest", "claude-bottle.yaml"], WITH_ENV);
   assert.deepEqual(run.outcome, DONE, run.stderr);
   assert.deepEqual(named.stored, []);
+});
+
+Deno.test("trust names a script once, with its content's digest", async () => {
+  const script = `${ROOT}/token.sh`;
+  const machine = new TrustingMachine(
+    MANIFEST.replace('"${GH_PAT}"', "{ secret: { command: [./token.sh] } }"),
+  );
+  machine.files[script] = { text: "#!/bin/sh\n", mode: 0o755 };
+  const { stderr } = await machine.run(["trust"]);
+  assert.match(stderr, new RegExp(`runs on this machine: ${script} \\(sha256 [0-9a-f]{12}\\) \\(written `));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Failure } from "../../../lib/errors.ts";
 import { renderProblem } from "../../../lib/manifest/diagnostics.ts";
-import { checkHost, checkHostname, checkSshHostname } from "../../../lib/manifest/hosts.ts";
+import { checkHost, checkHostname, checkSshHostname, checkSshName } from "../../../lib/manifest/hosts.ts";
 import { parseManifest } from "../../../lib/manifest/load.ts";
 import { checkSuffix, mayBeSuffix, suffixList } from "../../../lib/manifest/public_suffixes.ts";
 
@@ -40,7 +40,9 @@ Deno.test.each([
   ["a\ufffd.example", "no form in ASCII"],
   ["é".repeat(64) + ".example", "a part of it has more than 63"],
   ["a..b", "is not a host name"],
-  [".a", "is not a host name"],
+  [".a", "begins with a dot"],
+  ["a.com,b.com", "contains a comma"],
+  ["10.0.0.0/8", "is a range of addresses"],
   ["-a.com", "is not a host name"],
   ["a-.com", "is not a host name"],
   ["a%00.com", "is not a host name"],
@@ -68,6 +70,35 @@ Deno.test("checkHostname() and checkSshHostname() differ in addresses alone", ()
     assert.equal(check("*.example.com").kind, "bad");
     assert.deepEqual(check("Git.Example.com"), { kind: "good", value: "git.example.com" });
   }
+});
+
+Deno.test.each(
+  [
+    [checkHost, "a.com/x", "Write `a.com`: all of a host is allowed"],
+    [checkHost, "me@a.com", "Write `a.com`"],
+    [
+      checkHost,
+      "A.com:8443",
+      "Write `a.com`: `http: true` adds plain HTTP on 80, and other ports are for ssh entries",
+    ],
+    [checkHost, ".a.com", "Write `*.a.com` for it and all names below it"],
+    [
+      checkSshHostname,
+      "me@a.com:22",
+      "Write `Hostname: a.com` and `User: me` and `Port: 22`, each on a line of its own",
+    ],
+    [checkSshHostname, "*.a.com", "Write a name such as `git.example.com`"],
+    [checkSshHostname, "a_-.com", "Write a name such as `git.example.com`"],
+    [checkSshName, "git@a.com", "Write `Host: a.com` and `User: git`, each on a line of its own"],
+    [checkSshName, "a.com:22", "Write `Host: a.com` and `Port: 22`, each on a line of its own"],
+    [checkSshName, "-a", undefined],
+    [checkSshName, "a".repeat(254), undefined],
+  ] as const,
+)("what is written around a host's name is told where it belongs: %s %s", (check, text, hint) => {
+  const checked = check(text);
+  assert.ok(checked.kind === "bad");
+  assert.equal(checked.hint, hint);
+  assert.equal(check("a.com").kind, "good");
 });
 
 const sectionOf = await suffixList();

@@ -26,6 +26,12 @@ for (
   });
 }
 
+Deno.test("checkKnownHostKey() tells a fingerprint from a key", () => {
+  const checked = checkKnownHostKey("SHA256:uNiVztksCsDhcc0u9e8BrhJkcnSAuM5mbO2JzPHkUlE");
+  assert.ok(checked.kind === "bad");
+  assert.match(checked.message, /^is a fingerprint, /);
+});
+
 Deno.test("checkKnownHostKey() refuses a certificate with a reason", () => {
   const checked = checkKnownHostKey("ssh-ed25519-cert-v01@openssh.com AAAA");
   assert.ok(checked.kind === "bad");

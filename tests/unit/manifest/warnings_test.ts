@@ -65,6 +65,60 @@ Deno.test("manifestWarnings() tells of hosts that are more, or something else, t
   );
 });
 
+Deno.test.each([
+  ["$GH_PAT", "Write `${GH_PAT}` to take it from the host"],
+  ["${localEnv:GH_PAT}", "Write `${GH_PAT}` to take it from the host"],
+  ["${env:GH_PAT}", "Write `${GH_PAT}` to take it from the host"],
+  ["${{ secrets.GH_PAT }}", "Write `${GH_PAT}` to take it from the host"],
+  [
+    "${{secrets.GH_PAT}}x",
+    "A variable of the host is the whole value: `${NAME}`, with nothing before or behind it",
+  ],
+  [
+    "${GH_PAT:-none}",
+    "A variable of the host is the whole value: `${NAME}`, with nothing before or behind it",
+  ],
+  ["$(op read x)", "Write `{ secret: { command: [PROGRAM, …] } }` to have its output"],
+  ["`date`", "Write `{ secret: { command: [PROGRAM, …] } }` to have its output"],
+  ["op://dev/npm", 'Write `{ secret: { command: [op, read, "op://dev/npm"] } }` to have its output'],
+])("manifestWarnings() tells of %s, which other tools put something in the place of", async (value, hint) => {
+  const bottle = (env: string): readonly string[] => [
+    "bottles:",
+    "  dev:",
+    `    env: { A: ${JSON.stringify(env)} }`,
+    "agents: { a: { bottle: dev } }",
+  ];
+  const lines = await warningsOf(bottle(value));
+  assert.match(lines[0] ?? "", /bottles\.dev\.env\.A: is taken as it stands, /);
+  assert.equal(lines.at(-1), `hint: ${hint}`);
+  assert.deepEqual(await warningsOf(bottle("costs 5$ (or less)")), []);
+});
+
+Deno.test("manifestWarnings() tells of a command line in the place of a command's first word", async () => {
+  const agent = (command: string): readonly string[] => [
+    "bottles: { dev: {} }",
+    `agents: { a: { bottle: dev, command: ${command} } }`,
+  ];
+  assert.deepEqual(await warningsOf(agent("[claude --continue]")), [
+    'm.yaml:2:39: agents.a.command[0]: a program named "claude --continue", with its spaces, is looked for',
+    "    agents: { a: { bottle: dev, command: [claude --continue] } }",
+    "                                          ^~~~~~~~~~~~~~~~~",
+    "hint: Make its words items of their own: `[claude, --continue, …]`",
+  ]);
+  assert.deepEqual(await warningsOf(agent("[sh, -c, 'echo a b']")), []);
+});
+
+Deno.test("manifestWarnings() tells of hosts without a dot, unless something may have such a name", async () => {
+  const bottle = (egress: string): readonly string[] => [
+    `bottles: { dev: { egress: { ${egress} } } }`,
+    "agents: { a: { bottle: dev } }",
+  ];
+  const [first = ""] = await warningsOf(bottle("allowlist: [github]"));
+  assert.match(first, /"github" has no dot in it: no public host has such a name$/);
+  assert.deepEqual(await warningsOf(bottle("allowlist: [nas], private: [nas]")), []);
+  assert.deepEqual(await warningsOf(bottle("allowlist: [db], networks: [app_default]")), []);
+});
+
 Deno.test("manifestWarnings() tells of ssh hosts that others can pass for", async () => {
   assert.deepEqual(
     await warningsOf([
