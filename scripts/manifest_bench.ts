@@ -1,11 +1,11 @@
 /*
- * How long `validate` takes for a manifest of 1,000 agents, against an empty Deno program, whole processes side by
- * side in one run. Needs no engine.
+ * How long `validate` takes for a manifest of 1,000 agents, from source and as the one file that is released, against
+ * an empty Deno program: whole processes side by side in one run. Needs no engine.
  *
  *   deno run -P=project scripts/manifest_bench.ts [RUNS]
  */
 import { join } from "node:path";
-import { program, timings } from "./timings.ts";
+import { bundledProgram, program, timings } from "./timings.ts";
 
 const AGENTS = 1000;
 const BOTTLES = 100;
@@ -46,12 +46,15 @@ async function main(runs: number): Promise<void> {
   await Deno.writeTextFile(files.json, JSON.stringify(manifest(), null, 2));
   await Deno.writeTextFile(files.small, "bottles: { dev: {} }\nagents: { me: { bottle: dev } }\n");
   try {
+    const forms = [["source", program], ["one file", await bundledProgram(folder)]] as const;
     const text = await timings([
       { name: "empty Deno program", argv: [Deno.execPath(), "eval", ""] },
-      { name: "--version", argv: program("--version") },
-      { name: "validate, 1 agent", argv: program("validate", files.small) },
-      { name: `validate, ${AGENTS} agents, YAML`, argv: program("validate", files.yaml) },
-      { name: `validate, ${AGENTS} agents, JSON`, argv: program("validate", files.json) },
+      ...forms.flatMap(([form, program]) => [
+        { name: `${form}: --version`, argv: program("--version") },
+        { name: `${form}: validate, 1 agent`, argv: program("validate", files.small) },
+        { name: `${form}: validate, ${AGENTS} agents, YAML`, argv: program("validate", files.yaml) },
+        { name: `${form}: validate, ${AGENTS} agents, JSON`, argv: program("validate", files.json) },
+      ]),
     ], runs);
     await Deno.stdout.write(new TextEncoder().encode(text));
   } finally {
