@@ -24,15 +24,13 @@ const INTERRUPT_MS = 100;
 
 /**
  * Looks the program up and becomes it. Not in the working directory, whose files (`.tool-versions`, `.git/config`) other
- * people's projects bring along and password managers' helpers read.
+ * people's projects bring along and password managers' helpers read, nor with a variable that leads back there.
  */
-const RUN = 'cd "${HOME:-/}" >/dev/null 2>&1 || cd /; exec "$@"';
+const RUN = 'cd "${HOME:-/}" >/dev/null 2>&1 || cd /; unset OLDPWD; exec "$@"';
 
 /** The value of a variable, fetched on the host. Paths are absolute. @throws Failure `env-…`, Interrupted */
 export function fetchedValue(name: string, source: FetchedSource, ports: FetchPorts): Promise<string> {
-  return source.kind === "command"
-    ? commandValue(name, source, ports)
-    : fileValue(name, source.path, ports.files);
+  return source.kind === "command" ? commandValue(name, source, ports) : fileValue(name, source, ports.files);
 }
 
 async function commandValue(
@@ -113,8 +111,22 @@ async function outcomeOf(
   }
 }
 
-async function fileValue(name: string, path: string, files: Files): Promise<string> {
+async function fileValue(
+  name: string,
+  { path, isReal = false }: Extract<FetchedSource, { readonly kind: "file" }>,
+  files: Files,
+): Promise<string> {
   await usableStatus({ name, path }, files);
+  const real = isReal ? await reading({ name, path }, () => files.realPath(path)) : path;
+  if (real !== path) {
+    throw new Failure(
+      "env-file-changed",
+      `The file that ${name} comes from is not the approved one any more`,
+      {
+        hints: [`${oneLine(path)} has become a link: run again, and where it leads is shown`],
+      },
+    );
+  }
   const bytes = await reading({ name, path }, async () => {
     using file = await files.open(path);
     // It may have become something else meanwhile.

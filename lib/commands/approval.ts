@@ -85,6 +85,11 @@ export async function approve(host: Host, { place, requested }: Review): Promise
   await storeApproval(host, place, requested);
 }
 
+/** Whether a project has a say in what an agent is given, or in that of any agent. */
+export function needsApproval(manifest: Manifest, agent: string | undefined): boolean {
+  return agent === undefined || projectSubjects(manifest).agents.includes(agent);
+}
+
 /**
  * A project's manifest with all that it grants approved: it was before, or a person who may be asked says yes now.
  *
@@ -94,7 +99,7 @@ export async function approvedManifest(
   { manifest, agent, mayAsk }: GrantedOptions,
   { host, reporter }: Pick<CommandPorts, "host" | "reporter">,
 ): Promise<Manifest> {
-  if (agent !== undefined && !projectSubjects(manifest).agents.includes(agent)) return manifest;
+  if (!needsApproval(manifest, agent)) return manifest;
   const review = await reviewed(host, manifest);
   if (review === undefined) return manifest;
   if (review.difference.added.length === 0) return review.manifest;
@@ -103,8 +108,15 @@ export async function approvedManifest(
   if (!mayAsk || !terminal.stdinIsTerminal || !terminal.stderrIsTerminal) throw notApproved(review);
   showReview(review, { verbose: false, ports: { host, reporter } });
   if (!await isApprovedNow(host)) throw new Declined("The grants were not approved");
+  // A person takes their time: what they saw must be what the files still are.
+  const now = await reviewed(host, manifest);
+  if (now === undefined || difference(now.requested, review.requested).added.length > 0) {
+    throw new Failure("project-changed", `${oneLine(review.project.file)} asks for something else by now`, {
+      hints: ["A file that it names has changed meanwhile: run again to see what is asked for"],
+    });
+  }
   await approve(host, review);
-  return review.manifest;
+  return now.manifest;
 }
 
 /** Shows on stderr, where the question follows, what a project asks for. */
@@ -121,9 +133,9 @@ export function showReview(
   reporter.line("");
   terminal.err(reviewText(review, { columns, paint: reporter.paint, verbose }));
   reporter.line("");
-  if (environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")) {
-    reporter.info("each of these agents also gets your CLAUDE_BOTTLE_OAUTH_TOKEN");
-  }
+  const isSet = Boolean(environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN"));
+  const when = isSet ? "" : ", once that is set";
+  reporter.info(`each of these agents also gets your CLAUDE_BOTTLE_OAUTH_TOKEN${when}`);
 }
 
 /** @throws Failure `no-terminal` */

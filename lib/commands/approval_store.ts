@@ -1,7 +1,9 @@
 import { EXIT, Failure, oneLine } from "../errors.ts";
-import type { Files, FileStatus } from "../host/files.ts";
+import { sha256 } from "../host/digest.ts";
+import type { FileStatus } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import { dirname, join } from "../host/paths.ts";
+import { dirname, isWithin, join } from "../host/paths.ts";
+import { contentOfSame } from "../host/same_file.ts";
 import { writeFile } from "../host/written_file.ts";
 import {
   APPROVAL_BYTES,
@@ -12,7 +14,7 @@ import {
 } from "../manifest/approvals.ts";
 import type { Capability } from "../manifest/capabilities.ts";
 import type { Project } from "../manifest/model.ts";
-import { isInside, nearestRealPath } from "./project_paths.ts";
+import { nearestRealPath } from "./project_paths.ts";
 
 /** Where the approval of one project stands, whether there is one or not. */
 export interface ApprovalPlace {
@@ -45,11 +47,6 @@ export async function approvalPlace(host: Host, { root, file }: Project): Promis
   return { path: join(folder, "claude-bottle", "trust", `${name}.json`), project };
 }
 
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).toHex();
-}
-
 /** `$XDG_STATE_HOME`, unless a project's own tooling led it into the project. */
 async function stateFolder({ environment, files }: Host, root: string): Promise<string> {
   const set = environment.get("XDG_STATE_HOME") ?? "";
@@ -65,7 +62,7 @@ async function stateFolder({ environment, files }: Host, root: string): Promise<
   }
   const real = await nearestRealPath(files, folder);
   const isDefault = fallback !== undefined && real === await nearestRealPath(files, fallback);
-  if (isDefault || !(isInside(real, root) || isInside(folder, root))) return folder;
+  if (isDefault || !(isWithin(real, root) || isWithin(folder, root))) return folder;
   throw new Failure(
     "state-folder-refused",
     `XDG_STATE_HOME leads into the project, which would keep the approvals of itself: ${oneLine(folder)}`,
@@ -103,32 +100,15 @@ async function readStored(
   if (wrong !== undefined) return { kind: "bad", why: wrong };
   if (status.kind !== "file") return { kind: "bad", why: "is no regular file" };
   if (status.size > APPROVAL_BYTES) return { kind: "bad", why: "is too large for an approval" };
-  const text = await textOfSame(files, path, status);
-  return text === undefined ? { kind: "bad", why: "changed while it was read" } : readApproval(text, project);
+  const bytes = await contentOfSame(files, path, status);
+  if (bytes === undefined) return { kind: "bad", why: "changed while it was read" };
+  return readApproval(new TextDecoder().decode(bytes), project);
 }
 
 function foreign({ uid: owner, mode }: FileStatus, uid: number | undefined): string | undefined {
   if (uid === undefined) return undefined;
   if (owner !== uid) return "is not yours";
   return (mode & 0o022) === 0 ? undefined : "can be written by others";
-}
-
-/** The content of the very file that was looked at. */
-async function textOfSame(
-  files: Files,
-  path: string,
-  { size, identity }: FileStatus,
-): Promise<string | undefined> {
-  using file = await files.open(path);
-  if (file === undefined || (await file.status()).identity !== identity) return undefined;
-  const buffer = new Uint8Array(size + 1);
-  let length = 0;
-  while (length < buffer.length) {
-    const read = await file.read(buffer.subarray(length));
-    if (read === undefined) break;
-    length += read;
-  }
-  return length === size ? new TextDecoder().decode(buffer.subarray(0, size)) : undefined;
 }
 
 /** Remembers what was approved, in place of whatever was before. @throws Failure `file-not-written` */

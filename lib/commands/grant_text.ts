@@ -1,5 +1,5 @@
 import { shellQuoted } from "../bottle/invocation.ts";
-import { type Capability, LEARNED, UNLIMITED, UNPINNED } from "../manifest/capabilities.ts";
+import { type Capability, LEARNED, UNLIMITED, UNNAMED, UNPINNED } from "../manifest/capabilities.ts";
 import { exactBytesText } from "../ui/amount.ts";
 
 /** A capability for people. */
@@ -36,7 +36,7 @@ const TEXTS: ReadonlyMap<string, (parts: Parts) => GrantText> = new Map([
   ["http", ([host = ""]) => plain("http", `${host}, over plain HTTP`)],
   ["private", ([host = ""]) => far("private", `${host} may be an address of a private network`)],
   ["network", ([name = ""]) => far("network", `the engine's network ${name}`)],
-  ["proxy", ([name = ""]) => plain("proxy", name)],
+  ["proxy", ([name = ""]) => plain("proxy", name === UNNAMED ? "by default" : name)],
   ["inject", ([host = "", env = "", as = "", ...source]) => {
     const { text } = sourceText(env, source);
     return far("inject", `${text}; put into requests to ${host} as ${as}`);
@@ -82,12 +82,20 @@ function sourceText(name: string, [kind, value = "", ...marks]: Parts): Omit<Gra
     case "prompt":
       return from(`you, asked at the launch${value === "" ? "" : `: ${JSON.stringify(value)}`}`);
     case "command":
-      return from(`what runs on this machine: ${commandText(value)}`, commandText(value));
+      return { text: `${name} from ${runText(value, marks)}`, isFar: true };
     case "file":
       return from(`the file ${value}`, value);
     default:
       return from([kind, value].join(" "));
   }
+}
+
+/** A script that is known by its content may read others that are not. */
+function runText(argv: string, marks: Parts): string {
+  const text = `what runs on this machine: ${commandText(argv)}${marksText(marks, commandText(argv))}`;
+  return marks.some((mark) => mark.startsWith("sha256 "))
+    ? `${text} (other files that it reads may change without asking)`
+    : text;
 }
 
 /** Stored words may be anything. */

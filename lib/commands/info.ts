@@ -31,7 +31,7 @@ export async function info(options: InfoOptions, ports: CommandPorts): Promise<n
     return EXIT.done;
   }
   host.terminal.out(infoText({ agent, grants, missing }, host));
-  await warnUnlessApproved(manifest, ports);
+  await warnUnlessApproved(manifest, ports, agent);
   return EXIT.done;
 }
 

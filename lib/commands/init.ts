@@ -1,4 +1,4 @@
-import { EXIT, Failure } from "../errors.ts";
+import { EXIT, Failure, oneLine } from "../errors.ts";
 import { basename, dirname, join } from "../host/paths.ts";
 import { writeFile } from "../host/written_file.ts";
 import { parseManifest } from "../manifest/load.ts";
@@ -43,7 +43,7 @@ export async function init(options: InitOptions, ports: CommandPorts): Promise<n
     host.terminal.out(jsonText({ path: place.path, schema, origin, agent, bottle, skills }));
     return EXIT.done;
   }
-  host.terminal.out(`${place.path}\n`);
+  host.terminal.out(`${oneLine(place.path)}\n`);
   for (const line of nextSteps(starter, origin)) reporter.info(line);
   return EXIT.done;
 }

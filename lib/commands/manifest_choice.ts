@@ -16,13 +16,15 @@ export async function shownManifest(host: Host, manifestFile: string | undefined
   return await loadManifest(discoverOptions(host, manifestFile));
 }
 
-/** Says on stderr that `start` would not take a manifest as it is. */
+/** Says on stderr that `start` would not take a manifest as it is; `agent` is the one that is shown, if only one is. */
 export async function warnUnlessApproved(
   manifest: Manifest,
   { host, reporter }: Pick<CommandPorts, "host" | "reporter">,
+  agent?: string,
 ): Promise<void> {
   if (manifest.project === undefined) return;
-  const { approvalWarning } = await import("./approval.ts");
+  const { approvalWarning, needsApproval } = await import("./approval.ts");
+  if (!needsApproval(manifest, agent)) return;
   const warning = await approvalWarning(host, manifest);
   if (warning !== undefined) reporter.info(`${warning.sentence}: ${warning.remedy}`);
 }

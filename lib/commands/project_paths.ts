@@ -1,29 +1,32 @@
 import { contentMark } from "../bottle/content_marks.ts";
-import { oneLine, type Problem } from "../errors.ts";
+import { EXIT, Failure, oneLine, type Problem } from "../errors.ts";
 import type { Files } from "../host/files.ts";
 import type { Host } from "../host/host.ts";
-import { dirname, join, resolve } from "../host/paths.ts";
+import { dirname, isWithin, join, resolve } from "../host/paths.ts";
 import type { Manifest, Project } from "../manifest/model.ts";
 import { expandTilde } from "./authorities.ts";
 import { hostPath } from "./host_paths.ts";
 
 /** Larger files are no scripts. */
 const CONTENT_BYTES = 16 * 1024 * 1024;
+/** The most files and words of commands that are looked for: each takes a while. */
+const LOOK_LIMIT = 10_000;
 /** Longer words are no paths. */
 const PATH_LIMIT = 4096;
 
 type Path = readonly (string | number)[];
 
-/** Whether a path is a folder or below it. Both without links. */
-export function isInside(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
-}
-
 /** Where a path leads, or would lead if what is missing were made. */
 export async function nearestRealPath(files: Files, path: string): Promise<string> {
-  const real = await files.realPath(path);
-  if (real !== undefined || dirname(path) === path) return real ?? path;
-  return join(await nearestRealPath(files, dirname(path)), path.slice(dirname(path).length));
+  let real = "/";
+  const parts = resolve(path).split("/").slice(1);
+  for (const [index, part] of parts.entries()) {
+    const next = await files.realPath(join(real, part));
+    // From the root down: most of a path that is missing is not there to be asked for.
+    if (next === undefined) return join(real, ...parts.slice(index));
+    real = next;
+  }
+  return real;
 }
 
 /** What is wrong with a path that a manifest names. */
@@ -57,6 +60,7 @@ export class ProjectPaths {
   readonly #project: Project;
   readonly #home: string;
   readonly #contents = new Map<string, Promise<string>>();
+  #looks = 0;
 
   constructor({ host, manifest, project }: PathsOptions) {
     this.#host = host;
@@ -67,7 +71,7 @@ export class ProjectPaths {
 
   /** Whether something is the project's own. */
   isProjects(real: string): boolean {
-    return isInside(real, this.#project.root);
+    return isWithin(real, this.#project.root);
   }
 
   /**
@@ -79,6 +83,7 @@ export class ProjectPaths {
   async found(written: string, at: Path): Promise<FoundPath> {
     const { environment, files } = this.#host;
     const named = expandTilde(hostPath(written, { manifest: this.#manifest, at }), { environment });
+    this.#look();
     const isRelative = !written.startsWith("/") && !written.startsWith("~/") &&
       this.#manifest.where(at)?.file === this.#project.file;
     const real = await following(named, () => files.realPath(named));
@@ -114,8 +119,9 @@ export class ProjectPaths {
   /** What counts of the project's files that a command's words name; the text that a shell is given is looked through too. */
   async marksOf(words: readonly string[]): Promise<readonly string[]> {
     const marks = new Set<string>();
-    for (const name of new Set(words.flatMap((word) => [word, ...word.split(/[\s"'`;|&()<>=:,]+/)]))) {
+    for (const name of new Set(words.flatMap(namesIn))) {
       if (name === "" || name.length > PATH_LIMIT) continue;
+      this.#look();
       const path = resolve(this.#home, expandTilde(name, this.#host));
       const real = await quietly(() => this.#host.files.realPath(path));
       if (!this.isProjects(path) && !(real !== undefined && this.isProjects(real))) continue;
@@ -123,6 +129,16 @@ export class ProjectPaths {
       else if (name.includes("/")) marks.add(missing(path));
     }
     return [...marks];
+  }
+
+  /** @throws Failure `project-asks-too-much` */
+  #look(): void {
+    if (++this.#looks <= LOOK_LIMIT) return;
+    throw new Failure(
+      "project-asks-too-much",
+      `${oneLine(this.#project.file)} names more files and words of commands than anybody can look through`,
+      { exit: EXIT.failed, hints: [`At most ${LOOK_LIMIT} are looked at`] },
+    );
   }
 
   /** A file's content as it is compared. @throws PathProblem for one that others may change, or that is none */
@@ -156,12 +172,21 @@ export class ProjectPaths {
   }
 }
 
+/** What may be a path in a word of a command, also behind an option's letter and from the home on. */
+function namesIn(word: string): readonly string[] {
+  return [word, ...word.split(/[\s"'`;|&()<>=:,]+/)].flatMap((piece) => {
+    const name = piece.replaceAll(/\$(HOME|\{HOME\})(?=\/)/g, "~");
+    const start = name.search(/~?\//);
+    return start > 0 ? [name, name.slice(start)] : [name];
+  });
+}
+
 function missing(path: string): string {
   return `missing ${path}`;
 }
 
 /** @throws PathProblem for what the platform refuses to follow or read */
-async function following<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function following<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

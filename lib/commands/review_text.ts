@@ -50,7 +50,40 @@ function rowText(
 ): string {
   const isAlarming = sign === "+" && isFar;
   const head = `${isAlarming ? "!" : " "} ${sign} ${label.padEnd(width)}  `;
-  return paint(isAlarming ? "warning" : STYLES[sign], hanging(head, oneLine(text), columns));
+  const room = Math.max(NARROWEST_TEXT, columns - displayWidth(head));
+  return paint(isAlarming ? "warning" : STYLES[sign], hanging(head, unforged(text, room), columns));
+}
+
+/** As little room as lines that hang below others get. */
+const NARROWEST_TEXT = 20;
+/** Blanks that nobody could tell from others, or from an empty line: all but the space, and what only looks empty. */
+const BLANK = /(?! )[\p{Zs}\u034f\u115f\u1160\u2800\u3164\uffa0]/gu;
+
+/**
+ * Foreign text in which no row can be forged and none lost: a long word is broken before the terminal breaks it at its
+ * own first column, and rows of spaces, which would push the rest out of sight, can be seen.
+ */
+function unforged(text: string, room: number): string {
+  const seen = oneLine(text).replaceAll(BLANK, "·").replaceAll(
+    / {2,}/g,
+    (spaces) => "·".repeat(spaces.length),
+  );
+  return seen.split(" ").map((word) => displayWidth(word) <= room ? word : broken(word, room)).join(" ");
+}
+
+function broken(word: string, room: number): string {
+  const pieces = [""];
+  let width = 0;
+  for (const character of word) {
+    const more = Math.max(displayWidth(character), 1);
+    if (width + more > room) {
+      pieces.push("");
+      width = 0;
+    }
+    pieces[pieces.length - 1] += character;
+    width += more;
+  }
+  return pieces.join(" ");
 }
 
 /** What concerns one agent or bottle. */

@@ -14,7 +14,7 @@ import type {
   SshEntry,
 } from "../manifest/model.ts";
 import { pathText } from "../manifest/node.ts";
-import { type FoundPath, PathProblem, ProjectPaths } from "./project_paths.ts";
+import { following, type FoundPath, PathProblem, ProjectPaths } from "./project_paths.ts";
 
 type Path = readonly (string | number)[];
 
@@ -102,7 +102,7 @@ class Settling {
     for (const [index, skill] of skills.entries()) {
       const path = join(folder, skill);
       await this.#good(["agents", name, "skills", index], async () => {
-        const real = await this.#host.files.realPath(path);
+        const real = await following(path, () => this.#host.files.realPath(path));
         if (real !== undefined && real !== path) {
           this.notes.set(pathText(["agents", name, "skills", index]), `really ${real}`);
         }
@@ -147,7 +147,7 @@ class Settling {
   }
 
   async #source(source: EnvSource, at: Path): Promise<EnvSource> {
-    if (source.kind === "file") return { ...source, path: await this.#file(source.path, at) };
+    if (source.kind === "file") return { ...source, path: await this.#file(source.path, at), isReal: true };
     if (source.kind !== "command") return source;
     const [program = "", ...rest] = source.argv;
     return await this.#good(at, async () => {

@@ -4,13 +4,14 @@ import type { Host } from "../host/host.ts";
 import { resolve } from "../host/paths.ts";
 import { unavailable } from "../manifest/available.ts";
 import { BUILTIN_FILE } from "../manifest/builtin.ts";
-import { discoverManifests, type DiscoverOptions } from "../manifest/discover.ts";
+import { discoverManifests, type DiscoverOptions, leadsOut } from "../manifest/discover.ts";
 import { loadManifest, manifestInvalid, parseManifest, readManifest } from "../manifest/load.ts";
 import type { Agent, Manifest } from "../manifest/model.ts";
 import { inOrder, linesOf, oncePerPlace, remarkAt, withoutLines } from "../manifest/problems.ts";
 import { manifestWarnings } from "../manifest/warnings.ts";
 import { parentsFirst } from "./entry_order.ts";
 import { hostProblems } from "./host_checks.ts";
+import { discoverOptions } from "./manifest_choice.ts";
 
 /** What keeps nobody from using a manifest, here or elsewhere. */
 export interface Warning extends Problem {
@@ -60,6 +61,13 @@ async function readFile(host: Host, path: string): ReturnType<typeof readManifes
   if (kind === undefined) throw manifestInvalid([{ message: `There is no file at ${path}` }]);
   // Reading a pipe or a device might never end.
   if (kind !== "file") throw manifestInvalid([{ message: `${path} is not a regular file` }]);
+  // What is wrong in it would be shown, line by line, wherever this is run.
+  if (await leadsOut(discoverOptions(host, undefined), path)) {
+    throw manifestInvalid([{
+      message: `${path} leads out of the project by a link`,
+      hints: ["Name the file that it leads to"],
+    }]);
+  }
   return await readManifest(host.files, path);
 }
 

@@ -33,6 +33,8 @@ async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> 
     return await read();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    // In the runtime's own words one would have to run it with rights that it must not have.
+    if (error instanceof Deno.errors.NotCapable) throw new Error("it is the system's own", { cause: error });
     throw error;
   }
 }

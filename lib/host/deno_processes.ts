@@ -28,6 +28,13 @@ function spawn(call: ProcessCall, options: SpawnOptions): Deno.ChildProcess {
     if (error instanceof Deno.errors.NotFound) {
       throw new Failure("program-missing", `${call.program} is not on PATH`, { cause: error });
     }
+    // The runtime takes only the program that its own start has found, by a whole path.
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new Failure("program-refused", `${call.program} is not run from a relative folder of PATH`, {
+        hints: ["Take `.` and all that does not begin with `/` out of PATH, or put it behind the rest"],
+        cause: error,
+      });
+    }
     throw error;
   }
 }

@@ -14,6 +14,8 @@ export interface FileToWrite {
 
 /** Folders that are missing are made for the user alone. 3: something is there already. */
 const SCRIPT = `set -eu
+# Relative folders of PATH would begin where other people's files are.
+cd /
 umask 077
 folder=$1 name=$2 mode=$3 replace=$4
 target=$folder/$name

@@ -1,4 +1,4 @@
-import { type Capability, capabilityId, LEARNED, UNLIMITED, UNPINNED } from "./capabilities.ts";
+import { type Capability, capabilityId, UNLIMITED, UNPINNED } from "./capabilities.ts";
 
 type Parts = readonly string[];
 
@@ -18,6 +18,7 @@ const COVERS: ReadonlyMap<string, (a: Parts, b: Parts) => boolean> = new Map([
   ],
   ["http", ([host], [other]) => includesName(host, other)],
   ["private", ([host], [other]) => includesName(host, other)],
+  // A host key that is learned is not any: a person has compared it.
   ["key", isMoreOpen],
   ["runtime", ([a = ""], [b = ""]) => RUNTIMES.includes(a) && RUNTIMES.indexOf(a) < RUNTIMES.indexOf(b)],
   ["cpus", isMore],
@@ -38,13 +39,11 @@ function includesName(pattern = "", name = ""): boolean {
 }
 
 function isMoreOpen(a: Parts, b: Parts): boolean {
-  const isSame = a.length === b.length && a.every((part, index) => index === HOST_KEY || part === b[index]);
-  return isSame && openness(a[HOST_KEY]) > openness(b[HOST_KEY]);
+  return a[HOST_KEY] === UNPINNED && besidesHostKey(a) === besidesHostKey(b);
 }
 
-/** How many hosts can pass for the one that is meant. */
-function openness(hostKey: string | undefined): number {
-  return hostKey === UNPINNED ? 2 : hostKey === LEARNED ? 1 : 0;
+function besidesHostKey(parts: Parts): string {
+  return JSON.stringify(parts.toSpliced(HOST_KEY, 1));
 }
 
 function isMore([a = ""]: Parts, [b = ""]: Parts): boolean {
@@ -70,17 +69,37 @@ export function difference<T extends Capability>(
   approved: readonly Capability[],
 ): Difference<T> {
   const known = new Set(approved.map(capabilityId));
-  const alike = Map.groupBy(approved, groupOf);
+  const filed = Map.groupBy(approved, (one) => groupOf(one, filedUnder(one)));
   const isCovered = (one: T): boolean =>
-    known.has(capabilityId(one)) || (alike.get(groupOf(one)) ?? []).some((other) => covers(other, one));
+    known.has(capabilityId(one)) ||
+    soughtUnder(one).some((name) =>
+      (filed.get(groupOf(one, name)) ?? []).some((other) => covers(other, one))
+    );
   const { kept = [], added = [] } = Object.groupBy(current, (one) => isCovered(one) ? "kept" : "added");
   const asked = new Set(current.map(capabilityId));
   return { added, kept, removed: approved.filter((one) => !asked.has(capabilityId(one))) };
 }
 
-/** Only those of one group can cover each other. */
-function groupOf({ subject, kind }: Capability): string {
-  return JSON.stringify([subject, kind]);
+/** Only those of one group can cover each other: nobody waits for each to be compared with each. */
+function groupOf({ subject, kind }: Capability, name: string): string {
+  return JSON.stringify([subject, kind, name]);
+}
+
+function filedUnder({ kind, parts }: Capability): string {
+  const [name = "", rule] = parts;
+  if (kind === "host") return JSON.stringify([name, rule]);
+  if (kind === "http" || kind === "private" || kind === "env") return name;
+  return kind === "key" ? besidesHostKey(parts) : "";
+}
+
+/** All names under which something that covers this may be filed. */
+function soughtUnder(one: Capability): readonly string[] {
+  const { kind, parts: [name = "", rule] } = one;
+  if (kind !== "host" && kind !== "http" && kind !== "private") return [filedUnder(one)];
+  const labels = name.split(".");
+  const wider = [name, ...labels.map((_, index) => `*.${labels.slice(index).join(".")}`)];
+  if (kind !== "host") return wider;
+  return wider.flatMap((host) => [JSON.stringify([host, rule]), JSON.stringify([host, undefined])]);
 }
 
 /** Which project an approval is for. */

@@ -42,6 +42,8 @@ export interface Facts {
   readonly marks: ReadonlyMap<string, readonly string[]>;
 }
 
+/** The proxy of a bottle that names none: it may let through what the one that was named before does not. */
+export const UNNAMED = "unnamed";
 /** How a limit that is not set is written. */
 export const UNLIMITED = "unlimited";
 /** A host key that is learned at the launch, and one that is never looked at; in place of a fingerprint. */
@@ -189,9 +191,12 @@ function egressRows(
     })),
     ...list("private", egress.private, "private"),
     ...list("network", egress.networks, "networks"),
-    ...(egress.proxy === undefined
-      ? []
-      : [{ kind: "proxy", parts: [egress.proxy], at: ["egress", "proxy"] }]),
+    {
+      kind: "proxy",
+      parts: [egress.proxy ?? UNNAMED],
+      at: ["egress", "proxy"],
+      usual: egress.proxy === undefined,
+    },
   ];
 }
 

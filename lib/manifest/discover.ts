@@ -186,6 +186,17 @@ function ambiguous(found: readonly string[]): Failure {
   });
 }
 
+/** Whether a path in the working directory's project leads to something that is none of it. */
+export async function leadsOut(options: DiscoverOptions, path: string): Promise<boolean> {
+  const root = await repositoryRoot(options) ?? await realCwd(options);
+  const [folder, real] = await Promise.all([
+    options.files.realPath(dirname(path)),
+    options.files.realPath(path),
+  ]);
+  if (folder === undefined || real === undefined) return false;
+  return (isWithin(path, root) || isWithin(folder, root)) && !isWithin(real, root);
+}
+
 /** A file that nobody but the user and root can have written, and a project's stands in the project. @throws Failure */
 async function checked(options: DiscoverOptions, file: DiscoveredFile): Promise<DiscoveredFile> {
   const { files, uid } = options;

@@ -15,7 +15,12 @@ export type EnvSource =
     readonly marks?: readonly string[];
   }
   /** The content of a host file; `~` not yet expanded. */
-  | { readonly kind: "file"; readonly path: string };
+  | {
+    readonly kind: "file";
+    readonly path: string;
+    /** Whether it was approved as what is there itself: a link that has come into it since leads elsewhere. */
+    readonly isReal?: boolean;
+  };
 
 export interface SshEntry {
   readonly host: string;

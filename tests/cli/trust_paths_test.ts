@@ -75,7 +75,7 @@ Deno.test("a file outside the project is approved by its real path, asks again o
   assert.deepEqual(outcome, DONE, stderr);
   const [spec] = backend.specs;
   assert.equal(spec?.ssh[0]?.identityFile, "/home/somebody/.ssh/id");
-  assert.deepEqual(spec?.env.get("A"), { kind: "file", path: "/home/somebody/.ssh/id" });
+  assert.deepEqual(spec?.env.get("A"), { kind: "file", path: "/home/somebody/.ssh/id", isReal: true });
   assert.deepEqual(spec?.env.get("B"), { kind: "command", argv: ["/home/somebody/bin/get", "x"] });
   machine.files["/home/somebody/link"] = { link: "/home/somebody/.ssh/other" };
   assert.equal((await machine.asked()).length, 2);

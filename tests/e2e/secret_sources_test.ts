@@ -20,7 +20,7 @@ async function sandboxWith(
   await Deno.writeTextFile(join(home, "token"), `${FILE_SECRET}\n`, { mode: 0o600 });
   await Deno.writeTextFile(
     join(home, "tell"),
-    `#!/bin/sh\nprintf '${COMMAND_SECRET}|%s|%s|%s|%s' "$1" "$PWD" "\${OWN-}" "\${FORGED-}"; cat\n`,
+    `#!/bin/sh\nprintf '${COMMAND_SECRET}|%s|%s|%s|%s|%s' "$1" "$PWD" "\${OWN-}" "\${FORGED-}" "\${OLDPWD-}"; cat\n`,
     { mode: 0o755 },
   );
   await sandbox.manifest({
@@ -50,7 +50,7 @@ Deno.test("start runs the user's command without a shell, in the user's home and
   assert.equal(frames.get("FILE"), FILE_SECRET);
   assert.equal(
     frames.get("COMMAND"),
-    `${COMMAND_SECRET}|two words $HOME|${join(sandbox.folder, "home")}|own-variable|`,
+    `${COMMAND_SECRET}|two words $HOME|${join(sandbox.folder, "home")}|own-variable||`,
   );
   for (const { kind, args, env: passed, stdin } of calls) {
     for (const secret of SECRETS) {

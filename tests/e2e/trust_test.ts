@@ -152,7 +152,10 @@ Deno.test("a script of the project runs as it was approved, and asks again once 
   assert.match(run.stderr, /TOKEN: asking .*\/work\/token\.sh/);
   await Deno.writeTextFile(script, "#!/bin/sh\necho another >> ../ran; echo value\n");
   const [asked = "", ...others] = await repository.asked();
-  assert.match(asked, /^TOKEN from what runs on this machine: .*\/token\.sh \(.*sha256 [0-9a-f]{12}\)$/);
+  assert.match(
+    asked,
+    /^TOKEN from what runs on this machine: .*\/token\.sh \(.*sha256 [0-9a-f]{12}\) \(other files/,
+  );
   assert.deepEqual(others, []);
   assert.equal((await repository.started()).code, 1);
   assert.equal(await Deno.readTextFile(join(repository.sandbox.folder, "ran")), "approved\n");
@@ -235,5 +238,26 @@ Deno.test("a script that becomes another one between the approval and the launch
     const screen = await terminal.shows(/ended with \d+/);
     if (isChanged) assert.match(screen, /The command of TOKEN is not what was approved/);
     assert.equal(await Deno.readTextFile(join(sandbox.folder, "ran")), "approved\n");
+  }
+});
+
+Deno.test("no program of the project's is run to show or remember its grants, though PATH begins there", async () => {
+  await using repository = await Repository.create();
+  await repository.bottle("    git: { identity: host }\n");
+  const PATH = `.:bin:${Deno.env.get("PATH")}`;
+  const others = ["git", "mkdir", "mktemp", "cat", "chmod", "mv", "rm"];
+  const run = (...argv: readonly string[]): ReturnType<Sandbox["run"]> =>
+    repository.sandbox.run(argv, { env: { PATH } });
+  for (const [programs, approves] of [[others, true], [["sh", "docker"], false]] as const) {
+    for (const program of programs) {
+      await Deno.writeTextFile(repository.path(program), "#!/bin/sh\necho ran >> ../ran\n", { mode: 0o755 });
+    }
+    for (const argv of [["list"], ["validate"], ["info", "a"], ["trust", "--json"]]) await run(...argv);
+    const { code, stderr } = await run("trust", "--yes");
+    assert.equal(code, approves ? 0 : 1, stderr);
+    if (!approves) assert.match(stderr, /sh is not run from a relative folder of PATH/);
+    await assert.rejects(Deno.stat(join(repository.sandbox.folder, "ran")), Deno.errors.NotFound);
+    // What is approved would not be written again.
+    await repository.bottle("    git: { identity: host }\n    runtime: runc\n");
   }
 });

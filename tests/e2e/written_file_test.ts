@@ -76,3 +76,29 @@ Deno.test("what cannot be written is said, and leaves nothing", async () => {
     assert.deepEqual(await names(`${folder}/folder`), []);
   });
 });
+
+Deno.test("no program of the working directory is run, though PATH leads there", async () => {
+  await within(async (folder) => {
+    const before = Deno.cwd();
+    for (const program of ["mkdir", "mktemp", "cat", "chmod", "mv", "rm"]) {
+      await Deno.writeTextFile(`${folder}/${program}`, `#!/bin/sh\necho ${program} >>'${folder}/ran'\n`, {
+        mode: 0o755,
+      });
+    }
+    const PATH = `.:${Deno.env.get("PATH")}`;
+    const environment = { ...host.environment, get: (): string => PATH };
+    Deno.chdir(folder);
+    try {
+      const path = `${folder}/file`;
+      await writeFile({ ...host, environment }, { path, content: "x", mode: 0o600, replace: false });
+      assert.equal(await Deno.readTextFile(path), "x");
+      assert.ok(!(await names(folder)).includes("ran"));
+      // From there they would be.
+      const args = ["-c", "cat"];
+      await host.processes.run({ program: "sh", args, env: { PATH } });
+      assert.equal(await Deno.readTextFile(`${folder}/ran`), "cat\n");
+    } finally {
+      Deno.chdir(before);
+    }
+  });
+});

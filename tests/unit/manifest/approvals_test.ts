@@ -61,7 +61,8 @@ const WIDENINGS:
       ["private | a.test"],
     ],
     ["a network", "", "egress: { networks: [n] }", ["network | n"]],
-    ["a named proxy", "", "egress: { proxy: squid }", ["proxy | squid"]],
+    ["another proxy than the default", "", "egress: { proxy: squid }", ["proxy | squid"]],
+    ["another proxy, since none is named", "egress: { proxy: squid }", "", ["proxy | unnamed"]],
     [
       "another proxy",
       "egress: { proxy: squid }",
@@ -122,11 +123,20 @@ const WIDENINGS:
       [`key | ~/k | git | git.test | 22 | ${OTHER_KEY}`],
     ],
     [
-      "no host key",
+      "another way to know the host",
       ssh(`KnownHostKey: [${KEY}, ${OTHER_KEY}]`),
       ssh("Port: 22"),
       ["key | ~/k | git | git.test | 22 | learned"],
     ],
+    [
+      "another host key than the one that a person compares",
+      ssh("Port: 22"),
+      ssh(`KnownHostKey: ${KEY}`),
+      [`key | ~/k | git | git.test | 22 | ${KEY}`],
+    ],
+    ["a host key for none that is known", ssh(`KnownHostKey: ${KEY}`), ssh("unpinned: true"), [
+      "key | ~/k | git | git.test | 22 | unpinned",
+    ]],
     ["unpinned", ssh("Port: 22"), ssh("unpinned: true"), ["key | ~/k | git | git.test | 22 | unpinned"]],
     ["signing", ssh("sign: false"), ssh("sign: true"), ["sign | ~/k"]],
     ["git's identity", "", "git: { identity: host }", ["git identity | host"]],

@@ -60,6 +60,7 @@ Deno.test("capabilitiesOf() has what every bottle and agent is given, too", asyn
       "agent a | command | claude | --dangerously-skip-permissions",
       "bottle dev | host | api.test",
       "bottle dev | host | update.test",
+      "bottle dev | proxy | unnamed",
       "bottle dev | runtime | auto",
       "bottle dev | cpus | unlimited",
       "bottle dev | memory | 4294967296",
