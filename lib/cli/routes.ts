@@ -63,7 +63,12 @@ const startCommand = buildCommand<StartFlags, [agent?: string], CliContext>({
         brief: "How the plan of a dry run is shown",
         optional: true,
       },
-      yes: { kind: "boolean", brief: "Launch without asking", default: false, withNegated: false },
+      yes: {
+        kind: "boolean",
+        brief: "Launch without asking; a project's grants must be approved before: `trust`",
+        default: false,
+        withNegated: false,
+      },
       prompt: {
         kind: "parsed",
         parse: text,

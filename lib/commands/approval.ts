@@ -1,3 +1,4 @@
+import { shellQuoted } from "../bottle/invocation.ts";
 import { DEFAULT_DISK } from "../bottle/disk_limit.ts";
 import { DEFAULT_MEMORY, DEFAULT_PIDS } from "../bottle/default_limits.ts";
 import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
@@ -190,7 +191,7 @@ function notApproved({ project, difference: { added } }: Review): Failure {
       hints: [
         "`claude-bottle trust` shows what is asked for",
         "`claude-bottle trust --yes` approves it",
-        `Or, for once, \`--manifest ${file}\` uses it as your own`,
+        `Or, for once, \`${oneLine(shellQuoted(["--manifest", project.file]))}\` uses it as your own`,
       ],
     },
   );

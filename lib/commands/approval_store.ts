@@ -60,14 +60,34 @@ async function stateFolder({ environment, files }: Host, root: string): Promise<
       hints: ["Set HOME: approvals are kept in its `.local/state`"],
     });
   }
-  const real = await nearestRealPath(files, folder);
-  const isDefault = fallback !== undefined && real === await nearestRealPath(files, fallback);
+  const [real, usual] = await lookedFor(folder, async () => [
+    await nearestRealPath(files, folder),
+    fallback === undefined ? undefined : await nearestRealPath(files, fallback),
+  ]);
+  const isDefault = real === usual;
   if (isDefault || !(isWithin(real, root) || isWithin(folder, root))) return folder;
   throw new Failure(
     "state-folder-refused",
     `XDG_STATE_HOME leads into the project, which would keep the approvals of itself: ${oneLine(folder)}`,
     { hints: ["Unset XDG_STATE_HOME, or set it to a folder outside the project"] },
   );
+}
+
+/** @throws Failure `state-folder-unreadable` for what the platform refuses to look for */
+async function lookedFor<T>(
+  folder: string,
+  work: () => Promise<readonly [string, T]>,
+): Promise<readonly [string, T]> {
+  try {
+    return await work();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure(
+      "state-folder-unreadable",
+      `Cannot look for approvals in ${oneLine(folder)}: ${oneLine(why)}`,
+      { exit: EXIT.usage, hints: ["Set XDG_STATE_HOME to a folder of your own, or unset it"], cause: error },
+    );
+  }
 }
 
 /** What was approved last. Whatever cannot be understood, or was not written by the user alone, is unusable. */
@@ -111,11 +131,23 @@ function foreign({ uid: owner, mode }: FileStatus, uid: number | undefined): str
   return (mode & 0o022) === 0 ? undefined : "can be written by others";
 }
 
-/** Remembers what was approved, in place of whatever was before. @throws Failure `file-not-written` */
+/**
+ * Remembers what was approved, in place of whatever was before.
+ *
+ * @throws Failure `file-not-written`, `project-asks-too-much` for what could not be read again
+ */
 export async function storeApproval(
   host: Host,
   { path, project }: ApprovalPlace,
   approved: readonly Capability[],
 ): Promise<void> {
-  await writeFile(host, { path, content: approvalText(project, approved), mode: 0o600, replace: true });
+  const content = approvalText(project, approved);
+  if (new TextEncoder().encode(content).length > APPROVAL_BYTES) {
+    throw new Failure(
+      "project-asks-too-much",
+      `The grants of ${oneLine(project.root)} are too long to be remembered`,
+      { hints: ["Split the manifest, or shorten its commands"] },
+    );
+  }
+  await writeFile(host, { path, content, mode: 0o600, replace: true });
 }

@@ -1,3 +1,4 @@
+import { shellQuoted } from "../bottle/invocation.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import { basename, dirname, join } from "../host/paths.ts";
 import { writeFile } from "../host/written_file.ts";
@@ -140,6 +141,6 @@ function nextSteps({ agent, skills, ssh }: Starter, origin: Origin): readonly st
     ...(origin === "user" ? [] : [
       "a project's manifest grants nothing until you approve it: `claude-bottle trust` shows what it grants, and asks",
     ]),
-    `next: claude-bottle start${origin === "user" ? "" : ` ${agent}`}`,
+    `next: ${shellQuoted(["claude-bottle", "start", ...(origin === "user" ? [] : [agent])])}`,
   ];
 }

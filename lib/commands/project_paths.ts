@@ -83,7 +83,7 @@ export class ProjectPaths {
   async found(written: string, at: Path): Promise<FoundPath> {
     const { environment, files } = this.#host;
     const named = expandTilde(hostPath(written, { manifest: this.#manifest, at }), { environment });
-    this.#look();
+    this.look();
     const isRelative = !written.startsWith("/") && !written.startsWith("~/") &&
       this.#manifest.where(at)?.file === this.#project.file;
     const real = await following(named, () => files.realPath(named));
@@ -121,7 +121,10 @@ export class ProjectPaths {
     const marks = new Set<string>();
     for (const name of new Set(words.flatMap(namesIn))) {
       if (name === "" || name.length > PATH_LIMIT) continue;
-      this.#look();
+      this.look();
+      // A shell, `env` and their like look up what they are told to run.
+      const program = name.includes("/") ? undefined : await this.program(name);
+      if (program !== undefined) marks.add(await this.content(program));
       const path = resolve(this.#home, expandTilde(name, this.#host));
       const real = await quietly(() => this.#host.files.realPath(path));
       if (!this.isProjects(path) && !(real !== undefined && this.isProjects(real))) continue;
@@ -131,8 +134,8 @@ export class ProjectPaths {
     return [...marks];
   }
 
-  /** @throws Failure `project-asks-too-much` */
-  #look(): void {
+  /** Counts what is looked for. @throws Failure `project-asks-too-much` */
+  look(): void {
     if (++this.#looks <= LOOK_LIMIT) return;
     throw new Failure(
       "project-asks-too-much",

@@ -1,7 +1,7 @@
 import { oneLine, type Where } from "../errors.ts";
 import { relative } from "../host/paths.ts";
 import type { Capability, Requested } from "../manifest/capabilities.ts";
-import { pathText } from "../manifest/node.ts";
+import { pathKey } from "../manifest/node.ts";
 import type { Paint, Style } from "../ui/style.ts";
 import { displayWidth } from "../manifest/diagnostics.ts";
 import { hanging } from "../ui/wrap.ts";
@@ -36,7 +36,8 @@ export function reviewText(review: Review, { columns, paint, verbose }: ReviewTe
     subject: section.subject,
     rows: rowsOf(review, { section, verbose }),
   }));
-  const width = Math.max(...sections.flatMap(({ rows }) => rows.map(({ label }) => displayWidth(label))));
+  const width = sections.flatMap(({ rows }) => rows)
+    .reduce((widest, { label }) => Math.max(widest, displayWidth(label)), 0);
   const lines = sections.flatMap(({ subject, rows }) => [
     paint("strong", oneLine(subject)),
     ...rows.map((row) => rowText(row, { width, columns, paint })),
@@ -136,7 +137,7 @@ function row(sign: Row["sign"], one: Capability, behind: string): Row {
 }
 
 function requestedRow(review: Review, sign: Row["sign"], one: Requested): Row {
-  const note = review.notes.get(pathText(one.at));
+  const note = review.notes.get(pathKey(one.at));
   const where = review.manifest.where(one.at);
   const place = where === undefined ? [] : [placeText(review, where)];
   return row(sign, one, ` (${[...(note === undefined ? [] : [note]), ...place].join("; ")})`);
@@ -191,7 +192,7 @@ export function reviewJson(
           ...grantJson(one),
           change: added.has(one) ? "added" : "kept",
           usual: one.usual,
-          note: notes.get(pathText(one.at)) ?? null,
+          note: notes.get(pathKey(one.at)) ?? null,
           where: where === undefined ? null : placeData(where),
         };
       }),

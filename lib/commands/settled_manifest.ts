@@ -13,7 +13,7 @@ import type {
   Project,
   SshEntry,
 } from "../manifest/model.ts";
-import { pathText } from "../manifest/node.ts";
+import { pathKey, pathText } from "../manifest/node.ts";
 import { following, type FoundPath, PathProblem, ProjectPaths } from "./project_paths.ts";
 
 type Path = readonly (string | number)[];
@@ -22,7 +22,7 @@ type Path = readonly (string | number)[];
 export interface SettledManifest {
   /** Its paths are real ones: a link that is turned afterwards leads nobody elsewhere. */
   readonly manifest: Manifest;
-  /** What counts of files besides their paths, by the text of their place. */
+  /** What counts of files besides their paths, by the {@link pathKey} of their place. */
   readonly marks: ReadonlyMap<string, readonly string[]>;
   /** What a person should know of something besides what it is, likewise. */
   readonly notes: ReadonlyMap<string, string>;
@@ -101,10 +101,11 @@ class Settling {
     const folder = join(this.#host.environment.get("HOME") ?? "/", ".claude", "skills");
     for (const [index, skill] of skills.entries()) {
       const path = join(folder, skill);
+      this.#paths.look();
       await this.#good(["agents", name, "skills", index], async () => {
         const real = await following(path, () => this.#host.files.realPath(path));
         if (real !== undefined && real !== path) {
-          this.notes.set(pathText(["agents", name, "skills", index]), `really ${real}`);
+          this.notes.set(pathKey(["agents", name, "skills", index]), `really ${real}`);
         }
       });
     }
@@ -196,11 +197,11 @@ class Settling {
   }
 
   #mark(at: Path, marks: readonly string[]): void {
-    if (marks.length > 0) this.marks.set(pathText(at), marks);
+    if (marks.length > 0) this.marks.set(pathKey(at), marks);
   }
 
   #note(at: Path, { written, path }: { readonly written: string; readonly path: string }): void {
-    if (written !== path) this.notes.set(pathText(at), `written ${written}`);
+    if (written !== path) this.notes.set(pathKey(at), `written ${written}`);
   }
 
   /** Remembers what is wrong, and goes on with the next. */

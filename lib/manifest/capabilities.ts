@@ -1,5 +1,5 @@
 import type { Agent, AllowedHost, Bottle, EnvSource, Manifest, SshEntry } from "./model.ts";
-import { type Path, pathText } from "./node.ts";
+import { type Path, pathKey } from "./node.ts";
 
 /** One thing that an agent or a bottle is given, as it is compared and stored. */
 export interface Capability {
@@ -38,7 +38,7 @@ export interface Facts {
   };
   /** Fingerprints of the manifest's known host keys. */
   readonly fingerprints: ReadonlyMap<string, string>;
-  /** What counts of files besides their paths: contents, and whether they are missing; by {@link pathText} of their place. */
+  /** What counts of files besides their paths: contents, and whether they are missing; by {@link pathKey} of their place. */
   readonly marks: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -131,7 +131,7 @@ function agentCapabilities({ name, bottle, command, skills }: Agent, { usual }: 
 
 function bottleCapabilities(bottle: Bottle, facts: Facts): readonly Requested[] {
   const at = ["bottles", bottle.name];
-  const marks = (below: Path): readonly string[] => facts.marks.get(pathText([...at, ...below])) ?? [];
+  const marks = (below: Path): readonly string[] => facts.marks.get(pathKey([...at, ...below])) ?? [];
   return requested({ subject: `bottle ${bottle.name}`, at }, [
     ...envRows(bottle, marks),
     ...egressRows(bottle, { facts, marks }),

@@ -31,8 +31,13 @@ export type DiscoveredFile =
  * @throws Failure for a file that must not be used: nothing is left out silently.
  */
 export async function discoverManifests(options: DiscoverOptions): Promise<readonly DiscoveredFile[]> {
+  return await looking(() => discover(options));
+}
+
+/** @throws Failure `manifest-unreadable` for what the platform refuses to look for, and those of `work` */
+export async function looking<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await discover(options);
+    return await work();
   } catch (error) {
     if (error instanceof Failure) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -92,10 +97,17 @@ async function userFile(options: DiscoverOptions, places: Places): Promise<Disco
   }
   // A repository's own tooling may have set the variable: the file is then as trusted as the repository.
   const sameAsDefault = await options.files.realPath(config) === await options.files.realPath(fallback);
-  if (!sameAsDefault && await isInside(options.files, { path: found, folder: places.root })) {
-    return { path: found, origin: "project", root: places.root ?? "/" };
+  const folder = places.root ?? await unpackedFolder(options, places.home);
+  if (folder !== undefined && !sameAsDefault && await isInside(options.files, { path: found, folder })) {
+    return { path: found, origin: "project", root: folder };
   }
   return { path: found, origin: "user" };
+}
+
+/** The working directory, which may be a project without a repository; not what holds the home, or is all there is. */
+async function unpackedFolder(options: DiscoverOptions, home: string): Promise<string | undefined> {
+  const folder = await realCwd(options);
+  return isWithin(await options.files.realPath(home) ?? home, folder) ? undefined : folder;
 }
 
 /** Where the user's programs keep their configuration. */
@@ -108,10 +120,8 @@ export function configFolder(environment: Environment, home: string): string {
 /** Whether a path is below a folder, as it is written or as it really is. */
 async function isInside(
   files: Files,
-  what: { readonly path: string; readonly folder: string | undefined },
+  { path, folder }: { readonly path: string; readonly folder: string },
 ): Promise<boolean> {
-  const { path, folder } = what;
-  if (folder === undefined) return false;
   return isWithin(await files.realPath(path) ?? path, folder) || isWithin(path, folder);
 }
 
@@ -188,6 +198,10 @@ function ambiguous(found: readonly string[]): Failure {
 
 /** Whether a path in the working directory's project leads to something that is none of it. */
 export async function leadsOut(options: DiscoverOptions, path: string): Promise<boolean> {
+  return await looking(() => isLinkOut(options, path));
+}
+
+async function isLinkOut(options: DiscoverOptions, path: string): Promise<boolean> {
   const root = await repositoryRoot(options) ?? await realCwd(options);
   const [folder, real] = await Promise.all([
     options.files.realPath(dirname(path)),

@@ -70,12 +70,12 @@ const allowedHost = z.strictObject({
   http: flag(false, "Whether plain HTTP to port 80 is allowed as well."),
   allow: z.array(rule).default([]).meta({
     description:
-      "The only requests that are let through; TLS is then opened by the sidecar. Default: all, unopened.",
+      "The only requests that are let through; the sidecar then opens TLS. Not available yet. Default: all, unopened.",
     examples: [["POST /v1/messages", "GET /v1/models"]],
   }),
   inject: injection.optional().meta({
     description:
-      "A secret that the sidecar puts into the requests to this host, so that the agent never has it.",
+      "A secret that the sidecar puts into the requests to this host, so that the agent never has it. Not available yet.",
     examples: [{
       env: "CLAUDE_CODE_OAUTH_TOKEN",
       secret: "${CLAUDE_BOTTLE_OAUTH_TOKEN}",

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import type { Problem } from "../errors.ts";
 import { nearest } from "./nearest.ts";
-import { FOUND_LIMIT, type Path, pathText } from "./node.ts";
+import { FOUND_LIMIT, type Path, pathKey, pathText } from "./node.ts";
 import { HINT } from "./fields.ts";
 import { isJson, type Source } from "./source.ts";
 import { quoted } from "./text.ts";
@@ -32,12 +32,12 @@ function problemsOf(error: z.ZodError, context: Context): readonly Found[] {
     issues.filter(({ issue }) => issue.code === "unrecognized_keys"),
     issues.filter(({ issue }) => issue.code !== "unrecognized_keys"),
   ];
-  const slipped = new Set(slips.map(({ path }) => pathText(path)));
+  const slipped = new Set(slips.map(({ path }) => pathKey(path)));
   // A mistyped key is what is wrong; that the right one is missing then needs no words.
   return [
     ...slips.flatMap((issue) => found(issue, context)),
-    ...others.filter(({ path, issue }) => issue.code !== "custom" || !slipped.has(pathText(path)))
-      .filter(({ path }) => !context.meant.has(pathText(path)) || valueAt(source.value, path) !== undefined)
+    ...others.filter(({ path, issue }) => issue.code !== "custom" || !slipped.has(pathKey(path)))
+      .filter(({ path }) => !context.meant.has(pathKey(path)) || valueAt(source.value, path) !== undefined)
       .flatMap((issue) => found(issue, context)),
   ];
 }
@@ -69,6 +69,19 @@ export interface Found {
 
 /** In a longer text, such as a prompt, typographic quotes are what is meant. */
 const LONGEST_WORD = 100;
+
+/** What is found in some of a thousand places: looking for more of one kind would only take time. */
+export function enoughOf<T>(
+  places: readonly T[],
+  foundIn: (place: T, index: number) => readonly Found[],
+): readonly Found[] {
+  const found: Found[] = [];
+  for (const [index, place] of places.entries()) {
+    if (found.length >= FOUND_LIMIT) break;
+    found.push(...foundIn(place, index));
+  }
+  return found;
+}
 
 /** A problem with the value at a path. */
 export function problemAt(
@@ -170,7 +183,7 @@ function about(message: string, value: unknown): string {
 
 function unknownKey(path: Path, { source, schema, keys, meant }: Context): Found {
   const advice = keyAdvice(path, { schema, keys, manifest: source.value });
-  if (advice.meant !== undefined) meant.add(pathText([...path.slice(0, -1), advice.meant]));
+  if (advice.meant !== undefined) meant.add(pathKey([...path.slice(0, -1), advice.meant]));
   return problemAt(source, { path, message: "unknown key", hint: advice.hint, key: true });
 }
 

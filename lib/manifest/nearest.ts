@@ -1,3 +1,6 @@
+/** Longer than any name of ours: comparing would only cost time. */
+const LONGEST = 100;
+
 /** The most steps between two words of which one is a slip for the other. */
 function tolerance(word: string): number {
   return Math.min(3, Math.max(1, Math.floor(word.length / 3)));
@@ -5,8 +8,7 @@ function tolerance(word: string): number {
 
 /** The candidate that a mistyped word most likely stands for; the first of several equally near ones. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  // Longer than any name of ours: comparing would only cost time.
-  if (word.length > 100) return undefined;
+  if (word.length > LONGEST) return undefined;
   const plain = comparable(word);
   let best: string | undefined;
   let least = tolerance(plain) + 1;
@@ -24,6 +26,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 
 /** Whether two words differ in case, dashes and the like only, as `host_name` and `Hostname` do. */
 export function sameLetters(a: string, b: string): boolean {
+  if (a.length > LONGEST || b.length > LONGEST) return false;
   const letters = (word: string): string => word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
   return letters(a) === letters(b) && letters(a) !== "";
 }

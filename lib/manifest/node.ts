@@ -29,6 +29,8 @@ export interface Entry {
 
 /** The most values in one manifest, aliases counted as often as they are used. */
 export const SIZE_LIMIT = 200_000;
+/** How many UTF-16 units of a text count as one value more: whoever takes it over or refers to it repeats it. */
+const TEXT_SIZE = 64;
 /** The most problems of one kind that are worked out: a file that is no manifest at all has no end of them. */
 export const FOUND_LIMIT = 500;
 /** The deepest nesting. A manifest needs eight levels. */
@@ -53,7 +55,8 @@ const NO_ENTRIES: ReadonlyMap<string, Entry> = new Map();
 
 /** A scalar's node. */
 export function scalarNode(range: Range, value: unknown): Node {
-  return { kind: "scalar", range, value, items: NO_ITEMS, entries: NO_ENTRIES, size: 1, height: 1 };
+  const size = typeof value === "string" ? 1 + Math.floor(value.length / TEXT_SIZE) : 1;
+  return { kind: "scalar", range, value, items: NO_ITEMS, entries: NO_ENTRIES, size, height: 1 };
 }
 
 /** A sequence's node. */
@@ -142,7 +145,12 @@ export function keyRangeOf(root: Node, path: Path): Range | undefined {
   return typeof key === "string" ? node?.entries.get(key)?.key : undefined;
 }
 
-/** A path as people write it: `bottles.dev.ssh[0].Port`. */
+/** The same text for the same path and for no other, which {@link pathText}, made for people, does not promise. */
+export function pathKey(path: Path): string {
+  return JSON.stringify(path);
+}
+
+/** A path as people write it: `bottles.dev.ssh[0].Port`; what is long in it is shortened. */
 export function pathText(path: Path): string {
   return path.map((step, index) => {
     if (typeof step === "number") return `[${step}]`;

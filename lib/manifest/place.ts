@@ -4,6 +4,7 @@ import {
   configFolder,
   type DiscoverOptions,
   homeOf,
+  looking,
   manifestIn,
   nearestManifest,
   realCwd,
@@ -25,6 +26,10 @@ const NAME = "claude-bottle.yaml";
 
 /** Where a new manifest belongs, so that it is found. @throws Failure where it would be another kind of manifest */
 export async function placeOfManifest(origin: Origin, options: DiscoverOptions): Promise<ManifestPlace> {
+  return await looking(() => place(origin, options));
+}
+
+async function place(origin: Origin, options: DiscoverOptions): Promise<ManifestPlace> {
   const home = homeOf(options.environment);
   if (origin === "user") {
     const folder = join(configFolder(options.environment, home), "claude-bottle");

@@ -101,14 +101,16 @@ const resources = z.strictObject({
 
 const image = z.strictObject({
   base: text(checkImage, {
-    description: "The image that the agent's image is built on. Default: `debian:trixie-slim`.",
+    description:
+      "The image that the agent's image is built on. Not available yet. Default: `debian:trixie-slim`.",
     pattern: PATTERNS.image,
     maxLength: 512,
     patternErrorMessage: "An image such as `debian:trixie-slim` or `registry.example.com/base:1`",
     examples: ["debian:trixie-slim"],
   }).optional(),
   dockerfile: hostPath({
-    description: "A Dockerfile on your machine that the image is built from instead of ours.",
+    description:
+      "A Dockerfile on your machine that the image is built from instead of ours. Not available yet.",
     examples: ["~/agent.Dockerfile"],
   }).optional(),
   packages: distinctList(
@@ -121,7 +123,7 @@ const image = z.strictObject({
       examples: ["ripgrep"],
     }),
     {
-      description: "Debian packages that are installed as well. Default: none.",
+      description: "Debian packages that are installed as well. Not available yet. Default: none.",
       examples: [["ripgrep", "jq"]],
     },
   ).default([]),

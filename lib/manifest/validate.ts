@@ -1,7 +1,7 @@
 import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
-import { checkHost } from "./hosts.ts";
-import { checkSource, type Found, problemAt } from "./issues.ts";
+import { badLists, hostProblems } from "./host_lists.ts";
+import { checkSource, enoughOf, type Found, problemAt } from "./issues.ts";
 import {
   effectiveValue,
   type Entries,
@@ -12,7 +12,7 @@ import {
 } from "./lineage.ts";
 import type { Agent, Bottle, EntryKind, Manifest, ManifestFile, Project } from "./model.ts";
 import { checkAgentName, type Checked, checkName, nameSlug } from "./names.ts";
-import { FOUND_LIMIT, type Path, pathText } from "./node.ts";
+import { FOUND_LIMIT, type Path, pathKey } from "./node.ts";
 import { quoted } from "./text.ts";
 import { toAgent, toBottle } from "./resolve.ts";
 import { agentSchema, bottleSchema, type ManifestEntries, manifestSchema } from "./schema.ts";
@@ -53,7 +53,7 @@ export function validate(
     ...sameSlugs("bottles", entries.bottles),
     ...sameSlugs("agents", entries.agents),
     ...enoughOf(
-      bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathText(layer.path)))),
+      bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathKey(layer.path)))),
       hostProblems,
     ),
   ];
@@ -66,19 +66,6 @@ export function validate(
       project: options.project,
     }),
   };
-}
-
-/** What is found in some of a thousand places: looking for more of one kind would only take time. */
-function enoughOf<T>(
-  places: readonly T[],
-  foundIn: (place: T, index: number) => readonly Found[],
-): readonly Found[] {
-  const found: Found[] = [];
-  for (const [index, place] of places.entries()) {
-    if (found.length >= FOUND_LIMIT) break;
-    found.push(...foundIn(place, index));
-  }
-  return found;
 }
 
 /** Names that cannot be. */
@@ -121,97 +108,6 @@ function badNames(
     found.push(problemAt(source, { path, message, hint: checked.hint, key: true }));
   }
   return found;
-}
-
-/** The bottles, as paths, whose lists of hosts are wrong in themselves, so that comparing them would mislead. */
-function badLists(found: readonly Found[]): ReadonlySet<string> {
-  const lists = [["egress", "allowlist"], ["egress", "private"], ["ssh"]];
-  const bad = new Set<string>();
-  for (const { path: [kind, name, ...below] } of found) {
-    const concerns = lists.some((list) =>
-      list.every((step, index) => below[index] === undefined || below[index] === step)
-    );
-    if (kind === "bottles" && typeof name === "string" && concerns) bad.add(pathText([kind, name]));
-  }
-  return bad;
-}
-
-/** What the lists of hosts of one bottle, with all that it extends, say about each other. */
-function hostProblems(lineage: Lineage): readonly Found[] {
-  const value = effectiveValue(lineage);
-  const entries = list(value, ["egress", "allowlist"]);
-  const hosts = entries.map((entry) => canonical(String(isMapping(entry) ? entry["host"] : entry)));
-  const connections = list(value, ["ssh"]).filter(isMapping).flatMap((entry) =>
-    [entry["Host"], entry["Hostname"]].filter((name) => typeof name === "string")
-  );
-  const granted = new Set([...hosts, ...connections, ...connections.map(canonical)]);
-  const isGranted = (name: string): boolean => {
-    const host = canonical(name);
-    return granted.has(name) || granted.has(host) ||
-      aboveOf(host).some((above) => granted.has(`*.${above}`));
-  };
-  return [
-    ...repeatedHosts(lineage, { entries, hosts }),
-    ...enoughOf(
-      list(value, ["egress", "private"]),
-      (entry, index) =>
-        isGranted(String(entry)) ? [] : [entryProblem(lineage, {
-          below: ["egress", "private", index],
-          message: `${
-            quoted(String(entry))
-          } is neither in egress.allowlist nor an ssh entry's Host or Hostname`,
-          hint: /^[\d.]+$|:/.test(String(entry))
-            ? "Write the name that leads to that address, and allow it there as well"
-            : "Allow it there as well, or remove it here",
-        })],
-    ),
-  ];
-}
-
-/** A name and those above it: each may be what a wildcard stands for. Thousands of wildcards are not tried one by one. */
-function aboveOf(host: string): readonly string[] {
-  const labels = host.split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
-}
-
-function list(value: unknown, path: Path): readonly unknown[] {
-  const found = valueAt(value, path);
-  return Array.isArray(found) ? found : [];
-}
-
-/** A problem with a value of an effective entry, in whichever file it stands. */
-function entryProblem(
-  lineage: Lineage,
-  what: { readonly below: Path; readonly message: string; readonly hint: string },
-): Found {
-  const place = placeBelow(lineage, what.below);
-  return problemAt(place.source, { ...what, path: place.path });
-}
-
-function canonical(host: string): string {
-  const checked = checkHost(host);
-  return checked.kind === "good" ? checked.value : host;
-}
-
-/** A host twice as plain names is one host; with rules of its own it would be two that contradict each other. */
-function repeatedHosts(
-  lineage: Lineage,
-  { entries, hosts }: { readonly entries: readonly unknown[]; readonly hosts: readonly string[] },
-): readonly Found[] {
-  const first = new Map<string, unknown>();
-  return enoughOf(hosts, (host, index) => {
-    const entry = entries[index];
-    const other = first.get(host);
-    if (!first.has(host)) first.set(host, entry);
-    else if (typeof entry !== "string" || typeof other !== "string") {
-      return [entryProblem(lineage, {
-        below: ["egress", "allowlist", index],
-        message: `${quoted(host)} is in the allowlist already`,
-        hint: "Write one entry for each host",
-      })];
-    }
-    return [];
-  });
 }
 
 /** Agents whose bottle is not there. */

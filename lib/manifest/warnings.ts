@@ -24,9 +24,7 @@ export function manifestWarnings(manifest: Manifest): readonly Problem[] {
     ...[...manifest.bottles.values()].flatMap((bottle) => [
       ...envWarnings(bottle),
       ...bottle.ssh.flatMap((entry, index) => sshWarnings(entry, ["bottles", bottle.name, "ssh", index])),
-      ...bottle.egress.allowlist.flatMap((host, index) =>
-        hostWarnings(host, { path: ["bottles", bottle.name, "egress", "allowlist", index], bottle })
-      ),
+      ...allowlistWarnings(bottle),
       ...privateWarnings(bottle),
     ]),
     ...[...manifest.agents.values()].flatMap(agentWarnings),
@@ -137,9 +135,19 @@ function sshWarnings({ hostname, port, knownHostKeys, unpinned }: SshEntry, path
 /** What people write who mean their own machine. */
 const OWN_MACHINE = /^(localhost|.+\.localhost|host\.docker\.internal)$/;
 
+function allowlistWarnings({ name, egress }: Bottle): readonly Warning[] {
+  const privates = new Set(egress.private);
+  return egress.allowlist.flatMap((host, index) =>
+    hostWarnings(host, {
+      path: ["bottles", name, "egress", "allowlist", index],
+      isNear: egress.networks.length > 0 || privates.has(host.host),
+    })
+  );
+}
+
 function hostWarnings(
   { host, http, inject }: AllowedHost,
-  { path, bottle: { egress } }: { readonly path: Path; readonly bottle: Bottle },
+  { path, isNear }: { readonly path: Path; readonly isNear: boolean },
 ): readonly Warning[] {
   const warnings: Warning[] = [];
   if (host.startsWith("*.")) {
@@ -156,7 +164,7 @@ function hostWarnings(
       message: `${quoted(host)} is not this machine to a bottle, and nothing is reached by that name`,
       hint: "Run the service in a container, and give the bottle its network with `egress.networks`",
     });
-  } else if (!host.includes(".") && egress.networks.length === 0 && !egress.private.includes(host)) {
+  } else if (!host.includes(".") && !isNear) {
     warnings.push({
       path,
       message: `${quoted(host)} has no dot in it: no public host has such a name`,

@@ -61,12 +61,14 @@ function emptyManifest(): SyntaxProblem {
 }
 
 function secondDocument(content: string): Range {
-  const marks = [...content.matchAll(/^(?:---|\.\.\.)(?=\s|$)/gm)];
-  const second = marks.findIndex(({ index }) =>
-    content.slice(0, index).replaceAll(/^(#.*|---)$/gm, "").trim() !== ""
-  );
-  const start = marks[second]?.index ?? 0;
-  return { start, end: start + 3 };
+  let hasBegun = false;
+  for (const { index, 0: line } of content.matchAll(/^.+$/gm)) {
+    const isMark = /^(---|\.\.\.)(?=\s|$)/.test(line);
+    if (hasBegun && isMark) return { start: index, end: index + 3 };
+    // Comments and directives may stand before the first one.
+    if (!/^\s*(#|$)|^%/.test(line)) hasBegun = true;
+  }
+  return { start: 0, end: 3 };
 }
 
 /** Builds nodes out of events; recursion is bounded by the parser's depth limit. */

@@ -146,11 +146,16 @@ function emptyName(stop: Stop, reached: number): Slip {
   return reserved({ ...stop, line }, reached - 1);
 }
 
+/** How far before the place a tag is looked for: longer ones are none. */
+const LOOK_BACK = 1000;
+
 function tag(stop: Stop): Slip | undefined {
   const { line, at } = stop;
-  const begin = /(?:^|[\s,[{])(![^\s]*)\s*$/.exec(line.text.slice(0, at - line.start + 1));
+  const end = at - line.start + 1;
+  const from = Math.max(0, end - LOOK_BACK);
+  const begin = /(?:^|[\s,[{])(![^\s]*)\s*$/.exec(line.text.slice(from, end));
   if (begin?.[1] === undefined) return undefined;
-  return reserved(stop, line.start + begin.index + begin[0].indexOf("!"));
+  return reserved(stop, line.start + from + begin.index + begin[0].indexOf("!"));
 }
 
 function escape({ content, at }: Stop): Slip {

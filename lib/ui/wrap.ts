@@ -6,12 +6,19 @@ const NARROWEST = 20;
 
 /** Text in lines of at most `width` columns, broken between words; a longer word has a line of its own. */
 export function wrapped(text: string, width: number): readonly string[] {
+  if (width === Infinity) return [text];
   const lines: string[] = [];
+  let taken = 0;
   for (const word of text.split(" ")) {
+    const more = displayWidth(word);
     const last = lines.at(-1);
-    const longer = last === undefined ? word : `${last} ${word}`;
-    if (last === undefined || displayWidth(longer) > width) lines.push(word);
-    else lines[lines.length - 1] = longer;
+    if (last === undefined || taken + 1 + more > width) {
+      lines.push(word);
+      taken = more;
+    } else {
+      lines[lines.length - 1] = `${last} ${word}`;
+      taken += 1 + more;
+    }
   }
   return lines;
 }

@@ -218,6 +218,8 @@ Deno.test("init --project writes into the repository's root, with names of its o
     assert.match(run.stderr, /`claude-bottle trust` shows what it grants/);
     assert.match(run.stderr, new RegExp(`next: claude-bottle start ${agent}\n$`));
   }
+  const spaced = await runCli(["init", "--project", "--agent", "Code Reviewer"], { files: REPOSITORY });
+  assert.match(spaced.stderr, /next: claude-bottle start 'Code Reviewer'\n$/);
   const person = { files: { ...REPOSITORY, ...SKILLS, ...KEYS }, terminals: PERSON, answers: ["helper"] };
   assert.match(
     (await goodManifest(await runCli(["init", "--project"], person), person)).text,

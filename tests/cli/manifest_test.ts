@@ -135,3 +135,34 @@ Deno.test("a manifest that others may change is refused", async () => {
     assert.deepEqual(run.backend.calls, []);
   }
 });
+
+Deno.test("a manifest of the original, in the home folder as it was, launches its agent unchanged", async () => {
+  const original = await Deno.readTextFile(new URL("../testdata/manifest/original.json", import.meta.url));
+  const run = await runCli(["start", "gitea-dev", "--dry-run"], {
+    files: { "/home/somebody/claude-bottle.json": original },
+    env: { GH_PAT: "token" },
+  });
+  assert.deepEqual(run.outcome, DONE, run.stderr);
+  const [spec] = run.backend.specs;
+  assert.deepEqual([spec?.agent, spec?.bottle], ["gitea-dev", "gitea-dev"]);
+  assert.deepEqual([spec?.skills, spec?.prompt], [["code-review"], "You review pull requests.\n"]);
+  assert.deepEqual(Object.fromEntries(spec?.env ?? []), {
+    GIT_AUTHOR_NAME: { kind: "literal", value: "didericis" },
+    GITHUB_TOKEN: { kind: "host", variable: "GH_PAT" },
+    GITEA_TOKEN: { kind: "prompt", text: "paste your Gitea API token" },
+    NPM_TOKEN: { kind: "prompt", text: "" },
+    GREETING: { kind: "literal", value: "a${X}b" },
+  });
+  assert.deepEqual(
+    spec?.ssh.map(({ host, hostname, user, port, identityFile }) => [
+      host,
+      `${user}@${hostname}:${port}`,
+      identityFile,
+    ]),
+    [
+      ["gitea", "git@git.example.com:2222", "/home/somebody/.ssh/gitea_ed25519"],
+      ["box.example.org", "git@box.example.org:22", "/home/somebody/.ssh/id_ed25519"],
+    ],
+  );
+  assert.deepEqual(spec?.namedHosts, ["git.example.com", "github.com"]);
+});

@@ -95,6 +95,8 @@ Deno.test("scripts of the project and Dockerfiles are approved with what is in t
     [`env: { A: { secret: { command: [sh, -c, "exec '${script}' --now"] } } }`, true],
     [`env: { A: { secret: { command: [sh, -c, "cd /; ~/project/bin/get|cat"] } } }`, true],
     [`env: { A: { secret: { command: [node, --require=${script}] } } }`, true],
+    ["env: { A: { secret: { command: [env, get] } } }", true],
+    [`env: { A: { secret: { command: [sh, -c, "get | tail -1"] } } }`, true],
     ["image: { dockerfile: bin/get }", true],
     ["image: { dockerfile: /home/somebody/Dockerfile }", true],
     ["image: { ca: bin/get }", true],
@@ -114,6 +116,25 @@ Deno.test("scripts of the project and Dockerfiles are approved with what is in t
     machine.files["/home/somebody/Dockerfile"] = { text: "two", mode: 0o755 };
     const asked = await machine.asked(path);
     assert.equal(asked.length, asks ? 1 : 0, `${body}: ${asked}`);
+  }
+});
+
+Deno.test("long names that begin alike each have their own script", async () => {
+  const [one, two] = ["1", "2"].map((end) => `${"A".repeat(70)}${end}`);
+  const body = `env:
+      ${one}: { secret: { command: [./one.sh] } }
+      ${two}: { secret: { command: [./two.sh] } }`;
+  const script = (text: string) => ({ text, mode: 0o755 });
+  const machine = new TrustingMachine(bottle(body), {
+    [`${ROOT}/one.sh`]: script("one"),
+    [`${ROOT}/two.sh`]: script("two"),
+  });
+  await machine.run(["trust", "--yes"]);
+  for (const name of ["one.sh", "two.sh"]) {
+    machine.files[`${ROOT}/${name}`] = script("another");
+    assert.equal((await machine.asked()).length, 1, name);
+    machine.files[`${ROOT}/${name}`] = script(name.slice(0, 3));
+    assert.deepEqual(await machine.asked(), []);
   }
 });
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { printable } from "../../lib/errors.ts";
+import { approvalPlace } from "../../lib/commands/approval_store.ts";
+import { Failure, printable } from "../../lib/errors.ts";
 import { FakeBackend, MANIFEST_PATH, runCli } from "../support/cli_harness.ts";
+import { fakeHost } from "../support/fake_host.ts";
 import { PROJECT_FILE, ROOT, TrustingMachine } from "../support/trusting_machine.ts";
 
 const DONE = { kind: "exit", code: 0 };
@@ -360,6 +362,16 @@ Deno.test("trust says so where there is no project's manifest, and where it gran
   assert.match(unused.stderr, /nothing to approve: no agent uses what the project defines/);
 });
 
+Deno.test("a state folder that cannot be looked for is told as such", async () => {
+  const host = fakeHost({ env: { HOME: "/home/somebody", XDG_STATE_HOME: "/root/state" } });
+  const closed = { ...host, files: { ...host.files, realPath: () => Promise.reject(new Error("EACCES")) } };
+  const error: unknown = await approvalPlace(closed, { root: ROOT, file: PROJECT_FILE })
+    .catch((error: unknown) => error);
+  assert.ok(error instanceof Failure, String(error));
+  assert.equal(error.code, "state-folder-unreadable");
+  assert.equal(error.message, "Cannot look for approvals in /root/state: EACCES");
+});
+
 Deno.test("info says nothing of approval for an agent that the project has no say in", async () => {
   const user = "bottles: { mine: {} }\nagents: { me: { bottle: mine } }\n";
   const machine = new TrustingMachine(MANIFEST, { [MANIFEST_PATH]: user });
@@ -464,7 +476,9 @@ Deno.test("approvals are never kept in the project that asks for them", async ()
     const run = await machine.run(["trust", "--yes"], { env: { XDG_STATE_HOME: state } });
     assert.deepEqual(run.outcome, isRefused ? FAILED : DONE, `${state}: ${run.stderr}`);
     if (isRefused) assert.match(run.stderr, /^error: XDG_STATE_HOME leads into the project/);
+    const folder = state.startsWith("/") ? state : "/home/somebody/.local/state";
     assert.equal(machine.stored.length, isRefused ? 0 : 1);
+    for (const path of machine.stored) assert.ok(path.startsWith(`${folder}/claude-bottle/trust/`), path);
   }
   // A home that is a repository keeps its default.
   const home = new TrustingMachine(MANIFEST, { "/home/somebody/.git/config": "" });

@@ -9,6 +9,7 @@ import { planJson, preflightText, stepsText } from "../../lib/bottle/render.ts";
 import { envPorts } from "../../lib/commands/env_ports.ts";
 import { grantsOf } from "../../lib/commands/grants.ts";
 import { jsonText } from "../../lib/commands/json_text.ts";
+import { reviewText } from "../../lib/commands/review_text.ts";
 import { bottleSpec } from "../../lib/commands/spec.ts";
 import { pipelock } from "../../lib/egress/pipelock/pipelock.ts";
 import { squid } from "../../lib/egress/squid/squid.ts";
@@ -16,10 +17,12 @@ import { Failure } from "../../lib/errors.ts";
 import type { Files, FileStatus, OpenFile } from "../../lib/host/files.ts";
 import { renderProblem } from "../../lib/manifest/diagnostics.ts";
 import type { Manifest } from "../../lib/manifest/model.ts";
+import { capabilitiesOf } from "../../lib/manifest/capabilities.ts";
 import { manifestWarnings } from "../../lib/manifest/warnings.ts";
 import { Reporter } from "../../lib/ui/reporter.ts";
 import { table } from "../../lib/ui/table.ts";
 import { scriptedEngine } from "./cli_harness.ts";
+import { PROJECT, USUAL } from "./capabilities.ts";
 import { type FakeHost, fakeHost } from "./fake_host.ts";
 import { MemoryTerminal, PERSON } from "./memory_terminal.ts";
 import { openSshKey } from "./private_keys.ts";
@@ -97,6 +100,7 @@ export async function productsOf(given: Manifest, agent: string): Promise<Produc
         "",
       ),
       info: table(grants.map(({ label, text }) => [label, text])),
+      review: reviewOf(manifest),
       warnings: warnings.map((problem) => `${renderProblem(problem)}\n`).join(""),
       talk: host.terminal.stderr,
     },
@@ -106,6 +110,23 @@ export async function productsOf(given: Manifest, agent: string): Promise<Produc
     fetched: host.processes.calls.filter(({ args }) => args[2] === "sh").map(({ args }) => args),
     frames: { env: environmentFrames(env), keys: loadedKeys(plan) },
   };
+}
+
+/** What `trust` would show of it, were it a project's: all of its grants, none of them approved. */
+function reviewOf(manifest: Manifest): string {
+  const subjects = { agents: [...manifest.agents.keys()], bottles: [...manifest.bottles.keys()] };
+  const facts = { usual: USUAL, fingerprints: new Map<string, string>(), marks: new Map<string, string[]>() };
+  const requested = capabilitiesOf(manifest, { subjects, facts });
+  const review = {
+    manifest,
+    project: PROJECT,
+    requested,
+    difference: { added: requested, kept: [], removed: [] },
+    notes: new Map<string, string>(),
+    place: { path: "/approval", project: { root: PROJECT.root, folder: PROJECT.root, identity: "" } },
+    stored: { kind: "none" },
+  } as const;
+  return reviewText(review, { columns: Infinity, paint: (_, text) => text, verbose: false });
 }
 
 /** What stderr shows of a failure. */

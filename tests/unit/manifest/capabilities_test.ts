@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { pathKey } from "../../../lib/manifest/node.ts";
 import { projectSubjects } from "../../../lib/manifest/capabilities.ts";
 import { parseManifest } from "../../../lib/manifest/load.ts";
 import { line, projectManifest, requestedBy } from "../../support/capabilities.ts";
@@ -140,9 +141,9 @@ agents: { a: { bottle: dev } }
   const all = requestedBy(manifest, {
     fingerprints: new Map([[KEY, "SHA256:x"]]),
     marks: new Map([
-      ["bottles.dev.env.A", ["sha256 1 /repo/a"]],
-      ["bottles.dev.ssh[0].IdentityFile", ["missing"]],
-      ["bottles.dev.image.dockerfile", ["sha256 2 /repo/D"]],
+      [pathKey(["bottles", "dev", "env", "A"]), ["sha256 1 /repo/a"]],
+      [pathKey(["bottles", "dev", "ssh", 0, "IdentityFile"]), ["missing"]],
+      [pathKey(["bottles", "dev", "image", "dockerfile"]), ["sha256 2 /repo/D"]],
     ]),
   }).map(line);
   for (

@@ -175,6 +175,20 @@ const CASES: readonly Case[] = [
     gives: ["project /etc/u/claude-bottle/claude-bottle.yaml in /home/u/work"],
   },
   {
+    does: "takes a config folder within an unpacked project for the project's",
+    files: { "/srv/conf/claude-bottle/claude-bottle.yaml": "", "/srv/x": "" },
+    cwd: "/srv",
+    env: { XDG_CONFIG_HOME: "/srv/conf" },
+    gives: ["project /srv/conf/claude-bottle/claude-bottle.yaml in /srv"],
+  },
+  {
+    does: "takes a config folder of another name in the home for the user's, also from there",
+    files: { [`${HOME}/conf/claude-bottle/claude-bottle.yaml`]: "" },
+    cwd: HOME,
+    env: { XDG_CONFIG_HOME: `${HOME}/conf` },
+    gives: [`${HOME}/conf/claude-bottle/claude-bottle.yaml`],
+  },
+  {
     does: "refuses a second file that counts as the project's",
     files: {
       ...GIT,

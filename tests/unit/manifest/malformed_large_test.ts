@@ -71,6 +71,31 @@ const LARGE: Readonly<
   },
   "a word of a whole file": { file: "m.yaml", text: filled("x"), says: /must be a mapping/ },
   "a key of a whole file": { file: "m.yaml", text: `? ${filled("x")}\n: 1`, says: /unknown key/ },
+  "a key of dashes": { file: "m.json", text: `{"bottles":{"a":{"${filled("-")}":1}}}`, says: /unknown key/ },
+  "nothing but beginnings": {
+    file: "m.yaml",
+    text: filled("---\n"),
+    says: /:2:1: A manifest is one document/,
+  },
+  "tags without end on one line": {
+    file: "m.yaml",
+    text: `["${filled(",!")} z", !!a!b]`,
+    says: /:1:/,
+  },
+  "a long key that thousands take over": {
+    file: "m.json",
+    text: `{"bottles":{"a":{"ssh":[{"Host":"h","IdentityFile":"k","KnownHostKey":"ssh-ed25519 ${
+      "A".repeat(600_000)
+    }"}]},${numbered((n) => `"b${n}":{"extends":"a"},`, 300_000)}"z":{}}}`,
+    says: /take over more than 200000 values|not a whole key/,
+  },
+  "long commands that thousands take over": {
+    file: "m.json",
+    text: `{"bottles":{"d":{}},"agents":{"a":{"bottle":"d","command":["claude","${"x".repeat(125_000)}"]},${
+      numbered((n) => `"b${n}":{"extends":"a"},`, 600_000)
+    }"z":{"bottle":"d"}}}`,
+    says: /take over more than 200000 values/,
+  },
   "bytes that are no UTF-8": { file: "m.yaml", text: filled("\n"), says: /not valid UTF-8/ },
 };
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { expectationOf, malformedNames, refusal, told } from "../../support/malformed_manifests.ts";
+import { within } from "../../support/within.ts";
 
 const { manifests, orphans } = await malformedNames();
 
@@ -16,9 +17,13 @@ Deno.test(`validate says of ${manifests.length} malformed manifests what is expe
   await test.step(`${matching} of ${manifests.length}`, () => assert.equal(matching, manifests.length));
 });
 
-Deno.test("validate refuses every malformed manifest with a place for each problem", async () => {
+Deno.test("validate refuses every malformed manifest in under a second, with a place for each problem", async () => {
   for (const name of manifests) {
-    const refused = await refusal(name);
+    let refused: Awaited<ReturnType<typeof refusal>>;
+    assert.ok(
+      await within(1000, async () => refused = await refusal(name)),
+      `${name} takes more than a second`,
+    );
     assert.equal(refused?.code, "manifest-invalid", name);
     assert.equal(refused?.exit, 2);
     for (const { where, message, path } of refused?.problems ?? []) {

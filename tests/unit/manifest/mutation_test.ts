@@ -20,12 +20,14 @@ const SEEDS = {
     'bottles:\n  "x y": &x\n    egress:\n      allowlist:\n        - a.de\n        - "*.b.de"\n  z: *x\n',
     "bottles: { d: {} }\nagents:\n  a:\n    bottle: d\n    prompt: |\n      Hä?\n    skills: ['s']\n",
     "bottles: { d: { ssh: [{ Host: g, IdentityFile: ~/k, Port: 22 }] } }\n",
+    "bottles:\n  b: { git: { identity: host }, egress: { allowlist: [a], private: [a] } }\n  c:\n    extends: b\n    env: { S: { secret: { file: ~/s } } }\nagents: { x: { bottle: c }, y: { extends: x } }\n",
   ],
   json: [
     '{ "bottles": { "d": { "env": { "A": "b" } } }, "agents": { "a": { "bottle": "d" } } }',
     '{\n  "bottles": {\n    "d": { "egress": { "allowlist": ["a.de", { "host": "b.de" }] } }\n  }\n}\n',
     '{ "bottles": { "d": {} }, "agents": { "a b": { "bottle": "d", "prompt": "\\u00e4ö\\n" } } }',
     '{ "bottles": { "d": { "resources": { "cpus": 1.5e0, "pids": 100 } } } }',
+    '{ "bottles": { "b": { "image": { "ca": "~/c" } }, "c": { "extends": "b", "env": { "S": { "secret": { "command": ["s"] } } } } }, "agents": { "x": { "bottle": "c" }, "y": { "extends": "x" } } }',
   ],
 } as const;
 

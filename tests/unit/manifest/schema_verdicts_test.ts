@@ -65,7 +65,8 @@ const EXAMPLES: readonly Example[] = [
   {
     id: "private-hosts",
     text: "bottles: { dev: { egress: { private: [git.lan] } } }",
-    message: /: "[^"]*" is neither in egress\.allowlist nor an ssh entry's Host or Hostname$/,
+    message:
+      /: ("[^"]*" is neither in egress\.allowlist nor an ssh entry's Host or Hostname|leaves out "[^"]*", which )/,
   },
   {
     id: "public-suffixes",

@@ -8,6 +8,13 @@ Deno.test("text is broken between words, and never within one", () => {
   assert.deepEqual(wrapped("a b c", Infinity), ["a b c"]);
 });
 
+Deno.test("a text of a hundred thousand words is broken as any other", () => {
+  const words = "a ".repeat(100_000).trimEnd();
+  assert.equal(wrapped(words, 80).length, 2500);
+  assert.equal(wrapped(words, 200_000).length, 1);
+  assert.deepEqual(wrapped(words, Infinity), [words]);
+});
+
 Deno.test("wide characters take the columns that a terminal gives them", () => {
   assert.deepEqual(wrapped("漢字 漢字", 8), ["漢字", "漢字"]);
   assert.deepEqual(wrapped("漢字 漢字", 9), ["漢字 漢字"]);
