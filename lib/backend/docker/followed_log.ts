@@ -80,11 +80,14 @@ export async function followLog(
     }
     const next = await read(isRunning, sinceArguments(order));
     // Removed meanwhile: it ended as one that is removed while it is followed.
-    if (next.code !== 0 && GONE.test(next.stderr)) return outcome;
+    if (next.code !== 0 && (GONE.test(next.stderr) || LEAVING.test(next.stderr))) return outcome;
     outcome = next;
   }
   return outcome;
 }
+
+/** What an engine says of the log of a container that it is about to remove. */
+const LEAVING = /dead or marked for removal/i;
 
 const ENDED_EARLY =
   "the engine ends the sidecar's log again and again while the sidecar runs; it is looked at every " +

@@ -99,6 +99,24 @@ Deno.test("readEgressLog() follows on when the engine ends the log of a sidecar 
   ]);
 });
 
+Deno.test("readEgressLog() ends with a sidecar that is removed, or about to be, before the rest of its log is read", async () => {
+  for (
+    const stderr of [
+      "Error response from daemon: can not get logs from container which is dead or marked for removal\n",
+      "Error: No such container: s1\n",
+    ]
+  ) {
+    const host = fakeHost();
+    host.processes
+      .on(/ inspect /, inspection(false))
+      .on(/ logs --timestamps /, { code: 1, stderr })
+      .on(/ logs --follow /, { stdout: at(1, "a.test") });
+    const { hosts, reading } = begun(host, { follow: true });
+    await reading;
+    assert.deepEqual(hosts, ["a.test"]);
+  }
+});
+
 Deno.test("readEgressLog() tells what it has where lines come without their times, and nothing of it again", async () => {
   assert.deepEqual(await reading([refused("a.test")], { follow: true }), {
     hosts: ["a.test"],
