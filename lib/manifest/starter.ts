@@ -34,7 +34,7 @@ bottles:
       # Hosts besides those that Claude Code needs:
       # allowlist:
       #   - github.com
-      #   - registry.npmjs.org
+      #   - api.example.com
 
     # Variables. The first is taken from your environment, the second asked at
     # each start and never stored:

@@ -34,7 +34,7 @@ Deno.test("the README's manifests load, and their agents can be started", async 
   }
   const web = manifests[1]?.bottles.get("web");
   assert.deepEqual([...web?.env.keys() ?? []], ["GIT_AUTHOR_NAME", "NODE_ENV"]);
-  assert.deepEqual(web?.egress.allowlist.map(({ host }) => host), ["registry.npmjs.org"]);
+  assert.deepEqual(web?.egress.allowlist.map(({ host }) => host), ["api.example.com"]);
   assert.equal(web?.egress.proxy, "squid");
 });
 

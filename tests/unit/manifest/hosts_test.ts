@@ -153,10 +153,10 @@ Deno.test("the list is read for what might be in it, and for what most manifests
     const host of [
       "github.com",
       "gitlab",
-      "registry.npmjs.org",
-      "pypi.org",
+      "registry.example.org",
+      "files.example.net",
       "sentry.io",
-      "crates.io",
+      "example.io",
       "web.dev",
     ]
   ) {

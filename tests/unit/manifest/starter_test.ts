@@ -45,7 +45,7 @@ Deno.test("a starter grants nothing besides what it was told, and each of its ex
   assert.deepEqual([...all?.env.keys() ?? []], ["GITHUB_TOKEN", "API_TOKEN"]);
   assert.deepEqual(all?.env.get("GITHUB_TOKEN"), { kind: "host", variable: "GITHUB_TOKEN" });
   assert.equal(all?.env.get("API_TOKEN")?.kind, "prompt");
-  assert.deepEqual(all?.egress.allowlist.map(({ host }) => host), ["github.com", "registry.npmjs.org"]);
+  assert.deepEqual(all?.egress.allowlist.map(({ host }) => host), ["github.com", "api.example.com"]);
   assert.deepEqual(all?.ssh.map(({ host, identityFile }) => [host, identityFile]), [
     ["github.com", "~/.ssh/id_ed25519"],
   ]);
