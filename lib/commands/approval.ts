@@ -145,10 +145,10 @@ export async function isApprovedNow({ terminal, interrupts: { signal } }: Host):
 }
 
 /** Whether `start` would take a manifest as it is; `missing` is how many of its grants are not approved. */
-export type ApprovalState = "not needed" | "approved" | { readonly missing: number };
+type ApprovalState = "not needed" | "approved" | { readonly missing: number };
 
 /** For commands that only show a manifest. @throws Failure as {@link reviewed} */
-export async function approvalState(host: Host, manifest: Manifest): Promise<ApprovalState> {
+async function approvalState(host: Host, manifest: Manifest): Promise<ApprovalState> {
   const review = await reviewed(host, manifest);
   if (review === undefined) return "not needed";
   const missing = review.difference.added.length;

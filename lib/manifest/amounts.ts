@@ -16,7 +16,7 @@ export const LEAST_DISK = 16 * 1024 ** 2;
 export const MOST_PORT = 65_535;
 
 /** A size such as `512m` or `4g`, in bytes. */
-export function checkSize(text: string): Checked<number> {
+function checkSize(text: string): Checked<number> {
   const match = /^(\d+)([bkmg])$/i.exec(text);
   const bytes = Number(match?.[1]) * (UNITS.get(match?.[2]?.toLowerCase() ?? "") ?? NaN);
   if (match === null || Number.isNaN(bytes)) {

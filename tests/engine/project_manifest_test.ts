@@ -12,13 +12,20 @@ class Clone {
   readonly bench: Workbench;
   readonly folder: string;
 
-  constructor(bench: Workbench) {
+  private constructor(bench: Workbench) {
     this.bench = bench;
     this.folder = join(bench.folder, "clone");
     bench.cwd = join(this.folder, "src");
   }
 
-  async create(): Promise<void> {
+  static async create(bench: Workbench): Promise<Clone> {
+    await builtImages();
+    const clone = new Clone(bench);
+    await clone.#fill();
+    return clone;
+  }
+
+  async #fill(): Promise<void> {
     const config = join(this.bench.folder, "home/.config/claude-bottle");
     for (const folder of [config, join(this.folder, ".git"), join(this.folder, "src")]) {
       await Deno.mkdir(folder, { recursive: true });
@@ -66,10 +73,8 @@ Deno.test({
   name: "a cloned repository's manifest runs an agent once its grants are approved, with all that it extends",
   ignore,
   async fn(): Promise<void> {
-    await builtImages();
     await using bench = await Workbench.create();
-    const clone = new Clone(bench);
-    await clone.create();
+    const clone = await Clone.create(bench);
 
     const refused = await clone.start();
     assert.equal(refused.code, 1, refused.stderr);
@@ -94,10 +99,8 @@ Deno.test({
     "what a repository asks for beyond its approval keeps it from running, and what it asks less does not",
   ignore,
   async fn(): Promise<void> {
-    await builtImages();
     await using bench = await Workbench.create();
-    const clone = new Clone(bench);
-    await clone.create();
+    const clone = await Clone.create(bench);
     await clone.manifest("    resources: { memory: 1g }\n");
     assert.equal((await clone.run("trust", "--yes")).code, 0);
 
