@@ -23,14 +23,34 @@ export function slowestFiles(report: string, count: number): readonly FileSecond
   return files.toSorted((a, b) => b.seconds - a.seconds).slice(0, count);
 }
 
-/** The counts of a JUnit report as `deno test --junit-path` writes it; steps count as tests. */
-export function countTests(report: string): TestCounts {
-  // Names and messages have their `<` and `"` escaped, so tags can be told by their text.
-  let [passed, failed, skipped] = [0, 0, 0];
-  for (const [, inner = ""] of report.matchAll(/<testcase\b[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)) {
-    if (/<(failure|error)\b/.test(inner)) failed++;
-    else if (/<skipped\b/.test(inner)) skipped++;
-    else passed++;
+/** The files of a JUnit report that a test failed in, each once. */
+export function failedFiles(report: string): readonly string[] {
+  const files = testcases(report).filter(({ verdict }) => verdict === "failed").map(({ file }) => file);
+  return [...new Set(files)];
+}
+
+/** The counts of a JUnit report as `deno test --junit-path` writes it, but for those of some files; steps count as tests. */
+export function countTests(
+  report: string,
+  { but = [] }: { readonly but?: readonly string[] } = {},
+): TestCounts {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { file, verdict } of testcases(report)) {
+    if (!but.includes(file)) counts[verdict]++;
   }
-  return { passed, failed, skipped };
+  return counts;
+}
+
+interface Testcase {
+  readonly file: string;
+  readonly verdict: keyof TestCounts;
+}
+
+function testcases(report: string): readonly Testcase[] {
+  // Names and messages have their `<` and `"` escaped, so tags can be told by their text.
+  const cases = report.matchAll(/<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g);
+  return Array.from(cases, ([, attributes = "", inner = ""]) => ({
+    file: (/ classname="([^"]*)"/.exec(attributes)?.[1] ?? "").replace(/^\.\//, ""),
+    verdict: /<(failure|error)\b/.test(inner) ? "failed" : /<skipped\b/.test(inner) ? "skipped" : "passed",
+  }));
 }

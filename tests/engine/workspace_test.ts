@@ -278,10 +278,10 @@ Deno.test({
         ...["/home/node/workspace", "/home/node/.claude-bottle-workspace"],
       );
     const first = compare();
-    // It holds the lock and has ended what was left running.
+    // It holds the lock and has ended what was left running: as root, who is not among it.
     await eventually("the first comparison", async () => {
-      const running = await docker("container", "exec", agent, "sh", "-c", "cat /proc/[0-9]*/comm");
-      return running.includes("sha256sum") || undefined;
+      const look = ["container", "exec", "--user", "0:0", agent, "sh", "-c", "cat /proc/[0-9]*/comm"];
+      return (await docker(...look)).includes("sha256sum") || undefined;
     });
     const same = "workspace changed=0 added=0 removed=0 refs=0 settings=0 commits=0";
     assert.deepEqual(await Promise.all([first, compare()]), [same, same]);

@@ -190,7 +190,12 @@ export class DockerBottleBackend implements BottleBackend {
 
   async cleanup(plan: BottleCleanupPlan, signal: AbortSignal): Promise<CleanupOutcome> {
     if (!isDockerCleanupPlan(plan)) throw new TypeError("A plan of another backend");
-    return await cleanup(plan, { client: this.#client, onEvent: this.#onEvent, signal });
+    return await cleanup(plan, {
+      ...this.#host,
+      client: this.#client,
+      onEvent: this.#onEvent,
+      signal,
+    });
   }
 
   sweep({ signal, onEvent }: Parameters<BottleBackend["sweep"]>[0]): Promise<SweepOutcome> {

@@ -5,7 +5,7 @@ import { ownersOf, type SurveyPorts } from "./active.ts";
 import type { DockerClient } from "./client.ts";
 import { saidBy } from "./failures.ts";
 import { workspaceCommands } from "./workspace_end.ts";
-import { byRun, GONE, labelledObjects } from "./objects.ts";
+import { byRun, GONE, labelledObjects, UNDER_WAY } from "./objects.ts";
 
 /** A cleanup of one engine, by full ids. */
 export interface DockerBottleCleanupPlan extends BottleCleanupPlan {
@@ -29,6 +29,10 @@ const REMOVALS: Readonly<Record<CleanupItem["kind"], readonly string[]>> = {
 
 /** How many removals run at the same time. */
 const ABREAST = 4;
+
+/** How often somebody else's removal of the same object is looked at again, and how long between. */
+const LOOKS = 120;
+const LOOK_MS = 250;
 
 /** Finds what ended runs left, or everything of every run. @throws Failure */
 export async function prepareCleanup(
@@ -70,10 +74,18 @@ export async function prepareCleanup(
   };
 }
 
+/** What a removal needs. */
+interface RemovalPorts {
+  readonly client: DockerClient;
+  readonly onEvent: OnEvent;
+  readonly signal: AbortSignal;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
 /** Removes what the plan lists. @throws Interrupted */
 export async function cleanup(
   plan: DockerBottleCleanupPlan,
-  options: { readonly client: DockerClient; readonly onEvent: OnEvent; readonly signal: AbortSignal },
+  options: RemovalPorts,
 ): Promise<CleanupOutcome> {
   const removed: CleanupItem[] = [];
   const left: { readonly item: CleanupItem; readonly why: string }[] = [];
@@ -95,11 +107,7 @@ export async function cleanup(
 /** Removes one; why it is still there, or `undefined`. */
 async function complaint(
   item: CleanupItem,
-  { client, onEvent, signal }: {
-    readonly client: DockerClient;
-    readonly onEvent: OnEvent;
-    readonly signal: AbortSignal;
-  },
+  { client, onEvent, signal, sleep }: RemovalPorts,
 ): Promise<string | undefined> {
   onEvent({ kind: "notice", text: `removing ${item.kind} ${oneLine(item.name)}` });
   const call = {
@@ -109,11 +117,14 @@ async function complaint(
     signal,
   } as const;
   try {
-    const { code, stderr } = await client.outcome(call);
-    // What somebody else removed meanwhile is gone as well.
-    return code === 0 || GONE.test(stderr) || /already in progress/i.test(stderr)
-      ? undefined
-      : saidBy(stderr);
+    for (let look = 1;; look++) {
+      const { code, stderr } = await client.outcome(call);
+      // What somebody else removed meanwhile is gone as well.
+      if (code === 0 || GONE.test(stderr)) return undefined;
+      // A container that is still being removed holds its networks and volumes.
+      if (!UNDER_WAY.test(stderr) || look === LOOKS) return saidBy(stderr);
+      await sleep(LOOK_MS, signal);
+    }
   } catch (error) {
     signal.throwIfAborted();
     return error instanceof Error ? error.message : String(error);

@@ -51,6 +51,9 @@ export const LISTS: Readonly<Record<Kind, readonly string[]>> = {
 /** What an engine says of an object that is no longer there. */
 export const GONE = /no such (container|network|volume|object)|network \S+ not found/i;
 
+/** What an engine says of an object that it is removing already. */
+export const UNDER_WAY = /already in progress/i;
+
 /** Everything of ours of some kinds, in their order, told by its labels. @throws Failure */
 export async function labelledObjects(
   client: DockerClient,

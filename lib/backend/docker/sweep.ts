@@ -35,7 +35,7 @@ async function sweptUntil(ports: SurveyPorts, signal: AbortSignal): Promise<Swee
   const plan = await prepareCleanup(ports, { all: false, signal });
   const { removed, left }: CleanupOutcome = plan.empty
     ? { removed: [], left: [] }
-    : await cleanup(plan, { client: ports.client, onEvent: () => {}, signal });
+    : await cleanup(plan, { ...ports.host, client: ports.client, onEvent: () => {}, signal });
   const runs = new Set(removed.map(({ run }) => run));
   const isSwept = ({ run }: CleanupItem): boolean => runs.has(run);
   return { runs: runs.size, removed, left, kept: plan.kept.filter(isSwept) };

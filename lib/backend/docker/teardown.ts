@@ -6,7 +6,7 @@ import { inspected } from "./engine.ts";
 import { engineFailure, saidBy } from "./failures.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { LABEL } from "./labels.ts";
-import { onlyGone } from "./objects.ts";
+import { onlyGone, UNDER_WAY } from "./objects.ts";
 import { isMadeByLaunch } from "./ours.ts";
 
 /** How often a run's objects are looked for before giving up: an engine may still be creating what a dead client asked for. */
@@ -18,8 +18,6 @@ const RESTART_MS = 15_000;
 const RETRY_MS = 1000;
 /** How long between two rounds. */
 const ROUND_MS = 250;
-/** What an engine says that has much to remove, and is at it. */
-const UNDER_WAY = /already in progress/i;
 
 /** What the teardown needs of the machine. */
 export interface TeardownPorts {

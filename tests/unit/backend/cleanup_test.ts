@@ -237,6 +237,26 @@ Deno.test("cleanup() removes the rest when one cannot be removed, and takes what
   ]);
 });
 
+Deno.test("cleanup() waits for a container that somebody else is removing, since its networks wait for it too", async () => {
+  const bench = new Bench(runOf("g", GONE));
+  const plan = await bench.plan();
+  let looks = 0;
+  bench.host.processes.on(/ rm .*g1$/, () => ({
+    code: 1,
+    stderr: ++looks < 3
+      ? "Error response from daemon: removal of container g1 is already in progress"
+      : "Error response from daemon: No such container: g1",
+  }));
+  const outcome = await bench.backend.cleanup(plan, signal);
+  assert.equal(looks, 3);
+  assert.deepEqual(outcome.left, []);
+  assert.deepEqual(bench.removals.slice(-3).map((line) => line.split(" ")[1]), [
+    "network",
+    "network",
+    "volume",
+  ]);
+});
+
 Deno.test("cleanup() ends at an interrupt", async () => {
   const bench = new Bench(runOf("g", GONE));
   const plan = await bench.plan();

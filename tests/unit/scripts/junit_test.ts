@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { countTests, slowestFiles } from "../../../scripts/junit.ts";
+import { countTests, failedFiles, slowestFiles } from "../../../scripts/junit.ts";
 import { LONGEST_ENGINE_TESTS, longestLine } from "../../../scripts/longest_tests.ts";
 
 Deno.test("countTests() counts passed, failed and ignored tests and steps", () => {
@@ -25,6 +25,20 @@ Deno.test("countTests() counts passed, failed and ignored tests and steps", () =
 
 Deno.test("countTests() finds nothing in an empty report", () => {
   deepEqual(countTests(""), { passed: 0, failed: 0, skipped: 0 });
+});
+
+Deno.test("failedFiles() names each file that a test failed in once, and countTests() leaves files out", () => {
+  const report = `<testsuites>
+    <testcase name="a" classname="./tests/a_test.ts" time="1.5"><failure message="x">y</failure></testcase>
+    <testcase name="b" classname="./tests/a_test.ts" time="1.5"><error message="x"/></testcase>
+    <testcase name="c" classname="./tests/a_test.ts" time="1.5"></testcase>
+    <testcase name="d" classname="./tests/b_test.ts" time="1.5"/>
+    <testcase name="e" classname="./tests/b_test.ts" time="1.5"><skipped/></testcase>
+</testsuites>`;
+  deepEqual(failedFiles(report), ["tests/a_test.ts"]);
+  deepEqual(countTests(report), { passed: 2, failed: 2, skipped: 1 });
+  deepEqual(countTests(report, { but: ["tests/a_test.ts"] }), { passed: 1, failed: 0, skipped: 1 });
+  deepEqual(failedFiles(""), []);
 });
 
 Deno.test("slowestFiles() adds up the tests of each file", () => {
