@@ -99,8 +99,10 @@ export interface LaunchOptions {
   readonly questions?: LaunchQuestions;
   readonly signal: AbortSignal;
   readonly onEvent: OnEvent;
-  /** Asks for and reads the values of the agent's variables; called once, before anything is created. */
+  /** The values of the agent's variables. */
   readonly env: ResolvedEnv;
+  /** Those of the secrets that only the sidecar is given; none unless told. */
+  readonly injected?: ResolvedEnv;
 }
 
 /** One image that a backend builds. */

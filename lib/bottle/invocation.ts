@@ -51,6 +51,10 @@ export type Input =
   | { readonly kind: "environment"; readonly names: readonly string[] }
   /** Private keys, by the files that they come from. */
   | { readonly kind: "keys"; readonly names: readonly string[] }
+  /** Secrets that only the sidecar is given, by the variables that hold their placeholders. */
+  | { readonly kind: "secrets"; readonly names: readonly string[] }
+  /** The certificate of the bottle's own authority, which the sidecar makes during the launch. */
+  | { readonly kind: "authority" }
   /** A program of ours for an interpreter; the stream stays open as long as it is to run. */
   | { readonly kind: "program"; readonly name: string; readonly text: string }
   /** A directory of the host, read while it is executed: its files in number and bytes, as they were when planned. */

@@ -154,8 +154,11 @@ function inputEntries(input: Input): readonly string[] {
       return [input.directory];
     case "program":
       return [input.name];
+    case "authority":
+      return ["the bottle's own authority"];
     case "environment":
     case "keys":
+    case "secrets":
       return input.names;
     default:
       return input satisfies never;

@@ -43,6 +43,8 @@ export interface BottleSpec {
   readonly startsAgent: boolean;
   /** Paths are absolute. */
   readonly env: ReadonlyMap<string, EnvSource>;
+  /** Where the secrets come from that only the sidecar holds, by the variable that has the placeholder; paths are absolute. */
+  readonly injected: ReadonlyMap<string, EnvSource>;
   /** Whose commits the agent makes unless a repository says otherwise; `undefined` when none is granted. */
   readonly gitIdentity: GitIdentity | undefined;
   /** Each with the absolute path of its key. */

@@ -39,6 +39,21 @@ export function hostEnv(
   );
 }
 
+/** The sources of a bottle's injected secrets, by the variables that hold their placeholders, with absolute paths. */
+export function injectedSources(
+  manifest: Manifest,
+  bottle: Bottle,
+  host: Host,
+): ReadonlyMap<string, EnvSource> {
+  const entries = bottle.egress.allowlist.flatMap(({ inject }, index) => {
+    if (inject === undefined) return [];
+    const at = ["bottles", bottle.name, "egress", "allowlist", index, "inject", "secret"];
+    const absolute = (path: string): string => absoluteHostPath(path, { manifest, host, at });
+    return [[inject.env, located(inject.secret, absolute)] as const];
+  });
+  return new Map(entries);
+}
+
 function located(source: EnvSource, absolute: (path: string) => string): EnvSource {
   if (source.kind === "file") return { ...source, path: absolute(source.path) };
   if (source.kind !== "command") return source;

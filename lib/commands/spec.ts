@@ -10,7 +10,7 @@ import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { extraAuthorities } from "./authorities.ts";
-import { absoluteHostPath, hostEnv, hostPath } from "./host_paths.ts";
+import { absoluteHostPath, hostEnv, hostPath, injectedSources } from "./host_paths.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
 const ARGUMENT_LIMIT = 131_071;
@@ -73,6 +73,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     lifetime: options.lifetime ?? "session",
     startsAgent: options.startsAgent ?? true,
     env: hostEnv(manifest, bottle, host),
+    injected: injectedSources(manifest, bottle, host),
     gitIdentity: bottle.gitIdentity && await hostGitIdentity(host, host.interrupts.signal),
     ssh: bottle.ssh.map((entry, index) => ({
       ...entry,

@@ -192,7 +192,8 @@ async function run(
   const env = await resolveEnv(spec.env, envPorts(ports));
   const questions = launchQuestions(ports);
   await using sweeping = sweepBeside(backend, ports);
-  const bottle = await backend.launch(plan, { signal, env, onEvent: reporter.onEvent, questions });
+  const injected = await resolveEnv(spec.injected, envPorts(ports));
+  const bottle = await backend.launch(plan, { signal, env, injected, onEvent: reporter.onEvent, questions });
   let ended: number;
   try {
     reporter.quiet();

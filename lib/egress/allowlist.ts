@@ -1,6 +1,6 @@
 import { EXIT, Failure } from "../errors.ts";
-import type { EgressSettings, SshEntry } from "../manifest/model.ts";
-import type { EgressPolicy, HostRule, SshRule } from "./policy.ts";
+import type { AllowedHost, EgressSettings, SshEntry } from "../manifest/model.ts";
+import type { EgressPolicy, HostRule, InjectionForm, Inspection, SshRule } from "./policy.ts";
 import { covers, isAddress } from "./hosts.ts";
 
 /** Hosts that every bottle may reach unless its manifest says `defaults: false`. */
@@ -43,18 +43,49 @@ export function egressPolicy(settings: EgressSettings, ssh: readonly SshEntry[])
     }
   }
   const plain = settings.allowlist.filter(({ http }) => http).map(({ host }) => plainName(host));
-  return { hosts: hostRules(granted, { privates, plain }), ssh: sshRules(ssh, privates) };
+  const inspected = new Map(settings.allowlist.flatMap((allowed) => {
+    const inspection = inspectionOf(allowed);
+    return inspection === undefined ? [] : [[plainName(allowed.host), inspection] as const];
+  }));
+  return { hosts: hostRules(granted, { privates, plain, inspected }), ssh: sshRules(ssh, privates) };
+}
+
+/** `undefined` for a host whose TLS passes untouched. */
+function inspectionOf({ allow, inject }: AllowedHost): Inspection | undefined {
+  if (allow.length === 0 && inject === undefined) return undefined;
+  return {
+    rules: allow.length === 0 ? undefined : allow.map((rule) => {
+      const [method = "", path = ""] = rule.split(" ");
+      return { method, path };
+    }),
+    secret: inject && { env: inject.env, form: injectionForm(inject.as) },
+  };
+}
+
+/** `bearer`, `basic:USER` or `header:NAME`, which has been checked. */
+function injectionForm(text: string): InjectionForm {
+  const [kind, value = ""] = text.split(":");
+  if (kind === "basic") return { kind, user: value };
+  return kind === "header" ? { kind, name: value } : { kind: "bearer" };
 }
 
 function hostRules(
   granted: ReadonlySet<string>,
-  { privates, plain }: { readonly privates: readonly string[]; readonly plain: readonly string[] },
+  { privates, plain, inspected }: {
+    readonly privates: readonly string[];
+    readonly plain: readonly string[];
+    readonly inspected: ReadonlyMap<string, Inspection>;
+  },
 ): readonly HostRule[] {
-  return [...granted].sort(byText).map((host) => ({
-    host,
-    private: isCovered(host, privates),
-    http: isCovered(host, plain),
-  }));
+  return [...granted].sort(byText).map((host) => {
+    const inspection = inspected.get(host);
+    return {
+      host,
+      private: isCovered(host, privates),
+      http: inspection === undefined && isCovered(host, plain),
+      ...(inspection === undefined ? {} : { inspection }),
+    };
+  });
 }
 
 function sshRules(ssh: readonly SshEntry[], privates: readonly string[]): readonly SshRule[] {

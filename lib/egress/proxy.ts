@@ -31,6 +31,11 @@ export interface SidecarProgram {
   readonly tmpfs: readonly SidecarTmpfs[];
   readonly memoryMiB: number;
   readonly pids: number;
+  /**
+   * Run in it as its user once it runs, with what `opening.ts` writes on stdin: until then it lets nothing through.
+   * Absent where no host is inspected. Run again, it takes other secrets over without a connection being cut.
+   */
+  readonly open?: readonly string[];
 }
 
 /** Something the sidecar let through or refused. Strings come from the bottle: printable ASCII only, truncated. */
@@ -44,6 +49,8 @@ export interface EgressEvent {
   readonly port: number;
   /** Why it was refused, in words; empty when allowed. */
   readonly reason: string;
+  /** What was asked of an inspected host: method and path, without a query. */
+  readonly request?: string;
   /** What went through it in both directions, as the proxy counts; `undefined` when that is not known, or not yet. */
   readonly bytes: number | undefined;
   /** What the two events of one connection have in common; absent where one event tells all of it. */
@@ -63,6 +70,8 @@ export interface SidecarPlace {
 /** What runs in the sidecar. Pure: configuration out, log lines in. */
 export interface EgressProxy {
   readonly name: ProxyName;
+  /** Whether it can open the TLS of inspected hosts. */
+  readonly inspects: boolean;
   /** What a policy can ask that this proxy cannot enforce, a line each for the preflight. */
   limits(policy: EgressPolicy): readonly string[];
   program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram;

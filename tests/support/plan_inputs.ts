@@ -7,6 +7,7 @@ import type { SshEntry } from "../../lib/manifest/model.ts";
 
 /** A proxy of which everything is known here: what the plan does with it is what is tested. */
 export const TEST_PROXY: EgressProxy = {
+  inspects: true,
   name: "squid",
   limits: (policy) => policy.ssh.map(({ host, port }) => `${host}:${port} is not checked`),
   program: (policy, { listen }) => ({
@@ -51,6 +52,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     ssh: [],
     gitIdentity: undefined,
     workspace: undefined,
+    injected: new Map(),
     env: new Map([
       ["GIT_AUTHOR_NAME", { kind: "literal", value: "literal-value-93" }],
       ["GITHUB_TOKEN", { kind: "host", variable: "GH_PAT" }],

@@ -10,6 +10,7 @@ const NOBODY_ID = 65_532;
 /** Pipelock 2.3.0: hosts by name, and what leaves in plain sight is searched for secrets. */
 export const pipelock: EgressProxy = {
   name: "pipelock",
+  inspects: false,
   limits,
   program,
   reloadSignal: "HUP",

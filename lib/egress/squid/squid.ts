@@ -13,6 +13,7 @@ const PROXY_ID = 13;
 /** Squid from Debian's packages: ports pinned, TLS only to the host it names. */
 export const squid: EgressProxy = {
   name: "squid",
+  inspects: true,
   limits,
   program,
   reloadSignal: "HUP",
