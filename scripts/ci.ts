@@ -225,7 +225,8 @@ async function runTests(
   if (leg.jobs !== undefined) {
     say(`ci: ${leg.name}: the longest files, in seconds: ${longestLine(first.report)}`);
   }
-  const { passed, failed, skipped, output } = live
+  // The others, unit and cli, know neither clock nor other processes.
+  const { passed, failed, skipped, output } = leg.permissions === "project"
     ? await triedAgain(first, { args, options, name: leg.name })
     : first;
   const note = `${passed} passed, ${failed} failed, ${skipped} skipped`;
