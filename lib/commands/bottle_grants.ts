@@ -4,6 +4,7 @@ import { shellQuoted } from "../bottle/invocation.ts";
 import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
 import type { Environment } from "../host/environment.ts";
+import { defaultsBeside, hostPlace } from "../manifest/host_places.ts";
 import type { AllowedHost, Bottle, EnvSource, Resources, SshEntry } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
 import { exactBytesText } from "../ui/amount.ts";
@@ -26,7 +27,7 @@ export function bottleGrants(bottle: Bottle, context: GrantContext): readonly Gr
     row("bottle", { text: bottle.name, at: [] }),
     ...extendsGrant("bottle", { entry: bottle, entries: context.manifest.bottles, context }),
     ...envGrants(bottle, context),
-    ...egress.allowlist.map((host, index) => hostGrant(context, { host, index })),
+    ...egress.allowlist.map((host) => hostGrant(context, host)),
     ...defaultHosts(bottle),
     ...egress.private.map((name, index) => row("private", { text: name, at: ["egress", "private", index] })),
     ...egress.networks.map((name, index) =>
@@ -88,29 +89,27 @@ function sourceData(source: EnvSource): unknown {
   return source.kind === "literal" ? { kind: source.kind } : source;
 }
 
-function hostGrant(
-  context: GrantContext,
-  { host: { host, http, allow, inject }, index }: { readonly host: AllowedHost; readonly index: number },
-): Grant {
+function hostGrant(context: GrantContext, allowed: AllowedHost): Grant {
+  const { host, http, allow, inject, use } = allowed;
   const notes = [
     ...(http ? ["plain HTTP too"] : []),
     ...(allow.length > 0 ? [`only ${allow.join(", ")}`] : []),
     ...(inject === undefined ? [] : [`injects ${inject.env} as ${inject.as}, ${sourceText(inject.secret)}`]),
+    ...(use === undefined ? [] : [`use: ${use.service}`]),
   ];
   const injected = inject === undefined ? {} : { inject: { ...inject, secret: sourceData(inject.secret) } };
   return grant(context, {
     of: "bottle",
     label: "host",
     text: notes.length === 0 ? host : `${host} (${notes.join("; ")})`,
-    data: { value: host, http, allow, ...injected },
-    at: ["egress", "allowlist", index],
+    data: { value: host, http, allow, ...injected, ...(use === undefined ? {} : { use: use.service }) },
+    at: hostPlace(allowed),
   });
 }
 
 /** Those that the allowlist does not name itself. */
 function defaultHosts({ egress }: Bottle): readonly Grant[] {
-  if (!egress.defaults) return [];
-  return DEFAULT_HOSTS.filter((name) => egress.allowlist.every(({ host }) => host !== name)).map((name) => ({
+  return defaultsBeside(egress, DEFAULT_HOSTS).map((name) => ({
     of: "bottle",
     label: "host",
     text: name,

@@ -1,5 +1,6 @@
 import { shellQuoted } from "../bottle/invocation.ts";
 import { type Capability, LEARNED, UNLIMITED, UNNAMED, UNPINNED } from "../manifest/capabilities.ts";
+import { boundsText } from "../manifest/host_grants.ts";
 import { exactBytesText } from "../ui/amount.ts";
 
 /** A capability for people. */
@@ -33,7 +34,11 @@ const TEXTS: ReadonlyMap<string, (parts: Parts) => GrantText> = new Map([
   // A bottle's.
   ["env", ([name = "", ...source]) => ({ ...sourceText(name, source), label: "env" })],
   ["host", hostText],
-  ["http", ([host = ""]) => plain("http", `${host}, over plain HTTP`)],
+  [
+    "http",
+    ([host = "", , ...bounds]) =>
+      plain("http", [`${host}, over plain HTTP`, ...boundsText(bounds)].join(", ")),
+  ],
   ["private", ([host = ""]) => far("private", `${host} may be an address of a private network`)],
   ["network", ([name = ""]) => far("network", `the engine's network ${name}`)],
   ["proxy", ([name = ""]) => plain("proxy", name === UNNAMED ? "by default" : name)],
@@ -108,10 +113,11 @@ function commandText(argv: string): string {
   }
 }
 
-function hostText([host = "", rule]: Parts): GrantText {
+function hostText([host = "", rule = "", ...bounds]: Parts): GrantText {
   const isWildcard = host.startsWith("*.");
   const name = isWildcard ? `${host}: ${host.slice(2)} and every name below it` : host;
-  return { label: "host", text: rule === undefined ? name : `${name}, only ${rule}`, isFar: isWildcard };
+  const narrowed = [...(rule === "" ? [] : [`only ${rule}`]), ...boundsText(bounds)];
+  return { label: "host", text: [name, ...narrowed].join(", "), isFar: isWildcard };
 }
 
 function keyText([path = "", user = "", host = "", port = "", hostKey = "", ...marks]: Parts): GrantText {

@@ -6,12 +6,13 @@ import { isUnpinned, readSshKeys } from "../bottle/ssh_keys.ts";
 import { Failure, oneLine, type Problem } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { Interrupted } from "../host/interrupts.ts";
+import { secretPlace } from "../manifest/host_places.ts";
 import type { Agent, Bottle, EnvSource, Manifest } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
 import { oncePerPlace, type Remark, remarkAt } from "../manifest/problems.ts";
 import { extraAuthorities } from "./authorities.ts";
 import { parentsFirst } from "./entry_order.ts";
-import { absoluteHostPath, hostEnv } from "./host_paths.ts";
+import { absoluteHostPath, hostEnv, injectedSources } from "./host_paths.ts";
 import { missingProgram } from "./host_programs.ts";
 
 /** One thing of the host that a manifest names. */
@@ -83,8 +84,14 @@ function bottleChecks(bottle: Bottle, context: Context): readonly Check[] {
   const { signal } = host.interrupts;
   return [
     ...[...hostEnv(manifest, bottle, host)].flatMap(([name, source]) =>
-      sourceChecks(source, { name, path: [...path, "env", name], host })
+      sourceChecks(source, {
+        name,
+        path: [...path, "env", name],
+        secret: [...path, "env", name, "secret"],
+        host,
+      })
     ),
+    ...injectionChecks(bottle, context),
     ...sshChecks(bottle, context),
     ...(bottle.gitIdentity === undefined ? [] : [{
       path: [...path, "git", "identity"],
@@ -95,13 +102,27 @@ function bottleChecks(bottle: Bottle, context: Context): readonly Check[] {
   ];
 }
 
+/** What only the sidecar is given is fetched on this host all the same. */
+function injectionChecks(bottle: Bottle, { manifest, host }: Context): readonly Check[] {
+  const sources = injectedSources(manifest, bottle, host);
+  return bottle.egress.allowlist.flatMap((allowed) => {
+    const name = allowed.inject?.env;
+    const source = name === undefined ? undefined : sources.get(name);
+    if (name === undefined || source === undefined) return [];
+    const path = ["bottles", bottle.name, ...secretPlace(allowed)];
+    return sourceChecks(source, { name, path, secret: path, host });
+  });
+}
+
 interface Variable {
   readonly name: string;
   readonly path: Path;
+  /** Of its file or command. */
+  readonly secret: Path;
   readonly host: Host;
 }
 
-function sourceChecks(source: EnvSource, { name, path, host }: Variable): readonly Check[] {
+function sourceChecks(source: EnvSource, { name, path, secret, host }: Variable): readonly Check[] {
   const only = new Map([[name, source]]);
   switch (source.kind) {
     case "literal":
@@ -114,13 +135,13 @@ function sourceChecks(source: EnvSource, { name, path, host }: Variable): readon
     }
     case "file":
       return [{
-        path: [...path, "secret", "file"],
+        path: [...secret, "file"],
         key: `secret ${name} ${source.path}`,
         look: () => fileRemark(only, host),
       }];
     case "command":
       return [{
-        path: [...path, "secret", "command", 0],
+        path: [...secret, "command", 0],
         key: `command ${JSON.stringify(source.argv)}`,
         look: () => missingProgram(source.argv, host),
       }];

@@ -1,5 +1,6 @@
 import type { Host } from "../host/host.ts";
 import { dirname, resolve } from "../host/paths.ts";
+import { secretPlace } from "../manifest/host_places.ts";
 import type { Bottle, EnvSource, Manifest } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
 import { expandTilde } from "./authorities.ts";
@@ -45,9 +46,10 @@ export function injectedSources(
   bottle: Bottle,
   host: Host,
 ): ReadonlyMap<string, EnvSource> {
-  const entries = bottle.egress.allowlist.flatMap(({ inject }, index) => {
+  const entries = bottle.egress.allowlist.flatMap((allowed) => {
+    const { inject } = allowed;
     if (inject === undefined) return [];
-    const at = ["bottles", bottle.name, "egress", "allowlist", index, "inject", "secret"];
+    const at = ["bottles", bottle.name, ...secretPlace(allowed)];
     const absolute = (path: string): string => absoluteHostPath(path, { manifest, host, at });
     return [[inject.env, located(inject.secret, absolute)] as const];
   });

@@ -3,6 +3,7 @@ import { EXIT, Failure, oneLine, type Problem } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { join } from "../host/paths.ts";
 import type { Subjects } from "../manifest/capabilities.ts";
+import { secretPlace } from "../manifest/host_places.ts";
 import type {
   Agent,
   AllowedHost,
@@ -80,8 +81,8 @@ class Settling {
       env.set(name, await this.#source(source, [...at, "env", name]));
     }
     const allowlist: AllowedHost[] = [];
-    for (const [index, host] of bottle.egress.allowlist.entries()) {
-      allowlist.push(await this.#allowed(host, [...at, "egress", "allowlist", index]));
+    for (const host of bottle.egress.allowlist) {
+      allowlist.push(await this.#allowed(host, [...at, ...secretPlace(host)]));
     }
     const ssh: SshEntry[] = [];
     for (const [index, entry] of bottle.ssh.entries()) {
@@ -128,7 +129,7 @@ class Settling {
 
   async #allowed(host: AllowedHost, at: Path): Promise<AllowedHost> {
     if (host.inject === undefined) return host;
-    const secret = await this.#source(host.inject.secret, [...at, "inject", "secret"]);
+    const secret = await this.#source(host.inject.secret, at);
     return { ...host, inject: { ...host.inject, secret } };
   }
 

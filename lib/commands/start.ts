@@ -13,6 +13,7 @@ import { loadBackend } from "./backend_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { reportEgress } from "./egress_summary.ts";
 import { envPorts } from "./env_ports.ts";
+import { requireInspection } from "./inspection.ts";
 import { canAsk, launchQuestions, requireKnownHostKeys, requireOpenKeys } from "./launch_questions.ts";
 import { leaveReady, requireDetachable, sayHowToGoOn, warnOfUnset } from "./detached.ts";
 import { grantedManifest, namedOrOnlyAgent, shownManifest } from "./manifest_choice.ts";
@@ -105,6 +106,7 @@ async function prepare(options: StartOptions, ports: CommandPorts): Promise<Prep
   const proxy = options.proxy ?? proxyOf(manifest, agent) ??
     proxyDefault(host.environment.get("CLAUDE_BOTTLE_PROXY"));
   refuseUnavailable(manifest, agent);
+  requireInspection(manifest, { agent, proxy, flag: options.proxy });
   if (!options.dryRun && !canAsk(host, options.prompt)) requireKnownHostKeys(manifest, agent);
   if (host.environment.get("CLAUDE_BOTTLE_DERIVED_IMAGE")) {
     reporter.info("CLAUDE_BOTTLE_DERIVED_IMAGE has no effect: no image is derived any more");

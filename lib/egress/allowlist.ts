@@ -30,23 +30,28 @@ export const DEFAULT_HOSTS: readonly string[] = [
  * @throws {Failure} when `private` names something that is not granted at all.
  */
 export function egressPolicy(settings: EgressSettings, ssh: readonly SshEntry[]): EgressPolicy {
+  const inspected = new Map(settings.allowlist.flatMap((allowed) => {
+    const inspection = inspectionOf(allowed);
+    return inspection === undefined ? [] : [[plainName(allowed.host), inspection] as const];
+  }));
   const granted = new Set([
-    ...(settings.defaults ? DEFAULT_HOSTS : []),
     ...settings.allowlist.map((allowed) => plainName(allowed.host)),
+    ...(settings.defaults ? DEFAULT_HOSTS.filter((host) => !isCovered(host, [...inspected.keys()])) : []),
   ]);
   const privates = [...new Set(settings.private.map(plainName))];
   for (const name of privates) {
     const inSsh = ssh.some((entry) => plainName(entry.hostname) === name);
     if (!granted.has(name)) {
-      if (isCovered(name, [...granted])) granted.add(name);
-      else if (!inSsh) throw notGranted(name);
+      const above = [...granted].filter((host) => covers(host, name));
+      if (above.length > 0) {
+        granted.add(name);
+        // An exact name counts before a wildcard, and is to be as narrow.
+        const inspection = above.map((host) => inspected.get(host)).find((one) => one !== undefined);
+        if (inspection !== undefined) inspected.set(name, inspection);
+      } else if (!inSsh) throw notGranted(name);
     }
   }
   const plain = settings.allowlist.filter(({ http }) => http).map(({ host }) => plainName(host));
-  const inspected = new Map(settings.allowlist.flatMap((allowed) => {
-    const inspection = inspectionOf(allowed);
-    return inspection === undefined ? [] : [[plainName(allowed.host), inspection] as const];
-  }));
   return { hosts: hostRules(granted, { privates, plain, inspected }), ssh: sshRules(ssh, privates) };
 }
 

@@ -1,4 +1,6 @@
 import { type Capability, capabilityId, UNLIMITED, UNPINNED } from "./capabilities.ts";
+import { aboveOf, coversHost, includesName } from "./host_grants.ts";
+import { widerRules } from "./rules.ts";
 
 type Parts = readonly string[];
 
@@ -11,12 +13,8 @@ const RUNTIMES: readonly string[] = ["runc", "auto", "runsc"];
 /** Whether whoever has `a` has a different `b` too, by kind; what is not here covers nothing but itself. */
 const COVERS: ReadonlyMap<string, (a: Parts, b: Parts) => boolean> = new Map([
   ["env", ([name], [other, source]) => name === other && source === "literal"],
-  [
-    "host",
-    ([host, rule], [other, narrower]) =>
-      includesName(host, other) && (rule === undefined || rule === narrower),
-  ],
-  ["http", ([host], [other]) => includesName(host, other)],
+  ["host", coversHost],
+  ["http", coversHost],
   ["private", ([host], [other]) => includesName(host, other)],
   // A host key that is learned is not any: a person has compared it.
   ["key", isMoreOpen],
@@ -31,11 +29,6 @@ const COVERS: ReadonlyMap<string, (a: Parts, b: Parts) => boolean> = new Map([
 export function covers(a: Capability, b: Capability): boolean {
   if (a.subject !== b.subject || a.kind !== b.kind) return false;
   return capabilityId(a) === capabilityId(b) || (COVERS.get(a.kind)?.(a.parts, b.parts) ?? false);
-}
-
-/** `*.x` is x and every name below it. */
-function includesName(pattern = "", name = ""): boolean {
-  return pattern === name || (pattern.startsWith("*.") && `.${name}`.endsWith(pattern.slice(1)));
 }
 
 function isMoreOpen(a: Parts, b: Parts): boolean {
@@ -69,37 +62,51 @@ export function difference<T extends Capability>(
   approved: readonly Capability[],
 ): Difference<T> {
   const known = new Set(approved.map(capabilityId));
-  const filed = Map.groupBy(approved, (one) => groupOf(one, filedUnder(one)));
+  const filed = filedByGroup(approved);
   const isCovered = (one: T): boolean =>
     known.has(capabilityId(one)) ||
-    soughtUnder(one).some((name) =>
-      (filed.get(groupOf(one, name)) ?? []).some((other) => covers(other, one))
-    );
+    namesAbove(one).some((name) => {
+      const group = filed.get(groupOf(one, name));
+      return group !== undefined &&
+        rulesAbove(one).some((rule) => group.get(rule)?.some((other) => covers(other, one)) ?? false);
+    });
   const { kept = [], added = [] } = Object.groupBy(current, (one) => isCovered(one) ? "kept" : "added");
   const asked = new Set(current.map(capabilityId));
   return { added, kept, removed: approved.filter((one) => !asked.has(capabilityId(one))) };
 }
 
-/** Only those of one group can cover each other: nobody waits for each to be compared with each. */
+/** Only those of one group can cover each other, by rule: nobody waits for each to be compared with each. */
+function filedByGroup(
+  approved: readonly Capability[],
+): ReadonlyMap<string, ReadonlyMap<string, readonly Capability[]>> {
+  const groups = Map.groupBy(approved, (one) => groupOf(one, nameOf(one)));
+  return new Map([...groups].map(([group, all]) => [group, Map.groupBy(all, ruleOf)]));
+}
+
 function groupOf({ subject, kind }: Capability, name: string): string {
   return JSON.stringify([subject, kind, name]);
 }
 
-function filedUnder({ kind, parts }: Capability): string {
-  const [name = "", rule] = parts;
-  if (kind === "host") return JSON.stringify([name, rule]);
-  if (kind === "http" || kind === "private" || kind === "env") return name;
+function nameOf({ kind, parts }: Capability): string {
+  const [name = ""] = parts;
+  if (kind === "host" || kind === "http" || kind === "private" || kind === "env") return name;
   return kind === "key" ? besidesHostKey(parts) : "";
 }
 
-/** All names under which something that covers this may be filed. */
-function soughtUnder(one: Capability): readonly string[] {
-  const { kind, parts: [name = "", rule] } = one;
-  if (kind !== "host" && kind !== "http" && kind !== "private") return [filedUnder(one)];
-  const labels = name.split(".");
-  const wider = [name, ...labels.map((_, index) => `*.${labels.slice(index).join(".")}`)];
-  if (kind !== "host") return wider;
-  return wider.flatMap((host) => [JSON.stringify([host, rule]), JSON.stringify([host, undefined])]);
+function ruleOf({ kind, parts: [, rule = ""] }: Capability): string {
+  return kind === "host" ? rule : "";
+}
+
+/** The names of all groups in which something may cover this. */
+function namesAbove(one: Capability): readonly string[] {
+  const name = nameOf(one);
+  const isHost = one.kind === "host" || one.kind === "http" || one.kind === "private";
+  return isHost ? [name, ...aboveOf(name).map((above) => `*.${above}`)] : [name];
+}
+
+function rulesAbove(one: Capability): readonly string[] {
+  const rule = ruleOf(one);
+  return rule === "" ? [""] : ["", ...new Set(widerRules(rule))];
 }
 
 /** Which project an approval is for. */

@@ -13,14 +13,6 @@ interface Row {
 
 const NOT_YET: readonly Row[] = [
   {
-    feature: "inspecting a host",
-    asked: (bottle) => allowed(bottle, "allow"),
-  },
-  {
-    feature: "injecting a secret",
-    asked: (bottle) => allowed(bottle, "inject"),
-  },
-  {
     feature: "another base image",
     asked: (bottle) => given(bottle.image.base, ["image", "base"]),
   },
@@ -66,13 +58,4 @@ export function refuseUnavailable(manifest: Manifest, agentName: string): void {
 
 function given(value: unknown, path: Path): readonly Path[] {
   return value === undefined ? [] : [path];
-}
-
-/** The entries of the allowlist that use a field. */
-function allowed(bottle: Bottle, field: "allow" | "inject"): readonly Path[] {
-  return bottle.egress.allowlist.flatMap((host, index) => {
-    const value = host[field];
-    const used = Array.isArray(value) ? value.length > 0 : value !== undefined;
-    return used ? [["egress", "allowlist", index, field]] : [];
-  });
 }

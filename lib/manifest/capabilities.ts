@@ -1,3 +1,5 @@
+import { boundsOf, hostWords } from "./host_grants.ts";
+import { defaultsBeside, hostPlace, injectPlace, rulePlace, secretPlace } from "./host_places.ts";
 import type { Agent, AllowedHost, Bottle, EnvSource, Manifest, SshEntry } from "./model.ts";
 import { type Path, pathKey } from "./node.ts";
 
@@ -179,10 +181,10 @@ function egressRows(
 ): readonly Row[] {
   const list = (kind: string, names: readonly string[], key: string): readonly Row[] =>
     names.map((name, index) => ({ kind, parts: [name], at: ["egress", key, index] }));
-  const own = new Set(egress.allowlist.map(({ host }) => host));
-  const defaults = egress.defaults ? facts.usual.hosts.filter((host) => !own.has(host)) : [];
+  const bounds = boundsOf(egress.allowlist);
+  const defaults = defaultsBeside(egress, facts.usual.hosts);
   return [
-    ...egress.allowlist.flatMap((host, index) => hostRows(host, { index, marks })),
+    ...egress.allowlist.flatMap((host) => hostRows(host, { bounds: bounds(host), marks })),
     ...defaults.map((host): Row => ({
       kind: "host",
       parts: [host],
@@ -201,17 +203,19 @@ function egressRows(
 }
 
 function hostRows(
-  { host, http, allow, inject }: AllowedHost,
-  { index, marks }: { readonly index: number; readonly marks: Marks },
+  allowed: AllowedHost,
+  { bounds, marks }: { readonly bounds: readonly string[]; readonly marks: Marks },
 ): readonly Row[] {
-  const at = ["egress", "allowlist", index];
+  const { host, http, allow, inject } = allowed;
+  const at = hostPlace(allowed);
+  const any: Row = { kind: "host", parts: hostWords(host, { bounds }), at };
   return [
-    ...(allow.length === 0 ? [{ kind: "host", parts: [host], at }] : allow.map((rule, which): Row => ({
+    ...(allow.length === 0 ? [any] : allow.map((rule, which): Row => ({
       kind: "host",
-      parts: [host, rule],
-      at: [...at, "allow", which],
+      parts: hostWords(host, { rule, bounds }),
+      at: rulePlace(allowed, which),
     }))),
-    ...(http ? [{ kind: "http", parts: [host], at: [...at, "http"] }] : []),
+    ...(http ? [{ ...any, kind: "http", at: [...at, "http"] }] : []),
     ...(inject === undefined ? [] : [{
       kind: "inject",
       parts: [
@@ -219,9 +223,9 @@ function hostRows(
         inject.env,
         inject.as,
         ...sourceParts(inject.secret),
-        ...marks([...at, "inject", "secret"]),
+        ...marks(secretPlace(allowed)),
       ],
-      at: [...at, "inject"],
+      at: injectPlace(allowed),
     }]),
   ];
 }

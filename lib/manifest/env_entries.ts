@@ -5,6 +5,22 @@ import type { EnvSource } from "./model.ts";
 const HOST_VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 /** The variables that a bottle has from us, in whatever case. */
 export const OURS = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
+/** Those that would hold no placeholder for long, or lead the bottle's own programs astray if they did. */
+export const OURS_ALONE = [
+  "HOME",
+  "PATH",
+  "LANG",
+  "TERM",
+  "COLORTERM",
+  "SSH_AUTH_SOCK",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "CURL_CA_BUNDLE",
+  "GIT_SSL_CAINFO",
+  "REQUESTS_CA_BUNDLE",
+  "CARGO_HTTP_CAINFO",
+];
 
 /** Longer than any program's. */
 export const NAME_LIMIT = 255;
@@ -29,6 +45,15 @@ export function checkEnvName(name: string): Checked<string> {
     );
   }
   return good(name);
+}
+
+/** The name of a variable that holds a placeholder. */
+export function checkInjectedName(name: string): Checked<string> {
+  if (!OURS_ALONE.includes(name)) return checkEnvName(name);
+  return bad(
+    "is a variable that the bottle's own programs need as it is",
+    "Name one that the program looks for its key in, such as `API_TOKEN`",
+  );
 }
 
 /** The value of an environment variable as a manifest writes it. */

@@ -59,6 +59,11 @@ export function distinctList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodS
   }).meta({ uniqueItems: true, ...facts });
 }
 
+/** The same with at least one item. */
+export function filledDistinctList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodString> {
+  return distinctList(item, { minItems: 1, ...facts }).superRefine(reasons(nonEmpty));
+}
+
 /** A list with at least one item. */
 export function filledList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodString> {
   return z.array(item).superRefine(reasons(nonEmpty)).meta({ minItems: 1, ...facts });

@@ -44,6 +44,13 @@ const NO_SUCH_THING: readonly Row[] = [
   ],
 ];
 
+/** Where a secret comes from is written as it is for `env`, but for one level. */
+const INNER_SECRET: readonly Row[] = [
+  [["secret"], "", "Write its `file` or `command` here, without a level between"],
+  [["cmd", "exec", "run", "program", "shell"], "command"],
+  [["path"], "file"],
+];
+
 /** By the level at which they are written: names are `*`, items `[]`. */
 const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<readonly Row[]>({
   "": [
@@ -177,6 +184,24 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
       "Requests are rules of the list `allow`, such as `POST /v1/messages`",
     ],
     [["auth", "token", "header", "headers"], "inject"],
+    [["service", "preset", "template", "uses"], "use"],
+  ],
+  "bottles.*.egress.allowlist[].inject.secret": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.github.token": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.npm.token": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.anthropic.token": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.anthropic.key": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.openai.key": INNER_SECRET,
+  "bottles.*.egress.allowlist[].use.npm": [[["auth", "authToken", "secret", "key"], "token"]],
+  "bottles.*.egress.allowlist[].use.anthropic": [
+    [["apiKey", "secret"], "key"],
+    [["oauth", "oauthToken"], "token"],
+  ],
+  "bottles.*.egress.allowlist[].use.openai": [[["token", "auth", "apiKey", "secret"], "key"]],
+  "bottles.*.egress.allowlist[].use.github": [
+    [["repositories", "repository", "projects"], "repos"],
+    [["write", "pushes"], "push"],
+    [["auth", "secret", "pat"], "token"],
   ],
   "bottles.*.egress.allowlist[].inject": [
     [["token", "value", "from"], "secret"],
@@ -196,6 +221,7 @@ const FOREIGN: ReadonlyMap<string, readonly Row[]> = new Map(Object.entries<read
     [["apt", "aptPackages", "install", "deb"], "packages"],
     [["build", "file", "containerfile"], "dockerfile"],
     [["cert", "certificates", "caFile", "caCert"], "ca"],
+    [["user"], "", "A bottle always runs as a plain user, without capabilities: remove it"],
   ],
   "agents.*": [
     [["systemPrompt", "instructions", "appendSystemPrompt", "message"], "prompt"],

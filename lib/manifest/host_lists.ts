@@ -1,7 +1,9 @@
 import { checkHost } from "./hosts.ts";
 import { enoughOf, type Found, problemAt } from "./issues.ts";
 import { effectiveValue, type Lineage, placeBelow } from "./lineage.ts";
+import { aboveOf } from "./host_grants.ts";
 import { type Path, pathKey } from "./node.ts";
+import { hostsOfUse } from "./ready_made/services.ts";
 import { quoted } from "./text.ts";
 import { isMapping, valueAt } from "./values.ts";
 
@@ -27,10 +29,9 @@ export function hostProblems(lineage: Lineage): readonly Found[] {
   if (changed.length === 0) return [];
   const value = effectiveValue(lineage);
   const entries = list(value, ["egress", "allowlist"]);
-  const hosts = entries.map((entry) => canonical(String(isMapping(entry) ? entry["host"] : entry)));
   const isGranted = granting(value);
   return [
-    ...(isOwn(lineage, ["egress", "allowlist"]) ? repeatedHosts(lineage, { entries, hosts }) : []),
+    ...(isOwn(lineage, ["egress", "allowlist"]) ? repeatedHosts(lineage, entries) : []),
     ...enoughOf(
       list(value, ["egress", "private"]),
       (entry, index) =>
@@ -41,9 +42,7 @@ export function hostProblems(lineage: Lineage): readonly Found[] {
 
 /** Whether a name is one that the lists of a bottle let through. */
 function granting(value: unknown): (name: string) => boolean {
-  const hosts = list(value, ["egress", "allowlist"]).map((entry) =>
-    canonical(String(isMapping(entry) ? entry["host"] : entry))
-  );
+  const hosts = list(value, ["egress", "allowlist"]).flatMap(hostsOf);
   const connections = list(value, ["ssh"]).filter(isMapping).flatMap((entry) =>
     [entry["Host"], entry["Hostname"]].filter((name) => typeof name === "string")
   );
@@ -93,12 +92,6 @@ function isOwn({ layers: [{ source, path }] }: Lineage, below: Path): boolean {
   return valueAt(source.value, [...path, ...below]) !== undefined;
 }
 
-/** A name and those above it: each may be what a wildcard stands for. Thousands of wildcards are not tried one by one. */
-function aboveOf(host: string): readonly string[] {
-  const labels = host.split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
-}
-
 function list(value: unknown, path: Path): readonly unknown[] {
   const found = valueAt(value, path);
   return Array.isArray(found) ? found : [];
@@ -118,23 +111,30 @@ function canonical(host: string): string {
   return checked.kind === "good" ? checked.value : host;
 }
 
+/** The hosts of an entry, in the form that is compared. */
+function hostsOf(entry: unknown): readonly string[] {
+  if (!isMapping(entry)) return [canonical(String(entry))];
+  return entry["use"] === undefined ? [canonical(String(entry["host"]))] : hostsOfUse(entry["use"]);
+}
+
 /** A host twice as plain names is one host; with rules of its own it would be two that contradict each other. */
-function repeatedHosts(
-  lineage: Lineage,
-  { entries, hosts }: { readonly entries: readonly unknown[]; readonly hosts: readonly string[] },
-): readonly Found[] {
+function repeatedHosts(lineage: Lineage, entries: readonly unknown[]): readonly Found[] {
   const first = new Map<string, unknown>();
-  return enoughOf(hosts, (host, index) => {
-    const entry = entries[index];
-    const other = first.get(host);
-    if (!first.has(host)) first.set(host, entry);
-    else if (typeof entry !== "string" || typeof other !== "string") {
-      return [entryProblem(lineage, {
-        below: ["egress", "allowlist", index],
-        message: `${quoted(host)} is in the allowlist already`,
-        hint: "Write one entry for each host",
-      })];
-    }
-    return [];
+  return enoughOf(entries, (entry, index) => {
+    const repeated = hostsOf(entry).filter((host) => {
+      const other = first.get(host);
+      if (!first.has(host)) first.set(host, entry);
+      return other !== undefined && !(typeof entry === "string" && typeof other === "string");
+    });
+    const [host] = repeated;
+    if (host === undefined) return [];
+    const isService = [entry, first.get(host)].some((one) => isMapping(one) && one["use"] !== undefined);
+    return [entryProblem(lineage, {
+      below: ["egress", "allowlist", index],
+      message: `${quoted(host)} is in the allowlist already`,
+      hint: isService
+        ? "`use` stands for it too: `claude-bottle info` shows its hosts, which can be written one by one instead"
+        : "Write one entry for each host",
+    })];
   });
 }

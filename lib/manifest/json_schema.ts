@@ -39,6 +39,29 @@ export const UNSAID_RULES: readonly UnsaidRule[] = [
     sentence: "What `private` names must be in the allowlist or be the `Host` or `Hostname` of an ssh entry.",
   },
   {
+    id: "inspecting-proxy",
+    sentence:
+      "A bottle with inspected hosts, which are those with `allow`, `inject` or `use`, has not `pipelock`.",
+  },
+  {
+    id: "placeholders",
+    sentence:
+      "A variable that holds the placeholder of a secret is not in `env`, and holds none of another secret.",
+  },
+  {
+    id: "wildcards",
+    sentence:
+      "Of two wildcards of which one is below the other, none is inspected; 100 inspected hosts are below one at most.",
+  },
+  {
+    id: "inspected-names",
+    sentence: "The name of an inspected host has 64 characters at most.",
+  },
+  {
+    id: "ssh-inspected",
+    sentence: "No ssh entry reaches an inspected host on port 443.",
+  },
+  {
     id: "public-suffixes",
     sentence: "A host must not be a public suffix such as `co.uk`, nor a wildcard of one such as `*.com`.",
   },

@@ -42,6 +42,13 @@ export interface Injection {
   readonly as: string;
 }
 
+/** The service of the allowlist that a host comes from. */
+export interface HostService {
+  readonly service: string;
+  /** The service's option that says where the injected secret comes from. */
+  readonly option: string | undefined;
+}
+
 export interface AllowedHost {
   /** Lower case, without a trailing dot; `*.x` stands for x and every name below it. */
   readonly host: string;
@@ -50,6 +57,10 @@ export interface AllowedHost {
   /** `METHOD path` rules; not empty only for an inspected host. */
   readonly allow: readonly string[];
   readonly inject: Injection | undefined;
+  /** Where it stands below its bottle; absent of one that no manifest names. */
+  readonly at?: readonly (string | number)[];
+  /** Absent of one that is named itself. */
+  readonly use?: HostService;
 }
 
 export type ProxyName = "pipelock" | "squid";

@@ -179,7 +179,7 @@ export const RESERVED_HEADERS = [
 
 /** How a secret is put into a request. */
 export function checkInjectionForm(form: string): Checked<string> {
-  if (!/^(bearer|basic:[A-Za-z0-9._@-]{1,128}|header:[A-Za-z0-9-]{1,128})$/.test(form)) {
+  if (!/^(bearer|basic:[A-Za-z0-9._@-]{1,128}|header:[A-Za-z0-9-]{1,64})$/.test(form)) {
     const lower = /^(bearer|basic:.+|header:.+)$/i.test(form)
       ? form.replace(/^[A-Za-z]+/, (word) => word.toLowerCase())
       : form;
@@ -194,18 +194,5 @@ export function checkInjectionForm(form: string): Checked<string> {
       "Name the header that the host reads a key from, such as `header:X-Api-Key`",
     );
   }
-  return /^[a-z0-9]/.test(header) ? good(form) : bad("names a header that begins with a dash");
-}
-
-/** The form of a rule. */
-export const RULE = /^[A-Z]{1,20} \/[!-~]{0,1000}$/;
-
-/** What may be asked of an inspected host: a method and a path. */
-export function checkRule(rule: string): Checked<string> {
-  if (RULE.test(rule)) return good(rule);
-  const upper = rule.replace(/^[A-Za-z]+ /, (method) => method.toUpperCase());
-  const better = RULE.test(upper)
-    ? `Write \`${upper}\``
-    : "Write a method and a path, such as `POST /v1/messages`";
-  return bad("is not a rule", better);
+  return /^[a-z]/.test(header) ? good(form) : bad("names a header that does not begin with a letter");
 }

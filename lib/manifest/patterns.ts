@@ -1,7 +1,8 @@
 import { LARGEST, LEAST_DISK, LEAST_MEMORY, MOST_PORT, UNITS } from "./amounts.ts";
-import { OURS } from "./env_entries.ts";
+import { OURS, OURS_ALONE } from "./env_entries.ts";
 import { KEY_TYPES } from "./known_host_keys.ts";
-import { IMAGE, NETWORK, PACKAGE, RESERVED, RESERVED_HEADERS, RULE, SKILL } from "./names.ts";
+import { IMAGE, NETWORK, PACKAGE, RESERVED, RESERVED_HEADERS, SKILL } from "./names.ts";
+import { RULE } from "./rules.ts";
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -14,6 +15,8 @@ export const PATTERNS = {
   /** Not what has the slug of a name that is taken either. */
   agentName: whole(not(`[^A-Za-z0-9]*${anyCase(RESERVED)}[^A-Za-z0-9]*`), name()),
   envName: whole(not(...OURS.map(anyCase)), "[A-Za-z_][A-Za-z0-9_]*"),
+  /** Nor one without which the bottle's own programs go astray. */
+  injectedName: whole(not(...OURS.map(anyCase), ...OURS_ALONE), "[A-Za-z_][A-Za-z0-9_]*"),
   envText: whole(either("(?!\\?)[^\\u0000]*", question())),
   text: "^[^\\u0000]*$",
   word: "^[^\\u0000]+$",
@@ -35,6 +38,10 @@ export const PATTERNS = {
   memory: size(LEAST_MEMORY),
   disk: size(LEAST_DISK),
   rule: RULE.source,
+  repository: whole(
+    "[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/",
+    "(?!\\.{1,2}$)(?!.*\\.[Gg][Ii][Tt]$)[A-Za-z0-9._-]{1,100}",
+  ),
   injectionForm: whole(either("bearer", "basic:[A-Za-z0-9._@-]{1,128}", header())),
 } as const;
 
@@ -79,7 +86,7 @@ function question(): string {
 
 function header(): string {
   const reserved = [...RESERVED_HEADERS.map(anyCase), `${anyCase("proxy-")}.*`];
-  return `header:${not(...reserved)}[A-Za-z0-9][A-Za-z0-9-]{0,127}`;
+  return `header:${not(...reserved)}[A-Za-z][A-Za-z0-9-]{0,63}`;
 }
 
 function address(): string {

@@ -2,8 +2,11 @@ import { checkDisk, checkMemory, checkPort } from "./amounts.ts";
 import { envSource } from "./env_entries.ts";
 import { checkHost, checkSshHostname, isAddress } from "./hosts.ts";
 import { checkKnownHostKey } from "./known_host_keys.ts";
-import type { Agent, AllowedHost, Bottle, EgressSettings, SshEntry } from "./model.ts";
+import type { Agent, AllowedHost, Bottle, EgressSettings, Injection, SshEntry } from "./model.ts";
 import type { Checked } from "./names.ts";
+import type { Path } from "./node.ts";
+import type { WrittenInjection } from "./ready_made/service.ts";
+import { expansionOf, type Use } from "./ready_made/services.ts";
 import type { AgentEntry, BottleEntry } from "./schema.ts";
 
 /** A bottle as the rest of the program knows it. Its entry must have passed every check. */
@@ -56,7 +59,7 @@ function toSshEntry(entry: BottleEntry["ssh"][number]): SshEntry {
 function toEgress(entry: BottleEntry["egress"], ssh: readonly SshEntry[]): EgressSettings {
   return {
     defaults: entry.defaults,
-    allowlist: entry.allowlist.map(toAllowedHost),
+    allowlist: entry.allowlist.flatMap(toAllowedHosts),
     private: entry.private.map((name) => toPrivate(name, ssh)),
     networks: entry.networks,
     proxy: entry.proxy,
@@ -70,21 +73,33 @@ function toPrivate(name: string, ssh: readonly SshEntry[]): string {
   return isAddress(name) ? name : value(checkHost(name));
 }
 
-function toAllowedHost(entry: BottleEntry["egress"]["allowlist"][number]): AllowedHost {
+function toAllowedHosts(
+  entry: BottleEntry["egress"]["allowlist"][number],
+  index: number,
+): readonly AllowedHost[] {
+  const at = ["egress", "allowlist", index];
   if (typeof entry === "string") {
-    return { host: value(checkHost(entry)), http: false, allow: [], inject: undefined };
+    return [{ host: value(checkHost(entry)), http: false, allow: [], inject: undefined, at }];
   }
-  const { inject } = entry;
-  return {
-    host: value(checkHost(entry.host)),
-    http: entry.http,
-    allow: entry.allow,
-    inject: inject === undefined ? undefined : {
-      env: inject.env,
-      secret: envSource(typeof inject.secret === "string" ? inject.secret : { secret: inject.secret }),
-      as: inject.as,
-    },
-  };
+  if (entry.use !== undefined) return fromService(entry.use, [...at, "use"]);
+  const { host = "", http = false, allow = [], inject } = entry;
+  return [{ host: value(checkHost(host)), http, allow, inject: inject && toInjection(inject), at }];
+}
+
+function fromService(use: Use, at: Path): readonly AllowedHost[] {
+  const { service, hosts } = expansionOf(use);
+  return hosts.map(({ host, allow, inject }) => ({
+    host,
+    http: false,
+    allow,
+    inject: inject && toInjection(inject),
+    at,
+    use: { service, option: inject?.option },
+  }));
+}
+
+function toInjection({ env, secret, as }: WrittenInjection): Injection {
+  return { env, secret: envSource(typeof secret === "string" ? secret : { secret }), as };
 }
 
 function optional<S, T>(entry: S | undefined, check: (entry: S) => Checked<T>): T | undefined {

@@ -1,6 +1,7 @@
 import type { Problem, Where } from "../errors.ts";
 import { checkEnvName } from "./env_entries.ts";
 import { badLists, hostProblems } from "./host_lists.ts";
+import { inspectionProblems } from "./inspected_hosts.ts";
 import { checkSource, enoughOf, type Found, problemAt } from "./issues.ts";
 import {
   effectiveValue,
@@ -45,6 +46,7 @@ export function validate(
   const bottles = lineagesOf("bottles", entries.bottles, options);
   const agents = lineagesOf("agents", entries.agents, options);
   const bad = badLists(found);
+  const good = bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathKey(layer.path))));
   const problems = [
     ...found,
     ...bottles.problems,
@@ -52,10 +54,8 @@ export function validate(
     ...(options.complete ? agentBottles(entries) : []),
     ...sameSlugs("bottles", entries.bottles),
     ...sameSlugs("agents", entries.agents),
-    ...enoughOf(
-      bottles.lineages.filter(({ layers }) => !layers.some((layer) => bad.has(pathKey(layer.path)))),
-      hostProblems,
-    ),
+    ...enoughOf(good, hostProblems),
+    ...inspectionProblems(good),
   ];
   if (problems.length > 0) return { kind: "invalid", problems: problems.map(({ problem }) => problem) };
   return {

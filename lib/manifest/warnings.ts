@@ -1,7 +1,9 @@
 import type { Problem } from "../errors.ts";
+import { hostPlace, injectPlace, isInspected, secretPlace } from "./host_places.ts";
 import type { Agent, AllowedHost, Bottle, Manifest, SshEntry } from "./model.ts";
 import type { Path } from "./node.ts";
 import { linesOf, remarkAt, withoutLines } from "./problems.ts";
+import { isService } from "./ready_made/services.ts";
 import { looksSecret, looksSecretAs } from "./secret_looks.ts";
 import { quoted, shortened } from "./text.ts";
 
@@ -25,6 +27,7 @@ export function manifestWarnings(manifest: Manifest): readonly Problem[] {
       ...envWarnings(bottle),
       ...bottle.ssh.flatMap((entry, index) => sshWarnings(entry, ["bottles", bottle.name, "ssh", index])),
       ...allowlistWarnings(bottle),
+      ...inspectionWarnings(bottle),
       ...privateWarnings(bottle),
     ]),
     ...[...manifest.agents.values()].flatMap(agentWarnings),
@@ -137,16 +140,16 @@ const OWN_MACHINE = /^(localhost|.+\.localhost|host\.docker\.internal)$/;
 
 function allowlistWarnings({ name, egress }: Bottle): readonly Warning[] {
   const privates = new Set(egress.private);
-  return egress.allowlist.flatMap((host, index) =>
+  return egress.allowlist.flatMap((host) =>
     hostWarnings(host, {
-      path: ["bottles", name, "egress", "allowlist", index],
+      path: ["bottles", name, ...hostPlace(host)],
       isNear: egress.networks.length > 0 || privates.has(host.host),
     })
   );
 }
 
 function hostWarnings(
-  { host, http, inject }: AllowedHost,
+  { host, http }: AllowedHost,
   { path, isNear }: { readonly path: Path; readonly isNear: boolean },
 ): readonly Warning[] {
   const warnings: Warning[] = [];
@@ -168,7 +171,9 @@ function hostWarnings(
     warnings.push({
       path,
       message: `${quoted(host)} has no dot in it: no public host has such a name`,
-      hint: "Write the whole name, such as `github.com`; containers are reached over `egress.networks`",
+      hint: isService(host)
+        ? `Write \`- use: ${host}\` for the service of that name`
+        : "Write the whole name, such as `github.com`; containers are reached over `egress.networks`",
     });
   }
   if (http) {
@@ -178,11 +183,41 @@ function hostWarnings(
       hint: "Remove it where the host answers on HTTPS",
     });
   }
-  if (inject?.secret.kind === "literal") {
-    const hint = "Take it from the host, `${NAME}`, be asked for it, `?`, or fetch it with a command or file";
-    warnings.push({ ...SECRET, path: [...path, "inject", "secret"], hint });
-  }
   return warnings;
+}
+
+/** Of hosts that the sidecar opens. */
+function inspectionWarnings({ name, egress }: Bottle): readonly Warning[] {
+  const path = ["bottles", name];
+  const inspected = egress.allowlist.filter(isInspected);
+  const [first] = inspected;
+  return [
+    ...(first === undefined || egress.proxy !== undefined ? [] : [{
+      path: [...path, ...hostPlace(first)],
+      message: "is inspected, for which the bottle must name `squid` as its proxy",
+      hint: "Add `proxy: squid` to its `egress`",
+    }]),
+    ...inspected.flatMap((allowed): readonly Warning[] => {
+      const { host, inject } = allowed;
+      return [
+        ...(inject?.secret.kind === "literal"
+          ? [{
+            ...SECRET,
+            path: [...path, ...secretPlace(allowed)],
+            hint:
+              "Take it from the host, `${NAME}`, be asked for it, `?`, or fetch it with a command or file",
+          }]
+          : []),
+        ...(inject !== undefined && host.startsWith("*.")
+          ? [{
+            path: [...path, ...injectPlace(allowed)],
+            message: `is sent to every name below ${host.slice(2)} that the agent asks`,
+            hint: "Name the hosts that the secret is for",
+          }]
+          : []),
+      ];
+    }),
+  ];
 }
 
 function privateWarnings({ name, egress }: Bottle): readonly Warning[] {

@@ -17,8 +17,8 @@ const MANIFEST = `bottles:
         - github.com
         - "*.corp.lan"
         - claude.ai
+        - { host: deb.example.org, http: true }
         - host: api.example.org
-          http: true
           allow: ["GET /", "POST /v1"]
           inject: { env: F, secret: hidden-injected, as: bearer }
       private: [git.corp.lan]
@@ -62,7 +62,8 @@ bottle          dev                                         M:2
   host          github.com                                  M:11
   host          *.corp.lan                                  M:12
   host          claude.ai                                   M:13
-  host          api.example.org (plain HTTP too; only GET /, POST /v1; injects F as bearer, a literal)  M:14
+  host          deb.example.org (plain HTTP too)            M:14
+  host          api.example.org (only GET /, POST /v1; injects F as bearer, a literal)  M:15
   host          api.anthropic.com                           default
   host          downloads.claude.ai                         default
   host          platform.claude.com                         default
@@ -84,8 +85,6 @@ bottle          dev                                         M:2
   package       git                                         M:26
   package       jq                                          M:26
   extra CAs     ca.pem                                      M:26
-not yet         bottles.dev.egress.allowlist[3].allow: inspecting a host is not available yet  M:16
-not yet         bottles.dev.egress.allowlist[3].inject: injecting a secret is not available yet  M:17
 not yet         bottles.dev.image.base: another base image is not available yet  M:26
 not yet         bottles.dev.image.packages: installing packages is not available yet  M:26
 `;
@@ -203,14 +202,14 @@ Deno.test("info --json has each grant as a record with its place, and no value o
     sign: true,
     ...Object(at(22, 9)),
   }]);
-  assert.deepEqual(of("host").at(3), {
+  assert.deepEqual(of("host").at(4), {
     of: "bottle",
     kind: "host",
     value: "api.example.org",
-    http: true,
+    http: false,
     allow: ["GET /", "POST /v1"],
     inject: { env: "F", secret: { kind: "literal" }, as: "bearer" },
-    ...Object(at(14, 11)),
+    ...Object(at(15, 11)),
   });
   assert.deepEqual(of("host").at(-1), {
     of: "bottle",

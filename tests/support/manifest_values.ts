@@ -23,7 +23,13 @@ export const VALUES: readonly unknown[] = [
     "GET  /",
     "GET /a b",
     "GET /é",
+    "GET //",
+    "GET /../a",
+    "GET /a%2fb",
+    "GET /a%2e",
+    "TRACE /",
   ],
+  ...words("github pypi gihub me/app me/app.git me/.. me/a/b"),
   ...[
     KEY,
     `${KEY} me@host`,
@@ -60,6 +66,18 @@ export const VALUES: readonly unknown[] = [
   ...[1e21, [], [""], ["a"], ["a", "a"], ["-a"], ["a", "-a"], [null], [["a"]], [{}], {}, { a: "b" }, {
     secret: {},
   }],
+  ...[
+    { github: {} },
+    { github: { push: true } },
+    { npm: {}, pypi: {} },
+    { use: "npm" },
+    {
+      use: "npm",
+      http: false,
+    },
+    { host: "a", http: true, allow: ["GET /"] },
+    { host: "a", use: "npm" },
+  ],
   ...[{ secret: { file: "x" } }, { secret: { file: "x", command: ["y"] } }, { secret: { command: [] } }],
   ...[{ host: "a" }, { host: "a", http: "yes" }, { Host: "a", IdentityFile: "b" }, {
     Host: "a_",
@@ -134,6 +152,20 @@ export const MANIFESTS: readonly unknown[] = [
       inject: { env: "TOKEN", secret: { command: ["op", "read"] }, as: "basic:me" },
     }],
   }),
+  ...["github", { pypi: {} }, { npm: { token: "${NAME}" } }].map((use) => egress({ allowlist: [{ use }] })),
+  egress({
+    proxy: "squid",
+    allowlist: [{ use: { github: { repos: ["me/app"], push: true, token: "?token" } } }],
+  }),
+  egress({
+    proxy: "squid",
+    allowlist: [
+      { use: { anthropic: { token: { file: "~/.token" } } } },
+      { use: { openai: { key: { command: ["op", "read"] } } } },
+      { use: { npm: {} } },
+    ],
+  }),
+  egress({ allowlist: [{ use: { anthropic: { key: "${NAME}" } } }] }),
   bottle({ resources: { cpus: 1.5, memory: "4g", pids: 2048, disk: "20g" } }),
   bottle({
     image: { base: "debian:trixie-slim", dockerfile: "Dockerfile", packages: ["jq"], ca: "~/ca.pem" },

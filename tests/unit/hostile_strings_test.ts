@@ -47,7 +47,7 @@ const HARMLESS = {
       egress: {
         defaults: true,
         allowlist: [
-          "github.com",
+          "git.example.net",
           "*.example.net",
           { host: "deb.example.org", http: true },
           {
@@ -60,8 +60,13 @@ const HARMLESS = {
             inject: { env: "B", secret: { command: ["op", "b"] }, as: "header:X-Key" },
           },
           { host: "c.example.org", inject: { env: "C", secret: { file: "~/c" }, as: "basic:me" } },
+          { use: "pypi" },
+          { use: { github: { repos: ["me/app"], push: true, token: "${GH_PAT}" } } },
+          { use: { npm: { token: "${NPM}" } } },
+          { use: { anthropic: { token: "?token" } } },
+          { use: { openai: { key: { command: ["op", "key"] } } } },
         ],
-        private: ["github.com", "third"],
+        private: ["git.example.net", "third"],
         networks: ["app_default"],
         proxy: "squid",
       },
@@ -69,6 +74,23 @@ const HARMLESS = {
       resources: { cpus: 2, memory: "4g", pids: 100, disk: "20g" },
       image: { base: "debian:trixie-slim", dockerfile: "~/Dockerfile", packages: ["git"], ca: "~/ca.pem" },
     },
+    // What one allowlist cannot have twice.
+    more: uses(
+      { pypi: {} },
+      { github: { token: { command: ["op", "b"] } } },
+      { npm: { token: { file: "~/c" } } },
+      { anthropic: { key: "?key" } },
+      { openai: { key: { file: "~/d" } } },
+    ),
+    others: uses(
+      { github: { token: { file: "~/e" } } },
+      { npm: { token: { command: ["op", "f"] } } },
+      { anthropic: { token: { file: "~/g" } } },
+      { openai: { key: "${OPENAI}" } },
+    ),
+    keys: uses({ anthropic: { key: { file: "~/h" } } }),
+    tokens: uses({ anthropic: { token: { command: ["op", "i"] } } }),
+    last: uses({ anthropic: { key: { command: ["op", "j"] } } }),
   },
   agents: {
     reviewer: {
@@ -80,6 +102,10 @@ const HARMLESS = {
     lister: { bottle: "dev", extends: "reviewer", prompt: "", command: ["ls", "-l"] },
   },
 };
+
+function uses(...services: readonly unknown[]): unknown {
+  return { egress: { proxy: "squid", allowlist: services.map((use) => ({ use })) } };
+}
 
 /** One way of putting a hostile string into a place: instead of what is there, or behind it. */
 interface Attempt extends StringField {

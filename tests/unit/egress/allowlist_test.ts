@@ -149,3 +149,82 @@ Deno.test("allowlistSummary() counts default, allowed and ssh hosts once each", 
   );
   assert.equal(DEFAULT_HOSTS.length, 7);
 });
+
+const INSPECTED: AllowedHost = { ...allowed("*.corp.example"), allow: ["GET /x?y=1", "POST /z/*"] };
+const RULES = {
+  rules: [{ method: "GET", path: "/x?y=1" }, { method: "POST", path: "/z/*" }],
+  secret: undefined,
+};
+
+Deno.test("egressPolicy() has the rules of inspected hosts, and where their secrets stand", () => {
+  const secret = { kind: "prompt", text: "" } as const;
+  const allowlist: readonly AllowedHost[] = [
+    INSPECTED,
+    { ...allowed("a.example"), inject: { env: "A", secret, as: "bearer" } },
+    { ...allowed("b.example"), inject: { env: "A", secret, as: "basic:me" } },
+    { ...allowed("c.example"), inject: { env: "C", secret, as: "header:X-Api-Key" }, allow: ["GET /"] },
+  ];
+  const host = { private: false, http: false };
+  assert.deepEqual(egressPolicy(settings({ allowlist }), []).hosts, [
+    { ...host, host: "*.corp.example", inspection: RULES },
+    {
+      ...host,
+      host: "a.example",
+      inspection: { rules: undefined, secret: { env: "A", form: { kind: "bearer" } } },
+    },
+    {
+      ...host,
+      host: "b.example",
+      inspection: { rules: undefined, secret: { env: "A", form: { kind: "basic", user: "me" } } },
+    },
+    {
+      ...host,
+      host: "c.example",
+      inspection: {
+        rules: [{ method: "GET", path: "/" }],
+        secret: { env: "C", form: { kind: "header", name: "X-Api-Key" } },
+      },
+    },
+  ]);
+});
+
+Deno.test("egressPolicy() opens no name below an inspected wildcard by naming it private", () => {
+  const names = (allowlist: readonly AllowedHost[], names: readonly string[]): unknown =>
+    egressPolicy(settings({ allowlist, private: names }), []).hosts
+      .map(({ host, private: isPrivate, inspection }) => [host, isPrivate, inspection]);
+  assert.deepEqual(names([INSPECTED], ["git.corp.example"]), [
+    ["*.corp.example", false, RULES],
+    ["git.corp.example", true, RULES],
+  ]);
+  // A name of its own keeps what it says itself.
+  assert.deepEqual(names([INSPECTED, allowed("git.corp.example")], ["git.corp.example"]), [
+    ["*.corp.example", false, RULES],
+    ["git.corp.example", true, undefined],
+  ]);
+  assert.deepEqual(names([allowed("*.corp.example")], ["git.corp.example"]), [
+    ["*.corp.example", false, undefined],
+    ["git.corp.example", true, undefined],
+  ]);
+});
+
+Deno.test("egressPolicy() leaves no default host unopened that an inspected wildcard stands for", () => {
+  const hosts = (allowlist: readonly AllowedHost[]): readonly string[] =>
+    egressPolicy(settings({ defaults: true, allowlist }), []).hosts.map(({ host }) => host);
+  const below = DEFAULT_HOSTS.filter((host) => host.endsWith(".anthropic.com"));
+  assert.equal(below.length, 2);
+  const narrowed = hosts([{ ...allowed("*.anthropic.com"), allow: ["GET /"] }]);
+  assert.ok(below.every((host) => !narrowed.includes(host)) && narrowed.length === DEFAULT_HOSTS.length - 1);
+  const open = hosts([allowed("*.anthropic.com")]);
+  assert.ok(below.every((host) => open.includes(host)) && open.length === DEFAULT_HOSTS.length + 1);
+});
+
+Deno.test("egressPolicy() gives plain HTTP of a wildcard to no inspected name below it", () => {
+  const policy = egressPolicy(
+    settings({ allowlist: [allowed("*.corp.example", true), { ...INSPECTED, host: "api.corp.example" }] }),
+    [],
+  );
+  assert.deepEqual(policy.hosts.map(({ host, http }) => [host, http]), [
+    ["*.corp.example", true],
+    ["api.corp.example", false],
+  ]);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { approvalText, covers, difference, readApproval } from "../../../lib/manifest/approvals.ts";
+import { hostWords } from "../../../lib/manifest/host_grants.ts";
 import type { Capability } from "../../../lib/manifest/capabilities.ts";
 import { line, projectManifest, requestedBy } from "../../support/capabilities.ts";
 
@@ -53,6 +54,71 @@ const WIDENINGS:
       "egress: { allowlist: [{ host: a.test, allow: [GET /x] }] }",
       "egress: { allowlist: [{ host: a.test, allow: [GET /x, POST /x] }] }",
       ["host | a.test | POST /x"],
+    ],
+    [
+      "any query",
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x?y] }] }",
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x] }] }",
+      ["host | a.test | GET /x"],
+    ],
+    [
+      "a folder",
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x/y, GET /x/*/z?q] }] }",
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x/*] }] }",
+      ["host | a.test | GET /x/*"],
+    ],
+    [
+      "another method",
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x/*] }] }",
+      "egress: { allowlist: [{ host: a.test, allow: [POST /x/y] }] }",
+      ["host | a.test | POST /x/y"],
+    ],
+    [
+      "another credential than the injected secret",
+      'egress: { allowlist: [{ host: a.test, inject: { env: A, secret: "?", as: bearer } }] }',
+      "egress: { allowlist: [{ host: a.test, allow: [GET /x] }] }",
+      ["host | a.test | GET /x"],
+    ],
+    [
+      "another secret",
+      'egress: { allowlist: [{ host: a.test, inject: { env: A, secret: "${A}", as: bearer } }] }',
+      'egress: { allowlist: [{ host: a.test, inject: { env: A, secret: "${B}", as: bearer } }] }',
+      ["inject | a.test | A | bearer | host | B"],
+    ],
+    [
+      "another form",
+      'egress: { allowlist: [{ host: a.test, inject: { env: A, secret: "?", as: bearer } }] }',
+      'egress: { allowlist: [{ host: a.test, inject: { env: A, secret: "?", as: "basic:me" } }] }',
+      ["inject | a.test | A | basic:me | prompt | "],
+    ],
+    [
+      "a wildcard for the name that was inspected below it",
+      'egress: { allowlist: ["*.a.test", { host: b.a.test, allow: [GET /x] }] }',
+      'egress: { allowlist: ["*.a.test"] }',
+      ["host | *.a.test"],
+    ],
+    [
+      "more for a name below a wildcard that is inspected",
+      'egress: { allowlist: [{ host: "*.a.test", allow: [GET /x] }] }',
+      'egress: { allowlist: [{ host: "*.a.test", allow: [GET /x] }, b.a.test] }',
+      ["host | b.a.test"],
+    ],
+    [
+      "pushes to a repository",
+      "egress: { allowlist: [{ use: { github: { repos: [me/app] } } }] }",
+      "egress: { allowlist: [{ use: { github: { repos: [me/app], push: true } } }] }",
+      [
+        "host | github.com | GET /me/app/info/refs?service=git-receive-pack",
+        "host | github.com | POST /me/app/git-receive-pack",
+        "host | github.com | GET /me/app.git/info/refs?service=git-receive-pack",
+        "host | github.com | POST /me/app.git/git-receive-pack",
+      ],
+    ],
+    [
+      "a service",
+      "egress: { allowlist: [{ host: pypi.org, allow: [GET /simple/*, GET /pypi/*] }] }",
+      "egress: { allowlist: [{ use: pypi }] }",
+      ["host | files.pythonhosted.org | GET /*", "host | files.pythonhosted.org | HEAD /*"],
     ],
     [
       "private addresses",
@@ -214,7 +280,22 @@ Deno.test("difference() tells what is new, what stays and what is gone, a narrow
 
 const name = fc.constantFrom("test", "a.test", "b.test", "b.a.test", "c.b.a.test");
 const pattern = fc.oneof(name, name.map((name) => `*.${name}`));
-const rule = fc.option(fc.constantFrom("GET /", "POST /x"), { nil: undefined });
+const rule = fc.option(
+  fc.constantFrom(
+    "GET /",
+    "GET /*",
+    "GET /x/*",
+    "GET /x/y",
+    "GET /x/y?q",
+    "GET /x/*?q",
+    "GET /x/*/z",
+    "POST /x",
+  ),
+  { nil: undefined },
+);
+const bounds = fc.constantFrom([], [], ["injected"], ["not b.a.test"], ["injected", "not b.a.test"], [
+  "not a.test",
+]);
 const amount = fc.oneof(fc.constantFrom("unlimited"), fc.integer({ min: 1, max: 4 }).map(String));
 
 /** Of one subject, from few values, so that many of them have to do with each other. */
@@ -223,9 +304,13 @@ const capability: fc.Arbitrary<Capability> = fc.record({
   of: fc.oneof(
     fc.record({
       kind: fc.constant("host"),
-      parts: fc.tuple(pattern, rule).map(([host, rule]) => rule === undefined ? [host] : [host, rule]),
+      parts: fc.tuple(pattern, rule, bounds).map(([host, rule, bounds]) => hostWords(host, { rule, bounds })),
     }),
-    fc.record({ kind: fc.constantFrom("http", "private"), parts: fc.tuple(pattern) }),
+    fc.record({
+      kind: fc.constant("http"),
+      parts: fc.tuple(pattern, bounds).map(([host, bounds]) => hostWords(host, { bounds })),
+    }),
+    fc.record({ kind: fc.constant("private"), parts: fc.tuple(pattern) }),
     fc.record({ kind: fc.constantFrom("cpus", "memory", "pids", "disk"), parts: fc.tuple(amount) }),
     fc.record({ kind: fc.constant("runtime"), parts: fc.tuple(fc.constantFrom("runc", "auto", "runsc")) }),
     fc.record({

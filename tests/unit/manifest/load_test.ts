@@ -36,8 +36,8 @@ const BARE: Omit<Bottle, "name"> = {
   image: { base: undefined, dockerfile: undefined, packages: [], ca: undefined },
 };
 
-function plainHost(host: string): Bottle["egress"]["allowlist"][number] {
-  return { host, http: false, allow: [], inject: undefined };
+function plainHost(host: string, index = 0): Bottle["egress"]["allowlist"][number] {
+  return { host, http: false, allow: [], inject: undefined, at: ["egress", "allowlist", index] };
 }
 
 const ORIGINAL: readonly Bottle[] = [
@@ -76,7 +76,7 @@ const ORIGINAL: readonly Bottle[] = [
     ],
     egress: {
       ...BARE.egress,
-      allowlist: [plainHost("git.example.com"), plainHost("github.com"), plainHost("github.com")],
+      allowlist: [plainHost("git.example.com"), plainHost("github.com", 1), plainHost("github.com", 2)],
     },
   },
 ];
@@ -127,11 +127,11 @@ Deno.test("parseManifest() loads every field there is", async () => {
       defaults: false,
       allowlist: [
         plainHost("github.com"),
-        plainHost("xn--bcher-kva.example"),
-        plainHost("*.example.org"),
-        { ...plainHost("deb.example.net"), http: true },
+        plainHost("xn--bcher-kva.example", 1),
+        plainHost("*.example.org", 2),
+        { ...plainHost("deb.example.net", 3), http: true },
         {
-          ...plainHost("api.anthropic.com"),
+          ...plainHost("api.anthropic.com", 4),
           allow: ["POST /v1/messages", "GET /v1/models"],
           inject: {
             env: "CLAUDE_CODE_OAUTH_TOKEN",
@@ -142,7 +142,7 @@ Deno.test("parseManifest() loads every field there is", async () => {
       ],
       private: ["git.example.org", "10.0.0.7"],
       networks: ["myapp_default"],
-      proxy: "pipelock",
+      proxy: "squid",
     },
     runtime: "runsc",
     resources: { cpus: 1.5, memory: 4_294_967_296, pids: 2048, disk: 21_474_836_480 },

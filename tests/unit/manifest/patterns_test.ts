@@ -13,12 +13,12 @@ import {
   checkNetwork,
   checkPackage,
   checkPath,
-  checkRule,
   checkSkill,
   checkSshWord,
   checkText,
   checkWord,
 } from "../../../lib/manifest/names.ts";
+import { checkRule } from "../../../lib/manifest/rules.ts";
 import { PATTERNS } from "../../../lib/manifest/patterns.ts";
 import { within } from "../../support/within.ts";
 
@@ -230,8 +230,10 @@ const PAIRS: readonly Pair[] = [
     check: checkRule,
     pattern: "rule",
     texts: fc.oneof(
-      pieces(["GET", "A", " ", "/", "~", "é", "!"], 6),
-      long("G", 20).map((method) => `${method} /`),
+      pieces(["/", "/", "a", "*", ".", "..", "%2f", "%2E", "%20", "%", "?", ";", "~", "é", "!", "#"], 8)
+        .map((path) => `GET /${path}`),
+      pieces(["GET", "POST", "TRACE", "A", " ", "/", "a", "**"], 4),
+      long("a", 1000).map((path) => `GET /${path}`),
     ),
   },
   {
@@ -240,7 +242,7 @@ const PAIRS: readonly Pair[] = [
     pattern: "injectionForm",
     texts: fc.oneof(
       pieces(["bearer", "basic:", "header:", "Host", "host", "Proxy-", "X-Key", "te", "a", "-", "@"], 4),
-      long("a", 128).map((name) => `header:${name}`),
+      long("a", 64).map((name) => `header:${name}`),
       long("a", 128).map((name) => `basic:${name}`),
     ),
   },

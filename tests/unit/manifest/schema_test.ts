@@ -73,21 +73,28 @@ Deno.test("manifestJsonSchema() names its parts", () => {
     "Agent",
     "AgentName",
     "AllowedHost",
+    "Anthropic",
     "Bottle",
     "BottleName",
     "Egress",
     "EnvName",
     "EnvValue",
     "Git",
+    "GitHub",
     "Host",
     "HostKey",
     "HostPath",
     "Image",
+    "InjectedSecret",
     "Injection",
+    "Npm",
+    "OpenAI",
+    "PyPI",
     "Resources",
     "Rule",
     "Secret",
     "SshEntry",
+    "Use",
     "Word",
   ]);
 });
@@ -141,7 +148,7 @@ Deno.test("manifestJsonSchema() names in its texts the defaults that there are",
       ? [{ pointer, value: String(value), text: String(part["description"]) }]
       : [];
   });
-  assert.equal(named.length, 8);
+  assert.equal(named.length, 9);
   for (const { pointer, value, text } of named) {
     const [, said] = /Default: `?([^`]*?)`?\.$/.exec(text) ?? [];
     assert.equal(said, value === "" ? "nothing" : value, pointer);

@@ -69,6 +69,50 @@ const EXAMPLES: readonly Example[] = [
       /: ("[^"]*" is neither in egress\.allowlist nor an ssh entry's Host or Hostname|leaves out "[^"]*", which )/,
   },
   {
+    id: "inspecting-proxy",
+    text: "bottles: { dev: { egress: { allowlist: [{ use: npm }], proxy: pipelock } } }",
+    message:
+      /: (`pipelock` cannot inspect hosts, |is to be inspected, which the proxy that this bottle takes over, )/,
+  },
+  {
+    id: "placeholders",
+    text: [
+      "bottles:",
+      "  dev:",
+      '    env: { A: "${A}" }',
+      "    egress:",
+      "      allowlist:",
+      '        - { host: a.example.org, inject: { env: A, secret: "${A}", as: bearer } }',
+      '        - { host: b.example.org, inject: { env: B, secret: "${A}", as: bearer } }',
+      '        - { host: c.example.org, inject: { env: B, secret: "${B}", as: bearer } }',
+    ].join("\n"),
+    message: /: (is to hold the placeholder of the secret for "|another secret has its placeholder in )/,
+  },
+  {
+    id: "wildcards",
+    text:
+      'bottles: { dev: { egress: { allowlist: [{ host: "*.example.org", allow: [GET /] }, "*.a.example.org"] } } }',
+    message:
+      /: "[^"]*" (is below "[^"]*", and one of them is inspected|has more than 100 inspected hosts below it)$/,
+  },
+  {
+    id: "inspected-names",
+    text: `bottles: { dev: { egress: { allowlist: [{ host: ${
+      "a.".repeat(30)
+    }example, allow: [GET /] }] } } }`,
+    message: /: "[^"]*" is too long to be inspected$/,
+  },
+  {
+    id: "ssh-inspected",
+    text: [
+      "bottles:",
+      "  dev:",
+      "    ssh: [{ Host: a.example.org, IdentityFile: ~/.ssh/id, Port: 443 }]",
+      "    egress: { allowlist: [{ host: a.example.org, allow: [GET /] }] }",
+    ].join("\n"),
+    message: /: reaches "[^"]*" on port 443, where "[^"]*" is inspected$/,
+  },
+  {
     id: "public-suffixes",
     text: 'bottles: { dev: { egress: { allowlist: [co.uk, "*.com"] } } }',
     message: /: "[^"]*" (is a public suffix|would allow what)/,

@@ -184,6 +184,7 @@ Deno.test("manifestWarnings() tells of secrets and never shows one, not even in 
         "  dev:",
         `    env: { GITHUB_TOKEN: ${TOKEN}, OTHER: "a\${B}" }`,
         "    egress:",
+        "      proxy: squid",
         "      allowlist:",
         `        - { host: a.example, inject: { env: X, secret: ${TOKEN}, as: bearer } }`,
         "  more:",
@@ -203,6 +204,34 @@ Deno.test("manifestWarnings() tells of secrets and never shows one, not even in 
     assert.ok(warnings.every(({ where }) => where !== undefined && where.snippet === undefined));
     assert.doesNotMatch(JSON.stringify(warnings), /ghp_/);
   }
+});
+
+Deno.test("manifestWarnings() knows a service that is taken for a host", async () => {
+  const lines = await warningsOf([
+    "bottles: { dev: { egress: { allowlist: [npm] } } }",
+    "agents: { a: { bottle: dev } }",
+  ]);
+  assert.match(lines[0] ?? "", /"npm" has no dot in it/);
+  assert.ok(lines.includes("hint: Write `- use: npm` for the service of that name"), lines.join("\n"));
+});
+
+Deno.test("manifestWarnings() tells of inspected hosts without a proxy, and of a secret for a whole domain", async () => {
+  assert.deepEqual(
+    (await warningsOf([
+      "bottles:",
+      "  dev:",
+      "    egress:",
+      "      allowlist:",
+      '        - { host: "*.example.org", inject: { env: A, secret: "?", as: bearer } }',
+      "        - use: pypi",
+      "agents: { a: { bottle: dev } }",
+    ])).filter((line) => line.startsWith("m.yaml")).toSorted(),
+    [
+      "m.yaml:5:11: bottles.dev.egress.allowlist[0]: is inspected, for which the bottle must name `squid` as its proxy",
+      'm.yaml:5:11: bottles.dev.egress.allowlist[0]: "*.example.org" allows every name below example.org: whoever can make one receives what is sent there',
+      "m.yaml:5:36: bottles.dev.egress.allowlist[0].inject: is sent to every name below example.org that the agent asks",
+    ].toSorted(),
+  );
 });
 
 Deno.test("manifestWarnings() says once what several bottles take from one place", async () => {
