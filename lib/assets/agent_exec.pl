@@ -18,7 +18,9 @@ use Time::HiRes qw(ualarm);
 
 my $DIRECTORY = '/run/env';
 my $EXTRA_AUTHORITIES = '/usr/local/share/claude-bottle/ca.pem';
-my $SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+# Of Debian, Alpine and their kin; of Fedora's; of openSUSE.
+my @SYSTEM_AUTHORITIES =
+    ('/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem');
 my $BUNDLE = "$DIRECTORY/ca-bundle.pem";
 my $SIDECAR_DEADLINE = 10;
 my $STARTING_DEADLINE = 45;
@@ -84,7 +86,7 @@ sub join_authorities {
     return if !-e $EXTRA_AUTHORITIES || -e $BUNDLE;
     local $/;
     open(my $out, '>:raw', "$BUNDLE.$$") or fail("cannot keep the certificate authorities: $!");
-    for my $file ($SYSTEM_AUTHORITIES, $EXTRA_AUTHORITIES) {
+    for my $file ((grep { -e } @SYSTEM_AUTHORITIES)[0] // (), $EXTRA_AUTHORITIES) {
         open(my $in, '<:raw', $file) or next;
         print {$out} <$in>, "\n";
     }

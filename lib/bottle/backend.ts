@@ -1,3 +1,4 @@
+import type { EgressPolicy } from "../egress/policy.ts";
 import type { EgressEvent } from "../egress/proxy.ts";
 import type { Canary, CanaryOptions } from "./canary.ts";
 import type { DemoHosts, DemoHostsOptions } from "./demo_hosts.ts";
@@ -6,6 +7,7 @@ import type { BottleCleanupPlan, CleanupOutcome, SweepOutcome } from "./cleanup.
 import type { Finding } from "./diagnosis.ts";
 import type { ResolvedEnv } from "./env.ts";
 import type { OnEvent } from "./events.ts";
+import type { Placeholders } from "./injected.ts";
 import type { BottlePlan } from "./plan.ts";
 import type { AgentMode, BottleSpec } from "./spec.ts";
 import type { KeptWorkspace } from "./workspace.ts";
@@ -72,6 +74,8 @@ export interface BottleCommand {
   readonly env: ResolvedEnv;
   /** Whether `CLAUDE_BOTTLE_OAUTH_TOKEN` is handed over. */
   readonly forwardOauthToken: boolean;
+  /** What {@link OpenBottle.inject} gave; none unless told. */
+  readonly placeholders?: Placeholders;
 }
 
 /** A bottle that runs without us: nothing ends with it. */
@@ -80,6 +84,13 @@ export interface OpenBottle {
   /** The agent's home and the directory that commands start in. */
   readonly home: string;
   readonly workdir: string;
+  /**
+   * Gives the sidecar these secrets in place of those that it has, without a connection being cut.
+   *
+   * @returns what stands for them in the bottle: the same as before where it had one
+   * @throws Failure, before anything is changed for one that cannot be injected
+   */
+  inject(secrets: ResolvedEnv): Promise<Placeholders>;
   /** Runs a command as the agent's user to its end; one that is interrupted is ended. @throws Failure as {@link Bottle.attach} */
   run(command: BottleCommand): Promise<AgentOutcome>;
   /** Remembers where the sidecar's log ends; what it gives tells what was let through and refused since. */
@@ -144,6 +155,8 @@ export interface BottleBackend {
     options: {
       /** Bytes of disk that it may take while they run; the backend's own limit unless told. */
       readonly disk: number | undefined;
+      /** What its sidecar lets through. */
+      readonly policy: EgressPolicy;
       readonly signal: AbortSignal;
       readonly onEvent: OnEvent;
     },

@@ -88,7 +88,9 @@ export function requireHostVariables(env: ReadonlyMap<string, EnvSource>, enviro
   if (missing.length === 0) return;
   const list = missing.map(({ name, variable }) => `${name} (from ${variable})`).join(", ");
   throw new Failure("env-unset", `The host does not set what the bottle's env takes from it: ${list}`, {
-    hints: [`Set ${missing.map(({ variable }) => variable).join(", ")}, or give a literal in the manifest`],
+    hints: [
+      `Set ${missing.map(({ variable }) => variable).join(", ")}, or change where the manifest takes it from`,
+    ],
   });
 }
 

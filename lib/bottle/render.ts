@@ -1,5 +1,6 @@
 import { oneLine } from "../errors.ts";
 import { type Input, printedArguments, shellQuoted, type Step, tarContentSize } from "./invocation.ts";
+import { injectedJson, injectedRows, inspectedJson, inspectedRows, sourceText } from "./render_inspection.ts";
 import type { BottlePlan, PlannedSsh } from "./plan.ts";
 import type { BottleSpec } from "./spec.ts";
 import { counted, megabytes } from "./workspace.ts";
@@ -10,9 +11,9 @@ export const PREFLIGHT_LABELS = 17;
 /** How much of a prompt the preflight shows, in characters. */
 const PROMPT_HINT = 60;
 
-/** The variables that the manifest and the forwarded token grant: what a person wants to check, by name only. */
+/** The variables that the manifest and the forwarded token grant, and those of placeholders: what a person wants to check, by name only. */
 export function grantedNames(spec: BottleSpec): readonly string[] {
-  const names = [...spec.env.keys()];
+  const names = [...new Set([...spec.env.keys(), ...spec.injected.keys()])];
   if (spec.forwardOauthToken && !names.includes("CLAUDE_CODE_OAUTH_TOKEN")) {
     names.push("CLAUDE_CODE_OAUTH_TOKEN");
   }
@@ -39,6 +40,8 @@ export function preflightText(plan: BottlePlan): string {
     ...plan.ssh.map((entry) => ["  ssh hosts", sshText(entry)] as const),
     ["  egress", spec.egressSummary],
     listRow("  granted", spec.namedHosts),
+    ...inspectedRows(spec),
+    ...injectedRows(spec),
     listRow("  plain HTTP", httpHosts(spec)),
     listRow("  private", privateHosts(spec)),
     ["  limits", plan.limits],
@@ -97,22 +100,10 @@ function workspaceRow({ workspace }: BottlePlan): readonly [string, string] | un
 
 /** A variable and where its value comes from; never the value. */
 function envText(name: string, spec: BottleSpec): string {
+  if (spec.injected.has(name)) return `${name} (placeholder)`;
   const source = spec.env.get(name);
   if (source === undefined) return `${name} (from CLAUDE_BOTTLE_OAUTH_TOKEN)`;
-  switch (source.kind) {
-    case "literal":
-      return name;
-    case "host":
-      return `${name} (from ${source.variable})`;
-    case "prompt":
-      return `${name} (asked)`;
-    case "command":
-      return `${name} (from a command: ${source.argv[0]})`;
-    case "file":
-      return `${name} (from a file ${source.path})`;
-    default:
-      return source satisfies never;
-  }
+  return source.kind === "literal" ? name : `${name} (${sourceText(source)})`;
 }
 
 function promptHint(prompt: string): string {
@@ -143,7 +134,7 @@ function stepLine({ invocation }: Step): string {
   const words = [invocation.program, ...printedArguments(invocation)];
   const { input } = invocation;
   return shellQuoted(words) +
-    (input === undefined ? "" : `  # stdin: ${input.kind} of ${inputEntries(input).join(" ")}`);
+    (input === undefined ? "" : `  # stdin: ${input.kind} of ${inputEntries(input).join(" ") || "(none)"}`);
 }
 
 function inputEntries(input: Input): readonly string[] {
@@ -207,6 +198,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
       hosts: spec.policy.hosts.map(({ host }) => host),
       http: httpHosts(spec),
       private: privateHosts(spec),
+      inspected: inspectedJson(spec),
       networks: spec.networks,
       summary: spec.egressSummary,
     },
@@ -219,6 +211,7 @@ export function planJson(plan: BottlePlan): Readonly<Record<string, unknown>> {
     notices: plan.notices,
     workspace: plan.workspace ?? null,
     git_identity: spec.gitIdentity ?? null,
+    injected: injectedJson(spec),
     skill_paths: plan.skills.map(({ path }) => path),
     ssh: plan.ssh,
     manifest: spec.manifestFiles,

@@ -143,3 +143,49 @@ export const execCommand = buildCommand<ExecFlags, [bottle: string], CliContext>
     ].join("\n"),
   },
 });
+
+interface SecretsFlags extends Omit<EntryFlags, "secrets"> {
+  readonly refresh: boolean;
+}
+
+/** `secrets`: those that the sidecar of a bottle injects. */
+export const secretsCommand = buildCommand<SecretsFlags, [bottle: string], CliContext>({
+  loader: async () => {
+    const { secrets } = await import("../commands/secrets.ts");
+    return function (flags, bottle): Promise<void> {
+      const { backend, context, json, manifest, refresh } = flags;
+      return this.perform(
+        flags,
+        (ports) => secrets({ bottle, mayAsk: !json, backend, context, json, manifest, refresh }, ports),
+      );
+    };
+  },
+  parameters: {
+    flags: {
+      refresh: {
+        kind: "boolean",
+        brief: "Take them from their sources again and give them to the sidecar",
+        default: false,
+        withNegated: false,
+      },
+      manifest: MANIFEST_FLAG,
+      ...ENGINE_FLAGS,
+      ...COMMON_FLAGS,
+    },
+    aliases: { v: "verbose" },
+    positional: { kind: "tuple", parameters: [BOTTLE] },
+  },
+  docs: {
+    brief: "Show or renew the secrets that a bottle's sidecar puts into requests",
+    customUsage: ["BOTTLE [flags]"],
+    fullDescription: [
+      "Shows which secrets the sidecar of a bottle that is there puts into which requests, by name alone. With --refresh",
+      "they are taken from their sources again, as they are now: connections go on, and what the agent holds stays the",
+      "same. The manifest must be the one of the launch, unchanged.",
+      "",
+      "EXAMPLES",
+      "  claude-bottle secrets reviewer",
+      "  claude-bottle secrets reviewer --refresh   after a token was renewed",
+    ].join("\n"),
+  },
+});

@@ -2,7 +2,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import type { CliContext, CommonFlags } from "./context.ts";
 import { cleanupCommand, doctorCommand, logsCommand, stopCommand } from "./upkeep_routes.ts";
-import { attachCommand, execCommand } from "./entry_routes.ts";
+import { attachCommand, execCommand, secretsCommand } from "./entry_routes.ts";
 import { agentName, COMMON_FLAGS, ENGINE_FLAGS, MANIFEST_FLAG, requireValue, text } from "./flags.ts";
 import { infoCommand, listCommand, schemaCommand, validateCommand } from "./manifest_routes.ts";
 import { trustCommand } from "./trust_routes.ts";
@@ -209,6 +209,7 @@ export const routes = buildRouteMap({
     trust: trustCommand,
     attach: attachCommand,
     exec: execCommand,
+    secrets: secretsCommand,
     build: buildImagesCommand,
     logs: logsCommand,
     stop: stopCommand,

@@ -39,13 +39,14 @@ function requireIdle({ owner, name }: ActiveBottle): void {
 }
 
 async function runAgent(
-  { bottle, agent, env }: Entry,
+  entry: Entry,
   { options, ports }: { readonly options: AttachOptions; readonly ports: CommandPorts },
 ): Promise<number> {
   const { host, reporter } = ports;
+  const { bottle, agent } = entry;
   const run = agentRun(agent, { ...options, host, home: bottle.home });
   requireTerminalFor(run, ports);
-  const granted = await grantedEnv(env, { secrets: true }, ports);
+  const granted = await grantedEnv(entry, { secrets: true }, ports);
   const egress = await bottle.watchEgress();
   reporter.quiet();
   const { code } = await bottle.run({ ...run, ...granted });
@@ -67,18 +68,18 @@ const SHELL: readonly string[] = [
 ];
 
 async function runShell(
-  { bottle, env }: Entry,
+  entry: Entry,
   { secrets, ports }: { readonly secrets: boolean; readonly ports: CommandPorts },
 ): Promise<number> {
   const { terminal } = ports.host;
   if (!terminal.stdinIsTerminal || !terminal.stdoutIsTerminal) {
     throw new Failure("no-terminal", "A shell needs a terminal: stdin or stdout is none", {
-      hints: [`Run a command instead: claude-bottle exec ${oneLine(bottle.name)} -- CMD`],
+      hints: [`Run a command instead: claude-bottle exec ${oneLine(entry.bottle.name)} -- CMD`],
       exit: EXIT.usage,
     });
   }
-  const granted = await grantedEnv(env, { secrets }, ports);
+  const granted = await grantedEnv(entry, { secrets }, ports);
   ports.reporter.quiet();
-  const { code } = await bottle.run({ command: SHELL, mode: "attached", ...granted });
+  const { code } = await entry.bottle.run({ command: SHELL, mode: "attached", ...granted });
   return code;
 }

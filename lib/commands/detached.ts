@@ -36,7 +36,8 @@ export function requireDetachable(options: DetachOptions): void {
 
 /** A bottle can be made ready without what only its agent needs, so this is no failure yet. */
 export function warnOfUnset(spec: BottleSpec, { host, reporter }: CommandPorts): void {
-  const missing = missingHostVariables(spec.env, host.environment);
+  const sources = new Map([...spec.env, ...spec.injected]);
+  const missing = missingHostVariables(sources, host.environment);
   if (missing.length === 0) return;
   const list = missing.map(({ name, variable }) => `${name} (from ${variable})`).join(", ");
   reporter.info(`the host does not set ${list}: \`attach\` will refuse until it does`);

@@ -28,11 +28,11 @@ export async function exec(options: ExecOptions, ports: CommandPorts): Promise<n
     });
   }
   const command = checkedCommand(options.command);
-  const { bottle, env } = await enteredBottle(options, { command: "exec", judge: () => {} }, ports);
-  const granted = await grantedEnv(env, { secrets: options.secrets }, ports);
+  const entry = await enteredBottle(options, { command: "exec", judge: () => {} }, ports);
+  const granted = await grantedEnv(entry, { secrets: options.secrets }, ports);
   const { stdinIsTerminal, stdoutIsTerminal } = ports.host.terminal;
   ports.reporter.quiet();
   const mode = stdinIsTerminal && stdoutIsTerminal ? "attached" : "piped";
-  const { code } = await bottle.run({ command, mode, ...granted });
+  const { code } = await entry.bottle.run({ command, mode, ...granted });
   return code;
 }

@@ -1,6 +1,10 @@
 import type { ActiveBottle } from "../bottle/active.ts";
 import type { BottleCommand, OpenBottle } from "../bottle/backend.ts";
-import { literalsOf, resolveEnv } from "../bottle/env.ts";
+import { literalsOf, resolveEnv, Secret } from "../bottle/env.ts";
+import { requireInjectable } from "../bottle/injected.ts";
+import { forwardsOauthToken, OAUTH_TOKEN } from "../bottle/oauth_token.ts";
+import { egressPolicy } from "../egress/allowlist.ts";
+import type { EgressPolicy } from "../egress/policy.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
@@ -9,7 +13,7 @@ import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
 import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
-import { hostEnv } from "./host_paths.ts";
+import { hostEnv, injectedSources } from "./host_paths.ts";
 import { requireSameManifest } from "./launched_manifest.ts";
 import { grantedManifest, shownManifest } from "./manifest_choice.ts";
 
@@ -29,6 +33,9 @@ export interface Entry {
   readonly bottle: OpenBottle;
   readonly agent: Agent;
   readonly env: ReadonlyMap<string, EnvSource>;
+  /** Those of the secrets that only the sidecar holds, by the variables of their placeholders. */
+  readonly injected: ReadonlyMap<string, EnvSource>;
+  readonly policy: EgressPolicy;
 }
 
 /**
@@ -57,13 +64,20 @@ export async function enteredBottle(
   if (grants.name !== meant.bottle) throw foreign(meant);
   refuseUnavailable(manifest, agent.name);
   const { disk } = grants.resources;
-  const bottle = await backend.open(meant, { disk, signal, onEvent: reporter.onEvent });
+  const policy = egressPolicy(grants.egress, grants.ssh);
+  const bottle = await backend.open(meant, { disk, policy, signal, onEvent: reporter.onEvent });
   if (meant.owner === "gone") {
     reporter.info(
       `the \`start\` of ${oneLine(meant.name)} is gone: the next \`start\` or \`cleanup\` removes the bottle`,
     );
   }
-  return { bottle, agent, env: hostEnv(manifest, grants, host) };
+  return {
+    bottle,
+    agent,
+    env: hostEnv(manifest, grants, host),
+    injected: injectedSources(manifest, grants, host),
+    policy,
+  };
 }
 
 /** Another's bottle is not ours to enter, and what we would bring into it not theirs to have. */
@@ -85,16 +99,22 @@ function foreign({ name, agent, bottle }: ActiveBottle): Failure {
   );
 }
 
-/** The variables of a command: all that is granted, or what stands in the manifest for all to read. @throws Failure */
+/**
+ * The variables of a command: all that is granted, or what stands in the manifest for all to read. With secrets the
+ * sidecar is given those that it injects, as they are now. @throws Failure
+ */
 export async function grantedEnv(
-  env: ReadonlyMap<string, EnvSource>,
+  { bottle, env, injected, policy }: Pick<Entry, "bottle" | "env" | "injected" | "policy">,
   { secrets }: { readonly secrets: boolean },
   ports: CommandPorts,
-): Promise<Pick<BottleCommand, "env" | "forwardOauthToken">> {
-  const { environment } = ports.host;
+): Promise<Pick<BottleCommand, "env" | "forwardOauthToken" | "placeholders">> {
   const resolved = await resolveEnv(secrets ? env : literalsOf(env), envPorts(ports));
-  return {
-    env: resolved,
-    forwardOauthToken: secrets && Boolean(environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
-  };
+  if (!secrets) return { env: resolved, forwardOauthToken: false };
+  const forwardOauthToken = forwardsOauthToken(injected, ports.host.environment);
+  if (injected.size === 0) return { env: resolved, forwardOauthToken };
+  const values = await resolveEnv(injected, envPorts(ports));
+  const token = forwardOauthToken ? ports.host.environment.get(OAUTH_TOKEN.onHost) ?? "" : "";
+  const all = new Map([...resolved, [OAUTH_TOKEN.onHost, new Secret(token)]]);
+  requireInjectable(values, { env: all, policy });
+  return { env: resolved, forwardOauthToken, placeholders: await bottle.inject(values) };
 }

@@ -1,5 +1,6 @@
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
 import { hostGitIdentity } from "../bottle/git_identity.ts";
+import { forwardsOauthToken } from "../bottle/oauth_token.ts";
 import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
@@ -62,6 +63,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
   const { agent, bottle } = requireAgent(manifest, options.agent);
   const home = homeOf(host.environment.get("CLAUDE_BOTTLE_CONTAINER_HOME") || DEFAULT_HOME);
   const policy = egressPolicy(bottle.egress, bottle.ssh);
+  const injected = injectedSources(manifest, bottle, host);
   return {
     agent: agent.name,
     bottle: bottle.name,
@@ -73,7 +75,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     lifetime: options.lifetime ?? "session",
     startsAgent: options.startsAgent ?? true,
     env: hostEnv(manifest, bottle, host),
-    injected: injectedSources(manifest, bottle, host),
+    injected,
     gitIdentity: bottle.gitIdentity && await hostGitIdentity(host, host.interrupts.signal),
     ssh: bottle.ssh.map((entry, index) => ({
       ...entry,
@@ -84,7 +86,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
       }),
     })),
     workspace: options.cwd ? await workspaceSource(options) : undefined,
-    forwardOauthToken: Boolean(host.environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN")),
+    forwardOauthToken: forwardsOauthToken(injected, host.environment),
     proxy: proxyNamed(options.proxy),
     policy,
     namedHosts: policy.hosts.map(({ host }) => host).filter((host) => !DEFAULT_HOSTS.includes(host)),

@@ -192,9 +192,9 @@ async function run(
   const { host, reporter } = ports;
   const { signal } = host.interrupts;
   const env = await resolveEnv(spec.env, envPorts(ports));
+  const injected = await resolveEnv(spec.injected, envPorts(ports));
   const questions = launchQuestions(ports);
   await using sweeping = sweepBeside(backend, ports);
-  const injected = await resolveEnv(spec.injected, envPorts(ports));
   const bottle = await backend.launch(plan, { signal, env, injected, onEvent: reporter.onEvent, questions });
   let ended: number;
   try {

@@ -56,3 +56,8 @@ export interface EgressPolicy {
   readonly hosts: readonly HostRule[];
   readonly ssh: readonly SshRule[];
 }
+
+/** Whether any host is inspected: the bottle then has an authority of its own. */
+export function inspects({ hosts }: Pick<EgressPolicy, "hosts">): boolean {
+  return hosts.some(({ inspection }) => inspection !== undefined);
+}

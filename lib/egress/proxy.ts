@@ -65,6 +65,8 @@ export interface SidecarPlace {
   readonly listen: string;
   /** The range of its egress network, `a.b.c.d/n`: the host has an address there, which no name may lead to. */
   readonly egressSubnet: string;
+  /** Certificates in PEM that inspected hosts' own are verified with, beside the system's roots. */
+  readonly authorities?: string;
 }
 
 /** What runs in the sidecar. Pure: configuration out, log lines in. */

@@ -18,6 +18,7 @@ Deno.test("help of the program and of each command is as written down, on stdout
     { argv: ["edit", "--help"], file: "help_edit.txt" },
     { argv: ["attach", "--help"], file: "help_attach.txt" },
     { argv: ["exec", "--help"], file: "help_exec.txt" },
+    { argv: ["secrets", "--help"], file: "help_secrets.txt" },
     { argv: ["list", "--help"], file: "help_list.txt" },
     { argv: ["info", "--help"], file: "help_info.txt" },
     { argv: ["validate", "--help"], file: "help_validate.txt" },

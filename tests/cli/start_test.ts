@@ -296,6 +296,7 @@ Deno.test("start --dry-run --format json and --json print the plan alone, as one
       "notices",
       "workspace",
       "git_identity",
+      "injected",
       "skill_paths",
       "ssh",
       "manifest",

@@ -205,7 +205,7 @@ Deno.test("validate tells warnings with caret and hint, exits 0, and counts them
       `  ${MANIFEST_PATH}:4:13: bottles.base.env.HOST: The host does not set what the bottle's env takes from it: HOST (from TAKEN)`,
       "            HOST: ${TAKEN}",
       "                  ^~~~~~~~",
-      "  hint: Set TAKEN, or give a literal in the manifest",
+      "  hint: Set TAKEN, or change where the manifest takes it from",
       "",
     ].join("\n"),
   );

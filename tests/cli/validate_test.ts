@@ -202,7 +202,7 @@ Deno.test("validate --format github annotates from the repository's root, with t
     [
       `::warning file=${MANIFEST_PATH},line=1,col=29,endColumn=41,title=claude-bottle%3A bottles.dev.env.A::` +
       "The host does not set what the bottle's env takes from it: A (from NOT_SET)" +
-      "%0Ahint: Set NOT_SET, or give a literal in the manifest",
+      "%0Ahint: Set NOT_SET, or change where the manifest takes it from",
       "1 bottle, 1 agent: no problems, 1 warning",
       "",
     ].join("\n"),

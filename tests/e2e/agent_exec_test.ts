@@ -24,6 +24,7 @@ class Wrapper implements AsyncDisposable {
       ["'/run/env'", `'${folder}/env'`],
       ["'/usr/local/share/claude-bottle/ca.pem'", `'${folder}/extra.pem'`],
       ["'/etc/ssl/certs/ca-certificates.crt'", `'${folder}/system.pem'`],
+      ["'/etc/pki/tls/certs/ca-bundle.crt'", `'${folder}/fedora.pem'`],
       ["$SIDECAR_DEADLINE = 10;", "$SIDECAR_DEADLINE = 1;"],
       ["$STARTING_DEADLINE = 45;", "$STARTING_DEADLINE = 5;"],
       ["'/proc/self/status'", `'${folder}/status'`],
@@ -520,6 +521,15 @@ Deno.test("extra certificate authorities are joined to the image's own, once", a
   await Deno.writeTextFile(bundle, "kept");
   await wrapper.run(run, frames());
   assert.equal(await Deno.readTextFile(bundle), "kept");
+});
+
+Deno.test("the bundle of another make of image is joined where Debian's is not there", async () => {
+  await using wrapper = await Wrapper.made();
+  const port = await wrapper.sidecar();
+  await Deno.writeTextFile(`${wrapper.folder}/fedora.pem`, "FEDORA");
+  await Deno.writeTextFile(`${wrapper.folder}/extra.pem`, "EXTRA\n");
+  await wrapper.run(["headless", "token", "127.0.0.1", port, wrapper.folder, "true"], frames());
+  assert.equal(await Deno.readTextFile(`${wrapper.folder}/env/ca-bundle.pem`), "FEDORA\nEXTRA\n\n");
 });
 
 Deno.test("variables that name authorities are left out where there are none, and nothing else is", async () => {

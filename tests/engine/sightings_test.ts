@@ -35,6 +35,7 @@ interface Granted {
   readonly forms: readonly Uint8Array[];
   readonly env?: Readonly<Record<string, unknown>>;
   readonly ssh?: readonly object[];
+  readonly allowlist?: readonly object[];
   /** Variables of the host. */
   readonly host?: Readonly<Record<string, string>>;
   /** What is typed at the question that matches. */
@@ -73,6 +74,15 @@ const SECRETS: Readonly<Record<string, (bench: Workbench) => Promise<Granted>>> 
     const value = canaryText();
     return Promise.resolve({ forms: textForms(value), host: { CLAUDE_BOTTLE_OAUTH_TOKEN: value } });
   },
+  "injected": () => {
+    const value = canaryText();
+    const inject = { env: "INJECTED", secret: "${TO_BE_INJECTED}", as: "bearer" };
+    return Promise.resolve({
+      forms: textForms(value),
+      allowlist: [{ host: "api.test", inject }],
+      host: { TO_BE_INJECTED: value },
+    });
+  },
   "ssh-key": async (bench) => {
     const { path } = await makeKey(bench.folder, { name: "id" });
     return {
@@ -107,7 +117,7 @@ const PLANTED = "planted";
 /** The agent shows that it has what it was granted, has a process crash that holds all of it, and sleeps. */
 function agentScript(planted: string): string {
   return `: ${planted}; ssh-add -l | grep -c SHA256 >/tmp/keys && ` +
-    `for name in LITERAL FORWARDED PROMPTED COMMAND CLAUDE_CODE_OAUTH_TOKEN; do printenv $name >/dev/null || exit 9; done; ` +
+    `for name in LITERAL FORWARDED PROMPTED COMMAND CLAUDE_CODE_OAUTH_TOKEN INJECTED; do printenv $name >/dev/null || exit 9; done; ` +
     `cd /tmp; sh -c 'ulimit -c unlimited; kill -SEGV $$'; echo the agent is re""ady; exec sleep 1234`;
 }
 
@@ -144,7 +154,7 @@ class Scene implements AsyncDisposable {
       bottle: {
         env: Object.assign({}, ...granted.map(({ env }) => env ?? {})),
         ssh: granted.flatMap(({ ssh }) => ssh ?? []),
-        egress: { defaults: false },
+        egress: { defaults: false, allowlist: granted.flatMap(({ allowlist }) => allowlist ?? []) },
       },
       agent: { command: ["sh", "-c", command(planted)] },
     });
@@ -336,13 +346,14 @@ async function judge(title: string, table: Table): Promise<void> {
   }
 }
 
-/** The agent itself has every secret that is a variable, or nothing else here would mean anything. */
+/** What never enters a bottle, or no process of its agent. */
+const NOT_THE_AGENTS: readonly string[] = ["ssh-key", "passphrase", "injected"];
+
+/** The agent itself has every other secret that is a variable, or nothing else here would mean anything. */
 async function agentHasAll(agent: string, { lookout }: Scene): Promise<void> {
   const script = "cat /proc/[0-9]*/environ 2>/dev/null; cat /tmp/keys";
   const all = await docker("exec", "--user", "47291:47291", agent, "sh", "-c", script);
-  const expected = new Set(
-    Object.keys(SECRETS).filter((name) => name !== "ssh-key" && name !== "passphrase"),
-  );
+  const expected = new Set(Object.keys(SECRETS).filter((name) => !NOT_THE_AGENTS.includes(name)));
   assert.deepEqual(new Set([...lookout.inText(all)].filter((name) => name !== PLANTED)), expected);
   // Both keys.
   assert.match(all, /2\n?$/);
@@ -419,6 +430,8 @@ function addWatched({ seen, hits, looked }: Sightings, table: Table): void {
 /** The calls that carry a secret, or the agent itself, by words of their argv. */
 const BROKEN_CALLS = [
   "/ssh_agent.pl",
+  "exec --interactive --user 13:13",
+  "/trust_authority.pl",
   "/claude-bottle-exec put",
   "/claude-bottle-exec attached",
 ];

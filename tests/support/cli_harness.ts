@@ -16,7 +16,8 @@ import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import type { Canary } from "../../lib/bottle/canary.ts";
 import type { BottleCleanupPlan, CleanupOutcome, SweepOutcome } from "../../lib/bottle/cleanup.ts";
 import type { DemoHosts } from "../../lib/bottle/demo_hosts.ts";
-import { Secret } from "../../lib/bottle/env.ts";
+import { type ResolvedEnv, Secret } from "../../lib/bottle/env.ts";
+import type { Placeholders } from "../../lib/bottle/injected.ts";
 import type { Finding } from "../../lib/bottle/diagnosis.ts";
 import type { BottlePlan } from "../../lib/bottle/plan.ts";
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
@@ -57,6 +58,8 @@ export class FakeBackend implements BottleBackend {
   readonly launches: LaunchOptions[] = [];
   readonly builds: BuildOptions[] = [];
   readonly commands: BottleCommand[] = [];
+  /** What {@link OpenBottle.inject} was given. */
+  readonly injections: ResolvedEnv[] = [];
   code = 0;
   /** Whether the agent's command is reached. */
   agentRan = true;
@@ -217,6 +220,12 @@ export class FakeBackend implements BottleBackend {
         this.#enter(`run ${command.mode}`);
         this.commands.push(command);
         return { code: this.code };
+      },
+      inject: async (secrets): Promise<Placeholders> => {
+        await Promise.resolve();
+        this.#enter(`inject ${[...secrets.keys()].join(" ")}`);
+        this.injections.push(secrets);
+        return new Map([...secrets.keys()].map((name) => [name, `placeholder-of-${name}`]));
       },
       watchEgress: async (): Promise<() => Promise<readonly EgressEvent[]>> => {
         await Promise.resolve();

@@ -1,4 +1,5 @@
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
+import { inspects } from "../../lib/egress/policy.ts";
 import type { EgressProxy } from "../../lib/egress/proxy.ts";
 import type { PlanInputs } from "../../lib/backend/docker/plan.ts";
 import { Secret } from "../../lib/bottle/env.ts";
@@ -21,6 +22,7 @@ export const TEST_PROXY: EgressProxy = {
     tmpfs: [{ path: "/run/proxy", sizeMiB: 2, mode: 0o750 }],
     memoryMiB: 256,
     pids: 64,
+    ...(inspects(policy) ? { open: ["proxy", "--open"] } : {}),
   }),
   reloadSignal: "HUP",
   readEvent: (line) =>

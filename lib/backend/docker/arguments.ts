@@ -249,7 +249,6 @@ export function sidecarContainerArguments(
   options: ContainerOptions & { readonly program: SidecarProgram; readonly image: Argument },
 ): readonly Argument[] {
   const { program } = options;
-  const owner = `uid=${program.uid},gid=${program.gid}`;
   return [
     ...hardening(options, "sidecar"),
     "--user",
@@ -258,15 +257,20 @@ export function sidecarContainerArguments(
     "--read-only",
     // An image's own check may ask where nothing listens; the agent's wrapper asks where it matters.
     "--no-healthcheck",
-    ...program.tmpfs.flatMap(({ path, sizeMiB, mode }) => [
-      "--tmpfs",
-      `${path}:${owner},mode=${mode.toString(8).padStart(4, "0")},size=${sizeMiB}m,noexec,nosuid,nodev`,
-    ]),
+    ...sidecarTmpfs(program).flatMap((mount) => ["--tmpfs", mount]),
     "--mount",
     ["type=volume", "dst=/config", ...volumeLabels(options.run)].map(csvField).join(","),
     options.image,
     ...program.command,
   ];
+}
+
+/** `PATH:OPTIONS` of each tmpfs of the sidecar: what it writes is in its memory alone. */
+export function sidecarTmpfs({ uid, gid, tmpfs }: SidecarProgram): readonly string[] {
+  return tmpfs.map(({ path, sizeMiB, mode }) => {
+    const owner = `uid=${uid},gid=${gid},mode=${mode.toString(8).padStart(4, "0")}`;
+    return `${path}:${owner},size=${sizeMiB}m,noexec,nosuid,nodev`;
+  });
 }
 
 /** `volume-label` settings of an anonymous volume. */

@@ -34,9 +34,11 @@ import { diagnose } from "./diagnosis/diagnose.ts";
 import { engineIdentity } from "./diagnosis/identity.ts";
 import { inspected } from "./engine.ts";
 import { type ExecuteOptions, executeSteps } from "./execute.ts";
+import { InspectionLaunch, requireOpened } from "./inspection_launch.ts";
+import { OPEN_SIDECAR } from "./inspection_steps.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
-import { secretsOf } from "./provision/env.ts";
+import { agentEnvironment, environmentAtLaunch, secretsOf } from "./provision/env.ts";
 import { REF } from "./refs.ts";
 import { openReaper, removeReaped } from "./reaper.ts";
 import { preparePlan } from "./prepare.ts";
@@ -78,7 +80,7 @@ export class DockerBottleBackend implements BottleBackend {
 
   async launch(plan: BottlePlan, options: LaunchOptions): Promise<Bottle> {
     if (!isDockerPlan(plan)) throw new TypeError("A plan of another backend");
-    const redactor = new Redactor(secretsOf(plan, { env: options.env, environment: this.#host.environment }));
+    const redactor = new Redactor(secretsOf(plan, { ...options, environment: this.#host.environment }));
     const onEvent = redactor.listener(options.onEvent);
     return await redactor.guard(() => this.#launch(plan, { options: { ...options, onEvent }, redactor }));
   }
@@ -109,6 +111,14 @@ export class DockerBottleBackend implements BottleBackend {
     },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
+    const inspection = new InspectionLaunch({
+      injected: options.injected,
+      policy: plan.spec.policy,
+      env: agentEnvironment(environmentAtLaunch(plan.spec), {
+        environment: this.#host.environment,
+        resolved: options.env,
+      }),
+    }, this.#host);
     const reaper = await openReaper({ host: this.#host, client: this.#client }, plan.runId);
     const held: HeldProcess[] = [];
     const ssh = new SshLaunch(plan.inputs, { ...options, onSecret: (secret) => redactor.add([secret]) });
@@ -120,20 +130,26 @@ export class DockerBottleBackend implements BottleBackend {
         done: new Set(),
         judge: async ({ id }, stdout) => {
           if (id === HOST_KEYS) await ssh.learn(stdout);
+          if (id === OPEN_SIDECAR) inspection.learn(stdout);
           if (id !== "verify") return;
           const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
           verifyBottle(plan, objects, ids);
         },
         onHeld: (process) => held.push(process),
-        again: ({ id }, outcome) => id === LOAD_KEYS && ssh.isTriedAgain(outcome),
+        again: ({ id }, outcome) => {
+          if (id === OPEN_SIDECAR) requireOpened(outcome);
+          return id === LOAD_KEYS && ssh.isTriedAgain(outcome);
+        },
         stdin: launchStdin(plan.inputs, {
           host: this.#host,
           onEvent: options.onEvent,
           keys: () => ssh.keyFrames(),
+          secrets: () => inspection.frames(),
+          authority: () => inspection.authority(),
         }),
       };
       const named = await races.underFreeName(plan, ({ steps }) => executeSteps(steps, how));
-      const made = { plan: named, ids, reaper, held };
+      const made = { plan: named, ids, reaper, held, placeholders: inspection.placeholders() };
       return new DockerBottle({ ...made, host: this.#host, client: this.#client, options, redactor });
     } catch (error) {
       const told = await this.#told(error, { plan, ids });

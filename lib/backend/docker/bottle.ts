@@ -6,6 +6,7 @@ import type {
   LaunchOptions,
 } from "../../bottle/backend.ts";
 import { literalValues } from "../../bottle/env.ts";
+import type { Placeholders } from "../../bottle/injected.ts";
 import { wholeConnections } from "../../egress/connections.ts";
 import { executedArguments } from "../../bottle/invocation.ts";
 import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.ts";
@@ -45,6 +46,7 @@ export class DockerBottle implements Bottle {
   readonly #client: DockerClient;
   readonly #options: LaunchOptions;
   readonly #redactor: Redactor;
+  readonly #placeholders: Placeholders;
   readonly #reaper: Reaper;
   readonly #held: readonly HeldProcess[];
   #disposed: Promise<void> | undefined;
@@ -60,6 +62,8 @@ export class DockerBottle implements Bottle {
     readonly client: DockerClient;
     readonly options: LaunchOptions;
     readonly redactor: Redactor;
+    /** Those that count, and that its agent is given. */
+    readonly placeholders: Placeholders;
     readonly reaper: Reaper;
     /** What goes on beside us until the bottle is removed. */
     readonly held: readonly HeldProcess[];
@@ -70,6 +74,7 @@ export class DockerBottle implements Bottle {
     this.#client = parts.client;
     this.#options = parts.options;
     this.#redactor = parts.redactor;
+    this.#placeholders = parts.placeholders;
     this.#reaper = parts.reaper;
     this.#held = parts.held;
   }
@@ -149,7 +154,7 @@ export class DockerBottle implements Bottle {
   #planned(): PlacedCommand {
     const { environment } = this.#host;
     const { spec, agentSteps, inputs } = this.#plan;
-    const sources = { environment, resolved: this.#options.env };
+    const sources = { environment, resolved: this.#options.env, placeholders: this.#placeholders };
     return {
       steps: agentSteps,
       env: agentEnvironment(environmentAtLaunch(spec), sources),

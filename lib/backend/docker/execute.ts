@@ -32,6 +32,8 @@ const TITLES: Readonly<Record<string, string>> = {
   "sidecar-connect": "joining the sidecar to the internal network",
   "sidecar-start": "starting the sidecar",
   "verify": "comparing the bottle with the plan",
+  "sidecar-open": "giving the sidecar its secrets",
+  "authority": "trusting the sidecar's authority",
   "host-keys": "asking ssh hosts for their keys",
   "ssh-agent": "loading the ssh keys",
 };

@@ -1,8 +1,11 @@
 import type { ActiveBottle } from "../../bottle/active.ts";
 import type { AgentOutcome, BottleCommand, OpenBottle } from "../../bottle/backend.ts";
+import type { ResolvedEnv } from "../../bottle/env.ts";
+import type { Placeholders } from "../../bottle/injected.ts";
 import { DEFAULT_DISK } from "../../bottle/disk_limit.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { wholeConnections } from "../../egress/connections.ts";
+import type { EgressPolicy } from "../../egress/policy.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import { Redactor } from "../../bottle/redactor.ts";
 import { EXIT, Failure, oneLine } from "../../errors.ts";
@@ -15,6 +18,7 @@ import { openEnder } from "./ender.ts";
 import { findImages, inspected } from "./engine.ts";
 import { engineFailure } from "./failures.ts";
 import { imageRecipes } from "./images.ts";
+import { injectSecrets } from "./inject.ts";
 import type { InspectedContainer } from "./inspected.ts";
 import { GONE } from "./objects.ts";
 import { agentEnvironment, type EnvironmentSpec, handedOver } from "./provision/env.ts";
@@ -27,6 +31,7 @@ import { diskWatchSteps, foundWatch, type WatchedBottle } from "./watch_steps.ts
 interface OpenPorts {
   /** Bytes that the bottle may take; the backend's own limit when the manifest names none. */
   readonly disk: number | undefined;
+  readonly policy: EgressPolicy;
   readonly host: Host;
   readonly client: DockerClient;
   readonly signal: AbortSignal;
@@ -120,13 +125,26 @@ class DockerOpenBottle implements OpenBottle {
     this.#parts = parts;
   }
 
-  async run({ command, mode, env: resolved, forwardOauthToken }: BottleCommand): Promise<AgentOutcome> {
+  async inject(secrets: ResolvedEnv): Promise<Placeholders> {
+    const { ports, sidecar, sidecarAddress: listen } = this.#parts;
+    const place = { name: this.name, sidecar, proxy: proxyOf(this.#bottle), listen };
+    return await injectSecrets(place, secrets, ports);
+  }
+
+  async run(
+    { command, mode, env: resolved, forwardOauthToken, placeholders = new Map() }: BottleCommand,
+  ): Promise<AgentOutcome> {
     const { ports, user, sidecarAddress, workdir, home, hasSsh } = this.#parts;
     const { environment } = ports.host;
     // Whether it was given extra authorities only the wrapper sees: it leaves out what names none.
     const ssh = { length: hasSsh ? 1 : 0 };
-    const spec: EnvironmentSpec = { home, ca: CA_FILE, env: new Map(), ssh, mode, forwardOauthToken };
-    const env = agentEnvironment(spec, { environment, resolved });
+    const { policy } = ports;
+    const none = new Map();
+    const spec: EnvironmentSpec = {
+      ...{ home, ca: CA_FILE, policy, ssh, mode, forwardOauthToken },
+      ...{ env: none, injected: none },
+    };
+    const env = agentEnvironment(spec, { environment, resolved, placeholders });
     const envToken = newEnvToken(ports.host);
     const agent = { ref: REF.agent, name: this.name };
     const envNames = [...env.keys()];

@@ -17,8 +17,9 @@ import { addressIn, type Range, rangeText, type Subnets } from "./addresses.ts";
 import { agentTmpfs, proxyEnvironment } from "./arguments.ts";
 import type { EngineFacts } from "./engine.ts";
 import { buildSteps, type ImageChoice } from "./image_steps.ts";
+import { inspectionSteps } from "./inspection_steps.ts";
 import type { RunLabels } from "./labels.ts";
-import { signingEnvironment } from "./provision/signing.ts";
+import { systemGitEnvironment } from "./provision/system_git.ts";
 import { type Skill, skillNotices } from "./provision/skills.ts";
 import { refsOf } from "./refs.ts";
 import { sshAgentSteps } from "./ssh_steps.ts";
@@ -130,6 +131,7 @@ export function composePlan(inputs: PlanInputs): DockerBottlePlan {
         args: ["inspect", names.agent, names.sidecar, names.internal, names.egress],
         why: "the engine did all that was asked",
       }),
+      ...inspectionSteps(inputs, { names, expected, step }),
       ...sshAgentSteps(inputs, { names, expected, step }),
     ],
     agentSteps: agentSteps(inputs, { names, expected, step }),
@@ -189,12 +191,13 @@ function expectedOf({ spec, engine, subnets, user, sshKeys }: PlanInputs): Expec
     agentTmpfs: agentTmpfs(user, { ssh: sshKeys.length > 0 }),
     agentEnv: {
       ...proxyEnvironment(`http://${sidecarAddress}:${PROXY_PORT}`, "localhost,127.0.0.1"),
-      ...signingEnvironment(sshKeys),
+      ...systemGitEnvironment(sshKeys, spec.policy),
     },
     sidecarEnv: proxyEnvironment("", ""),
     sidecarProgram: spec.proxy.program(spec.policy, {
       listen: sidecarAddress,
       egressSubnet: rangeText(subnets.egress),
+      ...(spec.ca === undefined ? {} : { authorities: spec.ca }),
     }),
   };
 }

@@ -45,9 +45,10 @@ interface Ports {
 export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<DockerBottlePlan> {
   const { host, client, signal } = ports;
   const { environment } = host;
-  if (spec.startsAgent) requireHostVariables(spec.env, environment);
   // A bottle that is only made ready is given no secret yet.
-  const envNotices = spec.startsAgent ? await examineSecretFiles(spec.env, host.files) : [];
+  const sources = spec.startsAgent ? [spec.env, spec.injected] : [];
+  for (const env of sources) requireHostVariables(env, environment);
+  const envNotices = (await Promise.all(sources.map((env) => examineSecretFiles(env, host.files)))).flat();
   const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);

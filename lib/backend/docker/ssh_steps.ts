@@ -1,6 +1,7 @@
 import { hostKeyAlgorithms } from "../../bottle/host_keys.ts";
 import type { Step } from "../../bottle/invocation.ts";
 import { PROXY_PORT } from "../../egress/proxy.ts";
+import { OPEN_SIDECAR } from "./inspection_steps.ts";
 import type { PlanInputs } from "./plan.ts";
 import { SSH_AGENT, SSH_HOST_KEYS } from "./provision/ssh.ts";
 import type { ContainerStepOptions } from "./steps.ts";
@@ -20,7 +21,8 @@ function hostKeySteps(
 ): readonly Step[] {
   if (unknownHosts.length === 0) return [];
   return [step(HOST_KEYS, {
-    after: ["verify"],
+    // A sidecar with inspected hosts lets nothing through before.
+    after: ["verify", ...(expected.sidecarProgram.open === undefined ? [] : [OPEN_SIDECAR])],
     args: [
       ...["container", "exec", "--user", `${user.uid}:${user.gid}`],
       ...[names.agent, "/usr/bin/perl", SSH_HOST_KEYS, expected.sidecarAddress, String(PROXY_PORT)],

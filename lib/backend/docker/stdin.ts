@@ -15,18 +15,23 @@ export function stdinOf(input: Input): StdinContent {
   throw new RangeError(`Not known by itself: ${input.kind}`);
 }
 
-/** The same for the steps of a launch, which know the keys and what is copied. */
+/** The same for the steps of a launch, which know keys, secrets and what is copied. */
 export function launchStdin(
   { workspace, spec, user }: Pick<PlanInputs, "workspace" | "spec" | "user">,
-  { host, onEvent, keys }: {
+  { host, onEvent, keys, secrets, authority }: {
     readonly host: Host;
     readonly onEvent: OnEvent;
     /** The launch's keys, as the program in the bottle reads them. */
     readonly keys: () => Promise<Uint8Array>;
+    /** The sidecar's secrets, and the authority that it answers with. */
+    readonly secrets: () => Uint8Array;
+    readonly authority: () => Uint8Array;
   },
 ): (input: Input) => StdinContent | Promise<StdinContent> {
   return (input) => {
     if (input.kind === "keys") return keys();
+    if (input.kind === "secrets") return secrets();
+    if (input.kind === "authority") return authority();
     if (input.kind !== "workspace" || workspace === undefined) return stdinOf(input);
     const { files, processes, environment } = host;
     return workspaceStream(workspace, {

@@ -11,9 +11,9 @@ import {
 } from "./arguments.ts";
 import type { Expected, PlanInputs } from "./plan.ts";
 import { AGENT_EXEC, agentFiles } from "./provision/files.ts";
-import { provisionSigning } from "./provision/signing.ts";
 import { provisionSkills } from "./provision/skills.ts";
 import { provisionSsh } from "./provision/ssh.ts";
+import { provisionSystemGit } from "./provision/system_git.ts";
 import { type Names, REF } from "./refs.ts";
 import { workspaceSteps, workspaceTeardown } from "./workspace_steps.ts";
 
@@ -135,7 +135,7 @@ export function agentContainerSteps(inputs: PlanInputs, options: ContainerStepOp
             keys: inputs.sshKeys,
             place: { home: spec.home, user, sidecarAddress: expected.sidecarAddress },
           }),
-          ...provisionSigning(inputs.sshKeys),
+          ...provisionSystemGit(inputs.sshKeys, spec.policy),
         ],
       },
       why: "prompt, settings and the wrapper enter before it starts",

@@ -13,6 +13,7 @@ import {
   isIsolating,
   LOG,
   sidecarHost,
+  sidecarTmpfs,
   ULIMITS,
 } from "./arguments.ts";
 import { type Difference, differing, unaskedDifferences } from "./differences.ts";
@@ -134,6 +135,7 @@ function sidecarDifferences(
       runtimeOf(sidecar, inputs),
     ),
     ...differing("sidecar user", `${program.uid}:${program.gid}`, sidecar.Config.User ?? ""),
+    ...differing("sidecar tmpfs", sidecarTmpfs(program).toSorted().join(" "), tmpfsOf(sidecar)),
     ...differing("sidecar read-only root", "true", String(sidecar.HostConfig.ReadonlyRootfs ?? false)),
     ...differing("sidecar mounts", "volume /config", mountsOf(sidecar)),
   ];

@@ -83,6 +83,8 @@ sub kind_of {
         return 'host-keys' if grep { m{/ssh_host_keys\.pl$} } @words;
     }
     return 'ssh-agent' if $command eq 'container exec' && $last =~ /ssh_agent\.pl$/;
+    return 'authority' if $command eq 'container exec' && $last =~ /trust_authority\.pl$/;
+    return 'sidecar-open' if $command eq 'container exec' && option('--user') eq '13:13';
     return (grep { $_ eq 'put' } @words) ? 'agent-env' : 'agent' if $command eq 'container exec';
     return 'explain' if $command eq 'container inspect';
     return 'logs' if $command eq 'container logs';
@@ -260,6 +262,8 @@ sub answer_container {
     if ($command eq 'container ls') { $out = listed('container'); return 0 }
     if ($command eq 'container rm') { return remove_all('container') }
     return watch_disk() if $kind eq 'watch-disk';
+    if ($kind eq 'sidecar-open') { return open_sidecar() }
+    if ($kind eq 'authority') { return 0 }
     if ($command eq 'container exec') { return run_agent() }
     return tell_log() if $command eq 'container logs';
     my @found = targets();
@@ -280,6 +284,19 @@ sub answer_container {
         return 0;
     }
     if ($command =~ /inspect$/) { $out = json([map { inspection($_) } @found]) . "\n" }
+    return 0;
+}
+
+# A sidecar that takes every secret that it is given.
+sub open_sidecar {
+    my $rest = $stdin;
+    while ($rest =~ s/\A([0-9]+):// && $1) {
+        my ($env, $placeholder) = split /\0/, substr($rest, 0, $1, '');
+        $rest =~ s/\A,//;
+        $out .= "placeholder $env $placeholder\n";
+    }
+    my $certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    $out .= "hash 0badc0de\n$certificate\nready\n";
     return 0;
 }
 

@@ -53,6 +53,7 @@ async function left(): Promise<Left> {
     open: () =>
       backend.open(bottle, {
         disk: undefined,
+        policy: testSpec().policy,
         signal,
         onEvent: (event) => {
           if (event.kind === "notice") notices.push(event.text);

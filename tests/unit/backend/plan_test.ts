@@ -6,6 +6,7 @@ import { planJson, stepsText } from "../../../lib/bottle/render.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import type { EgressProxy } from "../../../lib/egress/proxy.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
+import { inspectedSpec } from "../../support/inspection.ts";
 import { TEST_PROXY, testInputs, testSpec, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
 
 /** A bottle under gVisor on a newer engine, on a terminal, with everything that changes a step. */
@@ -129,6 +130,11 @@ const WORKSPACE: PlanInputs = testInputs({
 
 Deno.test("composePlan() decides every word of a bottle with a workspace", async () => {
   assert.deepEqual(readable(composePlan(WORKSPACE)), await golden("workspace_runc"));
+});
+
+Deno.test("composePlan() decides every word of a bottle with inspected hosts, and holds no secret", async () => {
+  const plan = composePlan(testInputs({ spec: inspectedSpec({ ssh: [] }) }));
+  assert.deepEqual(readable(plan), await golden("inspected_runc"));
 });
 
 Deno.test("composePlan() cuts short only the copy of a large workspace, and waits for that of a small one", () => {

@@ -8,6 +8,8 @@ import { Secret } from "../../../lib/bottle/env.ts";
 import { environmentOf } from "../../support/fake_host.ts";
 import { testSpec } from "../../support/plan_inputs.ts";
 
+const NOTHING = { rules: undefined, secret: undefined };
+
 const HOST = environmentOf({
   TERM: "xterm-256color",
   COLORTERM: "truecolor",
@@ -26,15 +28,22 @@ Deno.test("ownEnvironment() passes on the host's terminal to an attached agent o
 
 Deno.test("ownEnvironment() points programs at extra authorities when there are some", () => {
   const plain = ownEnvironment(testSpec(), HOST);
-  const extra = ownEnvironment(testSpec({ ca: "PEM" }), HOST);
-  const added = [...extra].filter(([name]) => !plain.has(name));
-  assert.deepEqual(added, [
-    ["NODE_EXTRA_CA_CERTS", "/usr/local/share/claude-bottle/ca.pem"],
-    ["SSL_CERT_FILE", "/run/env/ca-bundle.pem"],
-    ["CURL_CA_BUNDLE", "/run/env/ca-bundle.pem"],
-    ["GIT_SSL_CAINFO", "/run/env/ca-bundle.pem"],
-    ["REQUESTS_CA_BUNDLE", "/run/env/ca-bundle.pem"],
-  ]);
+  const inspected = [{ host: "api.test", private: false, http: false, inspection: NOTHING }];
+  for (const changes of [{ ca: "PEM" }, { policy: { hosts: inspected, ssh: [] } }]) {
+    const extra = ownEnvironment(testSpec(changes), HOST);
+    const added = [...extra].filter(([name]) => !plain.has(name));
+    assert.deepEqual(added, [
+      ["NODE_EXTRA_CA_CERTS", "/usr/local/share/claude-bottle/ca.pem"],
+      ["DENO_CERT", "/usr/local/share/claude-bottle/ca.pem"],
+      ["SSL_CERT_FILE", "/run/env/ca-bundle.pem"],
+      ["CURL_CA_BUNDLE", "/run/env/ca-bundle.pem"],
+      ["GIT_SSL_CAINFO", "/run/env/ca-bundle.pem"],
+      ["REQUESTS_CA_BUNDLE", "/run/env/ca-bundle.pem"],
+      ["PIP_CERT", "/run/env/ca-bundle.pem"],
+      ["CARGO_HTTP_CAINFO", "/run/env/ca-bundle.pem"],
+      ["AWS_CA_BUNDLE", "/run/env/ca-bundle.pem"],
+    ]);
+  }
   assert.equal(plain.get("HOME"), "/home/node");
 });
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { composePlan } from "../../../lib/backend/docker/plan.ts";
-import { provisionSigning, signingEnvironment } from "../../../lib/backend/docker/provision/signing.ts";
+import {
+  provisionSystemGit,
+  systemGitEnvironment,
+} from "../../../lib/backend/docker/provision/system_git.ts";
 import { signingKeyNotices } from "../../../lib/bottle/ssh_keys.ts";
 import { testInputs, testSpec, testSshEntry, testSshKey } from "../../support/plan_inputs.ts";
 
@@ -10,8 +13,8 @@ const ANOTHER = testSshKey({ path: "/keys/b", entries: [testSshEntry({ sign: tru
 
 const CONFIG = "/usr/local/lib/claude-bottle/gitconfig";
 
-Deno.test("provisionSigning() delivers root's program and configuration, naming the first key that signs", () => {
-  const [program, config, ...more] = provisionSigning([LOGIN, SIGNING, ANOTHER]);
+Deno.test("provisionSystemGit() delivers root's program and configuration, naming the first key that signs", () => {
+  const [program, config, ...more] = provisionSystemGit([LOGIN, SIGNING, ANOTHER], { hosts: [] });
   assert.deepEqual(more, []);
   assert.ok(program !== undefined && "text" in program && config !== undefined && "text" in config);
   assert.deepEqual([program, config].map(({ path, mode, uid, gid }) => ({ path, mode, uid, gid })), [
@@ -41,8 +44,8 @@ Deno.test("provisionSigning() delivers root's program and configuration, naming 
 
 Deno.test("a bottle whose keys do not sign is given nothing of it", () => {
   for (const keys of [[], [LOGIN]]) {
-    assert.deepEqual(provisionSigning(keys), []);
-    assert.deepEqual(signingEnvironment(keys), {});
+    assert.deepEqual(provisionSystemGit(keys, { hosts: [] }), []);
+    assert.deepEqual(systemGitEnvironment(keys, { hosts: [] }), {});
     assert.deepEqual(signingKeyNotices(keys), []);
   }
 });

@@ -165,7 +165,9 @@ Deno.test("keyFrames() frames each key with whose it is, its hosts' keys, what i
 
 Deno.test("launchStdin() gives the keys of its launch, and nobody else does", async () => {
   const input = { kind: "keys", names: KEYS.map(({ path }) => path) } as const;
-  const ports = { host: fakeHost(), onEvent: () => {}, keys: () => Promise.resolve(keyFrames(KEYS)) };
+  const none = (): Uint8Array => new Uint8Array();
+  const keys = (): Promise<Uint8Array> => Promise.resolve(keyFrames(KEYS));
+  const ports = { host: fakeHost(), onEvent: () => {}, keys, secrets: none, authority: none };
   assert.deepEqual(await launchStdin(testInputs(), ports)(input), keyFrames(KEYS));
   assert.throws(() => stdinOf(input), RangeError);
 });

@@ -88,7 +88,7 @@ Deno.test("requireHostVariables() names every missing one; an empty variable is 
   assert.throws(() => requireHostVariables(WANTING, environment), {
     code: "env-unset",
     message: "The host does not set what the bottle's env takes from it: A (from ONE), D (from TWO)",
-    hints: ["Set ONE, TWO, or give a literal in the manifest"],
+    hints: ["Set ONE, TWO, or change where the manifest takes it from"],
   });
   requireHostVariables(WANTING, environmentOf({ EMPTY: "", ONE: "1", TWO: "2" }));
 });

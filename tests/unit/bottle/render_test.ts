@@ -253,6 +253,7 @@ Deno.test("planJson() has the original's keys first and in its order", () => {
     "notices",
     "workspace",
     "git_identity",
+    "injected",
     "skill_paths",
     "ssh",
     "manifest",
@@ -297,6 +298,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
       hosts: ["api.anthropic.com", "intra.example"],
       http: [],
       private: ["intra.example"],
+      inspected: [],
       networks: [],
       summary: "2 hosts allowed (api.anthropic.com, intra.example)",
     },
@@ -309,6 +311,7 @@ Deno.test("planJson() tells names, sizes and steps", () => {
     notices: ["mind this"],
     workspace: null,
     git_identity: null,
+    injected: [],
     skill_paths: ["/srv/review"],
     ssh: [
       {

@@ -1,15 +1,20 @@
 import agentExec from "../../../assets/agent_exec.pl" with { type: "text" };
+import trustAuthority from "../../../assets/trust_authority.pl" with { type: "text" };
 import workspaceRecord from "../../../assets/workspace_record.pl" with { type: "text" };
 import { claudeHomeFiles, promptFile } from "../../../bottle/claude.ts";
 import { identityConfig } from "../../../bottle/git_identity.ts";
 import type { TarFile } from "../../../bottle/invocation.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
+import { inspects } from "../../../egress/policy.ts";
 
 /** Where the wrapper stands in a bottle; the agent can run it and not change it. */
 export const AGENT_EXEC = "/usr/local/bin/claude-bottle-exec";
 
 /** What remembers and compares the workspace; the agent can run it and not change it. */
 export const WORKSPACE_RECORD = "/usr/local/share/claude-bottle/workspace_record.pl";
+
+/** What makes a bottle trust its sidecar's authority; root runs it, and nobody else could do anything with it. */
+export const TRUST_AUTHORITY = "/usr/local/share/claude-bottle/trust_authority.pl";
 
 /** Where the extra certificate authorities stand in a bottle; the wrapper joins them to the image's own. */
 export const CA_FILE = "/usr/local/share/claude-bottle/ca.pem";
@@ -23,6 +28,9 @@ export function agentFiles(
   const files: TarFile[] = [{ path: relative(AGENT_EXEC), mode: 0o755, ...root, text: agentExec }];
   if (spec.workspace !== undefined) {
     files.push({ path: relative(WORKSPACE_RECORD), mode: 0o644, ...root, text: workspaceRecord });
+  }
+  if (inspects(spec.policy)) {
+    files.push({ path: relative(TRUST_AUTHORITY), mode: 0o644, ...root, text: trustAuthority });
   }
   if (spec.ca !== undefined) files.push({ path: relative(CA_FILE), mode: 0o644, ...root, text: spec.ca });
   for (const { path, mode, text } of claudeHomeFiles({ home: spec.home, workdir: spec.workdir })) {

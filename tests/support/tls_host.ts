@@ -1,0 +1,63 @@
+import program from "../testdata/engine/tls_host.mjs" with { type: "text" };
+import { docker, eventually } from "./engine.ts";
+import { closedNetwork } from "./recorder.ts";
+
+/** One request that a {@link TlsHost} got. */
+export interface HostRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  /** Lower-case names; credentials as `credentialFingerprint` makes them of the whole header. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A host over TLS, on a network of its own, that tells what it was asked; disposing removes both. */
+export interface TlsHost extends AsyncDisposable {
+  readonly network: string;
+  readonly names: readonly string[];
+  /** The authority that signed its certificate. */
+  readonly caPem: string;
+  /** Everything so far, oldest first. */
+  requests(): Promise<readonly HostRequest[]>;
+}
+
+/** It ends by itself after that long. */
+const LIFETIME_MS = 300_000;
+
+/** Starts one that answers under all `names`. */
+export async function startTlsHost(
+  { image, names }: { readonly image: string; readonly names: readonly string[] },
+): Promise<TlsHost> {
+  await using stack = new AsyncDisposableStack();
+  const network = stack.use(await closedNetwork("10.212.77"));
+  const settings = JSON.stringify({ names, lifetimeMs: LIFETIME_MS });
+  const id = await docker(
+    ...["run", "--detach", "--label", "claude-bottle-test=tls-host", "--network", network.name],
+    ...["--ip", network.address(2), ...names.flatMap((name) => ["--network-alias", name])],
+    ...["--user", "0:0", "--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE"],
+    ...["--security-opt", "no-new-privileges", "--memory", "512m", "--pids-limit", "128"],
+    ...["--env", `TLS_HOST=${settings}`],
+    ...["--entrypoint", "node", image, "--input-type=module", "--eval", program],
+  );
+  stack.defer(async () => {
+    await docker("rm", "--force", "--volumes", id);
+  });
+  const lines = async (): Promise<readonly { readonly kind: string; readonly caPem?: string }[]> =>
+    (await docker("logs", id)).split("\n").filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line));
+  const caPem = await eventually(
+    "the host listens",
+    async () => (await lines()).find(({ kind }) => kind === "ready")?.caPem,
+  );
+  const all = stack.move();
+  return {
+    network: network.name,
+    names,
+    caPem,
+    requests: async () =>
+      (await lines()).filter((line): line is HostRequest & { readonly kind: string } =>
+        line.kind === "request"
+      ),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
