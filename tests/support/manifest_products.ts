@@ -50,8 +50,12 @@ export interface Products {
   readonly json: Readonly<Record<string, { readonly text: string; readonly data: unknown }>>;
   /** Words of the programs of the host that were started to fetch values. */
   readonly fetched: readonly (readonly string[])[];
-  /** The environment and the keys as they are written to a bottle's stdin. */
-  readonly frames: { readonly env: Uint8Array; readonly keys: Uint8Array };
+  /** The environment, injected secrets and keys, each as one stdin has them. */
+  readonly frames: {
+    readonly env: Uint8Array;
+    readonly injected: Uint8Array;
+    readonly keys: Uint8Array;
+  };
   readonly manifest: Manifest;
 }
 
@@ -79,6 +83,7 @@ export async function productsOf(given: Manifest, agent: string): Promise<Produc
   const other = pipelock.program(spec.policy, { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" });
   const steps = [...plan.steps, ...plan.agentSteps, ...plan.watchSteps, ...plan.teardownSteps];
   const env = await resolveEnv(spec.env, envPorts(ports));
+  const injected = await resolveEnv(spec.injected, envPorts(ports));
   const grants = grantsOf(manifest, agent, host.environment);
   const warnings = manifestWarnings(manifest);
   const json = {
@@ -108,7 +113,7 @@ export async function productsOf(given: Manifest, agent: string): Promise<Produc
       Object.entries(json).map(([name, data]) => [name, { text: jsonText(data), data }]),
     ),
     fetched: host.processes.calls.filter(({ args }) => args[2] === "sh").map(({ args }) => args),
-    frames: { env: environmentFrames(env), keys: loadedKeys(plan) },
+    frames: { env: environmentFrames(env), injected: environmentFrames(injected), keys: loadedKeys(plan) },
   };
 }
 
@@ -172,7 +177,7 @@ function loadedKeys({ inputs }: DockerBottlePlan): Uint8Array {
 
 function filesOf({ id, invocation: { input } }: Step): readonly ProductFile[] {
   if (input?.kind === "tar") return input.files.map((file) => productFile(id, file));
-  if (input?.kind !== "environment" && input?.kind !== "keys") return [];
+  if (input?.kind !== "environment" && input?.kind !== "keys" && input?.kind !== "secrets") return [];
   // Their names alone are part of a plan.
   return [{
     place: `${id} ${input.kind}`,
@@ -203,7 +208,7 @@ function machineFor(manifest: Manifest): FakeHost {
     });
   return fakeHost({
     processes,
-    env: { PATH: "/usr/bin", HOME, GH_PAT: "pat-4711", API_KEY: "key-4712" },
+    env: { PATH: "/usr/bin", HOME, GH_PAT: "pat-4711", API_KEY: "key-4712", NPM: "npm-4713", OPENAI: "o-4714" },
     files: filesEverywhere(manifest),
     terminal: new MemoryTerminal({
       terminals: PERSON,
