@@ -1,5 +1,6 @@
 # PID 1 of the squid sidecar. Runs two squids, the back (dials) and the front (answers the bottle), as one:
 #   start  the back first and the front only when the back listens, so that "the front answers" means "ready";
+#          where hosts are inspected neither of them before `open.pl` has made what they need, which it says by HUP;
 #   HUP    checks both files before either process sees them, since squid dies of a bad one; then back, front;
 #   TERM   ends both; and when one of them ends by itself, so does the other and this program, with status 1.
 use strict;
@@ -107,6 +108,13 @@ sub reload {
     say_so('reloaded');
 }
 
+if (-e '/run/inspection') {
+    until (-e '/run/inspection/opened') {
+        POSIX::sigsuspend($unblocked);
+        exit 0 if $due{TERM} || $due{INT};
+    }
+    delete $due{HUP};
+}
 start('back', $back_conf);
 # A machine that starts thirty bottles at once is slow; whoever waits for us has more patience than this.
 my $deadline = time + 40;

@@ -80,7 +80,7 @@ function refusals(events: readonly EgressEvent[]): readonly Refusal[] {
   const targets = new Map<string, Refusal>();
   for (const event of events) {
     if (event.verdict !== "refused") continue;
-    const target = targetText(event);
+    const target = event.request === undefined ? targetText(event) : `${event.request} of ${event.host}`;
     const known = targets.get(target) ?? { target, reason: event.reason, times: 0 };
     targets.set(target, { ...known, times: known.times + (event.times ?? 1) });
   }

@@ -69,7 +69,8 @@ function printer(
 }
 
 function sameTarget(a: EgressEvent, b: EgressEvent): boolean {
-  return a.verdict === b.verdict && a.host === b.host && a.port === b.port && a.reason === b.reason;
+  return a.verdict === b.verdict && a.host === b.host && a.port === b.port && a.reason === b.reason &&
+    a.request === b.request;
 }
 
 /** What is not known yet does not keep the rest from being told. */
@@ -78,11 +79,12 @@ function sum(one: number | undefined, other: number | undefined): number | undef
 }
 
 function textLine(event: EgressEvent, times: number): string {
-  const { time, verdict, reason, bytes } = event;
+  const { time, verdict, reason, request = "", bytes } = event;
   const words = [
     isoTime(time) ?? "",
     verdict.padEnd(7),
     targetText(event),
+    request,
     reason,
     bytes === undefined ? "" : bytesText(bytes),
     times > 1 ? `(${times} times)` : "",
@@ -91,9 +93,18 @@ function textLine(event: EgressEvent, times: number): string {
 }
 
 function jsonLine(event: EgressEvent, times: number): string {
-  const { time, verdict, host, port, reason, bytes } = event;
+  const { time, verdict, host, port, reason, request, bytes } = event;
   return jsonText(
-    { time: isoTime(time), verdict, host, port, reason, bytes: bytes ?? null, times },
+    {
+      time: isoTime(time),
+      verdict,
+      host,
+      port,
+      ...(request === undefined ? {} : { request }),
+      reason,
+      bytes: bytes ?? null,
+      times,
+    },
     "line",
   );
 }

@@ -48,19 +48,20 @@ export class EgressTally {
     const target = targetOf(one);
     const before = this.#targets.get(target);
     const bytes = before?.bytes === undefined ? one.bytes : before.bytes + (one.bytes ?? 0);
-    const { time, verdict, host, port, reason } = before ?? one;
+    const { time, verdict, host, port, reason, request } = before ?? one;
     this.#targets.set(target, {
       time,
       verdict,
       host,
       port,
       reason,
+      ...(request === undefined ? {} : { request }),
       bytes,
       times: (before?.times ?? 0) + times,
     });
   }
 }
 
-function targetOf({ verdict, host, port, reason }: EgressEvent): string {
-  return JSON.stringify([verdict, host, port, reason]);
+function targetOf({ verdict, host, port, reason, request }: EgressEvent): string {
+  return JSON.stringify([verdict, host, port, reason, request]);
 }

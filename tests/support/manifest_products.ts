@@ -208,7 +208,14 @@ function machineFor(manifest: Manifest): FakeHost {
     });
   return fakeHost({
     processes,
-    env: { PATH: "/usr/bin", HOME, GH_PAT: "pat-4711", API_KEY: "key-4712", NPM: "npm-4713", OPENAI: "o-4714" },
+    env: {
+      PATH: "/usr/bin",
+      HOME,
+      GH_PAT: "pat-4711",
+      API_KEY: "key-4712",
+      NPM: "npm-4713",
+      OPENAI: "o-4714",
+    },
     files: filesEverywhere(manifest),
     terminal: new MemoryTerminal({
       terminals: PERSON,

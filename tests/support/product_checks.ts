@@ -104,6 +104,7 @@ const TEXTS: readonly (readonly [place: RegExp, check: (mine: ProductFile, base:
   [/ home\/node\/\.ssh\/config$/, assertSshConfig],
   [/ home\/node\/\.ssh\/known_hosts$/, assertKnownHosts],
   [/ (front|back)\.conf$/, assertSquid],
+  [/ inspection$/, assertInspection],
   [/ pipelock\.yaml$/, assertPipelock],
   [/ home\/node\/\.claude-bottle-prompt\.txt$/, () => {}],
   [/ environment$/, (mine, base) => assertNames(mine, base, /^[A-Za-z_][A-Za-z0-9_]*$/)],
@@ -132,6 +133,14 @@ function assertNames(mine: ProductFile, base: ProductFile, name: RegExp): void {
   const lines = mine.text.trimEnd().split("\n");
   assert.equal(lines.length, base.text.trimEnd().split("\n").length, mine.place);
   for (const line of lines) assert.match(line, name);
+}
+
+/** The same words in the same order, each with as many arguments, and printable ones. */
+function assertInspection(mine: ProductFile, base: ProductFile): void {
+  const shape = ({ text }: ProductFile): readonly string[] =>
+    text.split("\n").map((line) => line.split(" ").map((word, index) => index === 0 ? word : "-").join(" "));
+  assert.deepEqual(shape(mine), shape(base));
+  assert.match(mine.text, /^([a-z]+( [\x21-\x7e]+)+\n)+$/);
 }
 
 /** The same keywords in the same order, and nothing but plain words behind them. */

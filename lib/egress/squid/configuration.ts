@@ -2,6 +2,7 @@ import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
 import type { EgressPolicy, HostRule, SshRule } from "../policy.ts";
 import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
+import { injections, insideRules, inspectedHosts, openingPort, openingTunnels } from "./inspection.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
 
@@ -41,27 +42,37 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
 export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): string {
   checkedAddress(place.listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);
+  const opens = inspectedHosts(policy).length > 0;
+  const tunnels = opens ? openingTunnels(policy) : { acls: [], lines: [] };
   const lines = [
     "# Back: the front's only parent; checks what TLS names, resolves, dials.",
     ...QUIET,
-    `http_port 127.0.0.1:${BACK_PORT} ssl-bump tls-cert=/etc/squid/dummy.pem generate-host-certificates=off`,
+    ...(opens ? openingPort(BACK_PORT) : [
+      `http_port 127.0.0.1:${BACK_PORT} ssl-bump tls-cert=/etc/squid/dummy.pem generate-host-certificates=off`,
+    ]),
+    ...(place.authorities !== undefined && opens
+      ? ["tls_outgoing_options cafile=/config/authorities.pem"]
+      : []),
     "",
-    ...rules(policy, place),
+    ...rules(policy, place, opens ? insideRules(policy) : []),
     "",
     "# A TLS connection passes untouched when it names the host that was asked for; ssh entries are not TLS.",
     "external_acl_type sni ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
     " children-idle=1 queue-size=1024 %#ssl::>sni %#>rd /usr/bin/perl /config/sni.pl",
     "acl same_name external sni",
+    ...tunnels.acls,
     "acl step1 at_step SslBump1",
     ...ssh.map((name) => `ssl_bump splice step1 ${name}`),
     "ssl_bump peek step1",
+    ...tunnels.lines,
     "ssl_bump splice same_name",
     "ssl_bump terminate all",
     ...ssh.map((name) => `on_unsupported_protocol tunnel ${name}`),
     "on_unsupported_protocol respond all",
     "",
+    ...(opens ? [...injections(policy), ...REFUSALS_INSIDE, ""] : []),
     "acl requested has request",
-    ...log({ by: "back", only: "requested" }),
+    ...log({ by: "back", only: "requested", more: opens ? INSIDE_FIELDS : "" }),
     ...settings(),
   ];
   return lines.join("\n") + "\n";
@@ -71,7 +82,7 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
  * Both processes carry all of this: the back's enforce, the front's explain. Names and ports are judged before
  * any `dst` rule, since a `dst` rule resolves the name and a query can carry data out.
  */
-function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
+function rules(policy: EgressPolicy, place: SidecarPlace, inside: readonly string[] = []): readonly string[] {
   const allowed = allowedHosts(policy);
   const deny = (condition: string, cause: keyof typeof CAUSES): string =>
     `http_access deny ${condition} why_${cause}`;
@@ -88,6 +99,7 @@ function rules(policy: EgressPolicy, place: SidecarPlace): readonly string[] {
     // Squid keeps IPv4 addresses in their IPv6-mapped form, so mapped answers are judged by the IPv4 ranges.
     ...PRIVATE.map((range) => `acl private dst ${range}`),
     "",
+    ...inside,
     deny("in_tunnel", "http"),
     deny(allowsHttp(policy) ? "!connect !plain" : "!connect", "http"),
     ...(allowed.known ? [deny("known !allowed", "port"), deny("!allowed", "host")] : [deny("all", "host")]),
@@ -204,12 +216,29 @@ function sshGrant(rule: SshRule, index: number): Grant {
   };
 }
 
+/** What the back's log has besides where hosts are inspected: the judge's words, and what was wrong with a certificate. */
+const INSIDE_FIELDS = ',"said":"%{why_}note","asked":"%{asked_}note","detail":"%#.200err_detail"';
+
+/** Refusals inside a tunnel are one sentence of plain text too, and a client that has to be asked is asked. */
+const REFUSALS_INSIDE = [
+  "acl has_why note why",
+  "acl has_said note why_",
+  "acl refused_inside all-of has_said !said_none",
+  "acl answered_here any-of has_why",
+  "acl answered_here any-of refused_inside",
+  "reply_header_access Content-Type deny answered_here",
+  "reply_header_replace Content-Type text/plain; charset=utf-8",
+  'reply_header_add WWW-Authenticate "Basic realm=\\"claude-bottle\\"" said_login',
+];
+
 /** One JSON object a transaction. Everything that the bottle wrote is URL-quoted and cut off. */
-function log(options: { readonly by: "front" | "back"; readonly only: string }): readonly string[] {
+function log(
+  options: { readonly by: "front" | "back"; readonly only: string; readonly more?: string },
+): readonly string[] {
   return [
     `logformat egress {"by":"${options.by}","time":%ts.%03tu,"status":%>Hs,"tag":"%Ss","method":"%#.16rm",` +
     '"host":"%#.300>rd","port":"%>rP","why":"%{why}note","bump":"%ssl::bump_mode",' +
-    '"sni":"%#.300ssl::>sni","error":"%err_code","from":"%>p","bytes":"%st"}',
+    `"sni":"%#.300ssl::>sni","error":"%err_code","from":"%>p","bytes":"%st"${options.more ?? ""}}`,
     `access_log stdio:/dev/stdout logformat=egress ${options.only}`,
   ];
 }

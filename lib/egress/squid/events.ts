@@ -1,7 +1,8 @@
 import { eventBytes, eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { REASON } from "../reasons.ts";
-import { CAUSES } from "./refusals.ts";
+import { insideEvent, isInside, openingFailure } from "./inside.ts";
+import { reasonOf } from "./refusals.ts";
 
 /** Longer lines are not ours: squid cuts every field off. */
 const LONGEST_LINE = 4096;
@@ -9,7 +10,7 @@ const LONGEST_LINE = 4096;
 const LATEST = 8.64e12;
 
 /** One line of the log format in `configuration.ts`, as far as events need it. */
-interface Transaction {
+export interface Transaction {
   readonly by: string;
   readonly time: number;
   readonly tag: string;
@@ -17,6 +18,11 @@ interface Transaction {
   readonly host: string;
   readonly port: number;
   readonly why: string;
+  /** The judge's word for a request inside an opened tunnel, and that request. */
+  readonly said: string;
+  readonly asked: string;
+  /** What squid found wrong with a server's or a client's TLS. */
+  readonly detail: string;
   readonly bump: string;
   readonly sni: string;
   readonly error: string;
@@ -32,12 +38,13 @@ interface Transaction {
  * and what squid did with the TLS. A TLS connection is logged when its name was right and again when it ends (or, when
  * the host's address has changed since CONNECT, is refused after all); an ssh connection only when it ends. The line
  * of the end alone has the tunnel's bytes: before, squid has counted nothing but the CONNECT. A request of plain HTTP
- * is logged once, when it has been answered.
+ * is logged once, when it has been answered; so is a request inside an opened tunnel (`inside.ts`).
  */
 export function readEvent(line: string): EgressEvent | undefined {
   const transaction = parse(line);
   if (transaction === undefined) return undefined;
   const { time, host, port, bytes, from: connection } = transaction;
+  if (isInside(transaction)) return insideEvent(transaction);
   const reason = refusal(transaction);
   if (reason !== undefined) return { time, verdict: "refused", host, port, reason, bytes: undefined };
   switch (passage(transaction)) {
@@ -52,11 +59,10 @@ export function readEvent(line: string): EgressEvent | undefined {
   }
 }
 
-function refusal({ by, why, bump, sni, error }: Transaction): string | undefined {
-  if (why !== "-") {
-    return Object.entries(CAUSES).find(([cause]) => cause === why)?.[1].reason ?? REASON.unknown;
-  }
+function refusal({ by, why, bump, sni, error, detail }: Transaction): string | undefined {
+  if (why !== "-") return reasonOf(why);
   if (by !== "back") return undefined;
+  if (bump === "bump") return openingFailure(error, detail);
   if (bump === "terminate") {
     return sni === "-" ? "TLS that names no host" : `${REASON.otherName}: ${sni}`;
   }
@@ -94,6 +100,9 @@ function parse(line: string): Transaction | undefined {
     host,
     port,
     why: text("why"),
+    said: text("said"),
+    asked: readable(text("asked")),
+    detail: readable(text("detail")),
     bump: text("bump"),
     sni: readable(text("sni")),
     error: text("error"),

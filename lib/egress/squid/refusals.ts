@@ -47,6 +47,84 @@ export const CAUSES = {
   },
 } as const satisfies Readonly<Record<string, Cause>>;
 
+/** Why the judge of inspected hosts refuses; the key is the word it answers. */
+export const INSPECTION_CAUSES = {
+  rule: {
+    status: 403,
+    page:
+      "refused %M %U: it is not among the requests that the manifest allows there (`allow` of the host's entry)",
+    reason: "not among the requests that the manifest allows there",
+  },
+  path: {
+    status: 403,
+    page:
+      "refused %M: write the path plainly, without //, dot segments, encoded dots, slashes or control characters",
+    reason: "a path that can be read in more than one way",
+  },
+  method: {
+    status: 403,
+    page: "refused %M to %H:%p: no such request is made to an inspected host",
+    reason: "a method that no inspected host is asked with",
+  },
+  other_target: {
+    status: 403,
+    page: "refused %M: it asks for another host, port or scheme than the connection that it came through",
+    reason: "asks for another host than its connection is to",
+  },
+  malformed: {
+    status: 403,
+    page:
+      "refused %M to %H:%p: the request cannot be read in one way only (control characters, a fragment, a user in its URL)",
+    reason: "a request that cannot be read in one way only",
+  },
+  no_secret: {
+    status: 503,
+    page:
+      "cannot send this to %H:%p yet: the sidecar has not been given the secret; the bottle's user gives it with: claude-bottle secrets BOTTLE --refresh",
+    reason: "no secret yet",
+  },
+  no_placeholder: {
+    status: 403,
+    page:
+      "refused %M to %H:%p: it must carry the bottle's placeholder as credential, which the manifest's variable for this host holds",
+    reason: "without the placeholder of this host",
+  },
+  foreign_credential: {
+    status: 403,
+    page:
+      "refused %M to %H:%p: its credential is not the bottle's placeholder for this host, and no other passes",
+    reason: "a credential that is not the placeholder of this host",
+  },
+  other_credential: {
+    status: 403,
+    page:
+      "refused %M to %H:%p: it carries a second credential (a cookie, a key in another header), and only the placeholder passes",
+    reason: "a second credential beside the placeholder",
+  },
+  query_credential: {
+    status: 403,
+    page: "refused %M to %H:%p: a credential stands in its URL; only the placeholder in its header passes",
+    reason: "a credential in the URL",
+  },
+  login: {
+    status: 401,
+    page:
+      "asks for the credential of %H:%p: the bottle's placeholder, which the manifest's variable for this host holds",
+    reason: "without the placeholder of this host",
+  },
+  unjudged: {
+    status: 503,
+    page: "cannot judge this request to %H:%p; try it again",
+    reason: "the sidecar could not judge it",
+  },
+} as const satisfies Readonly<Record<string, Cause>>;
+
+/** What an event says of a cause that squid has logged. */
+export function reasonOf(word: string): string {
+  const causes: readonly (readonly [string, Cause])[] = Object.entries({ ...INSPECTION_CAUSES, ...CAUSES });
+  return causes.find(([cause]) => cause === word)?.[1].reason ?? REASON.unknown;
+}
+
 /** The name squid knows a cause's page by: in the image's folder of pages, `bottle` is a link to `/config`. */
 export function pageName(cause: string): string {
   return `bottle/${pageFile(cause)}`;
@@ -57,8 +135,8 @@ function pageFile(cause: string): string {
 }
 
 /** The pages as files of `/config`. */
-export function refusalPages(): readonly ConfigFile[] {
-  return Object.entries(CAUSES).map(([cause, { page }]) => ({
+export function refusalPages(causes: Readonly<Record<string, Cause>>): readonly ConfigFile[] {
+  return Object.entries(causes).map(([cause, { page }]) => ({
     path: pageFile(cause),
     mode: 0o644,
     text: `claude-bottle ${page}\n`,

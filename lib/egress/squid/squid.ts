@@ -1,3 +1,5 @@
+import inspect from "../../assets/squid_inspect.pl" with { type: "text" };
+import openProgram from "../../assets/squid_open.pl" with { type: "text" };
 import sniCheck from "../../assets/squid_sni_check.pl" with { type: "text" };
 import supervisor from "../../assets/squid_supervisor.pl" with { type: "text" };
 import type { EgressPolicy } from "../policy.ts";
@@ -5,7 +7,8 @@ import type { EgressProxy, SidecarPlace, SidecarProgram } from "../proxy.ts";
 import { backConfiguration, frontConfiguration } from "./configuration.ts";
 import { readEvent } from "./events.ts";
 import { covers } from "../hosts.ts";
-import { refusalPages } from "./refusals.ts";
+import { inspectedHosts, INSPECTION_TMPFS, inspectionRules } from "./inspection.ts";
+import { CAUSES, INSPECTION_CAUSES, refusalPages } from "./refusals.ts";
 
 /** The user `proxy` of Debian, whom the squid packages know. */
 const PROXY_ID = 13;
@@ -27,7 +30,7 @@ function limits(policy: EgressPolicy): readonly string[] {
 }
 
 function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
-  return {
+  const plain: SidecarProgram = {
     uid: PROXY_ID,
     gid: PROXY_ID,
     command: ["perl", "/config/supervisor.pl"],
@@ -36,10 +39,23 @@ function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
       { path: "sni.pl", mode: 0o644, text: sniCheck },
       { path: "front.conf", mode: 0o644, text: frontConfiguration(policy, place) },
       { path: "back.conf", mode: 0o644, text: backConfiguration(policy, place) },
-      ...refusalPages(),
+      ...refusalPages(CAUSES),
     ],
     tmpfs: [],
     memoryMiB: 256,
     pids: 64,
+  };
+  return inspectedHosts(policy).length === 0 ? plain : {
+    ...plain,
+    files: [
+      ...plain.files,
+      { path: "inspect.pl", mode: 0o644, text: inspect },
+      { path: "open.pl", mode: 0o644, text: openProgram },
+      { path: "inspection", mode: 0o644, text: inspectionRules(policy) },
+      { path: "authorities.pem", mode: 0o644, text: place.authorities ?? "" },
+      ...refusalPages(INSPECTION_CAUSES),
+    ],
+    tmpfs: [INSPECTION_TMPFS],
+    open: ["perl", "/config/open.pl"],
   };
 }

@@ -1,0 +1,157 @@
+# Squid's external ACL for inspected hosts: judges one request inside an opened tunnel, and says which secret goes with it.
+# Arguments of a line, each URL-quoted by squid once, so that what the bottle wrote cannot make a line or a field:
+#   CHANNEL METHOD SCHEME SNI HOST PORT PATH HOSTHEADER, then the headers of /config/inspection in its order; "-": absent.
+# Every answer is OK with notes. `why_`: the cause of a refusal, a key of `refusals.ts`, or `none`; `asked_`: the request as
+# the log has it, without its query; `in_N_`: the value that the header number N leaves with. No line is left unanswered.
+# /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `host NAME`, and what
+# belongs to it: `rule METHOD PATH`, `secret ENV bearer|basic|header NUMBER [USER]`.
+# /run/inspection/secrets, `ENV TAB PLACEHOLDER TAB SECRET` a line, is read for each request, so that a new one counts at once.
+use strict;
+use warnings;
+use MIME::Base64 qw(encode_base64);
+
+my (@headers, %credential_query, %hosts);
+my ($rules_file, $secrets_file) = @ARGV ? @ARGV : ('/config/inspection', '/run/inspection/secrets');
+
+my $byte = qr/%[0-9A-Fa-f]{2}/;
+# What RFC 3986 lets stand in a path and in a query, and the few others that clients send as they are in a query.
+my $path_form = qr{\A/(?:[A-Za-z0-9\-._~!\$&'()*+,;=:\@/]|$byte)*\z};
+my $query_form = qr{\A(?:[A-Za-z0-9\-._~!\$&'()*+,;=:\@/?\[\]|{}^"<>`]|$byte)*\z};
+my $encoded_slash = qr/%2f/i;
+
+# A `*` stands for no slash, written or encoded; at the end for both, but an encoded one only where the rule writes it.
+sub expression {
+    my ($text, $within) = @_;
+    my @parts = split /(\*|%2[Ff])/, $text;
+    my $last = @parts && $parts[-1] eq '*' ? pop @parts : undef;
+    my $expression = join '', map { $_ eq '*' ? "(?:(?!%2[Ff])$within)+" : /\A$encoded_slash\z/ ? '%2[Ff]' : quotemeta } @parts;
+    $expression .= '(?:(?!%2[Ff]).)*' if defined $last;
+    return qr/\A$expression\z/s;
+}
+
+sub read_rules {
+    open my $file, '<', $rules_file or die "cannot read $rules_file: $!\n";
+    my $host;
+    while (<$file>) {
+        chomp;
+        my ($word, @values) = split / /;
+        if ($word eq 'header') { push @headers, lc $values[0] }
+        elsif ($word eq 'query') { $credential_query{ $values[0] } = 1 }
+        elsif ($word eq 'host') { $host = $hosts{ $values[0] } = {} }
+        elsif ($word eq 'secret') { @{ $host->{secret} }{qw(env kind header user)} = @values }
+        elsif ($word eq 'rule') {
+            my ($path, $query) = split /\?/, $values[1], 2;
+            push @{ $host->{rules} },
+                { method => $values[0], path => expression($path, '[^/]'), query => defined $query ? expression($query, '[^/&]') : undef };
+        }
+        else { die "$rules_file: what is $word?\n" }
+    }
+}
+
+# The most specific entry that stands for a name: squid has opened the tunnel by the same order.
+sub entry {
+    my ($name) = @_;
+    return $hosts{$name} if $hosts{$name};
+    for (my $rest = $name; length $rest; $rest =~ s/\A[^.]*\.?//) { return $hosts{"*.$rest"} if $hosts{"*.$rest"} }
+    return;
+}
+
+# Placeholder and secret by variable, as they are now.
+sub secrets {
+    open my $file, '<', $secrets_file or return {};
+    my %found;
+    while (<$file>) { chomp; my ($env, @pair) = split /\t/, $_, 3; $found{$env} = \@pair if @pair == 2 }
+    return \%found;
+}
+
+sub unquoted { my ($text) = @_; $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge; return $text }
+
+sub base64 { return encode_base64($_[0], '') }
+
+# Whether a path can mean to the server another one than it says here.
+sub ambiguous {
+    my ($path) = @_;
+    return 1 if $path !~ $path_form || $path =~ m{//} || $path =~ /%(?:[01][0-9A-F]|7F|2E|25|5C|3B)/i;
+    my $bytes = unquoted($path);
+    return 1 if !utf8::decode($bytes);
+    return grep { /\A\.+(?:[;+\s]|\z)/ } split m{/}, $bytes;
+}
+
+sub matches {
+    my ($rules, $method, $path, $query) = @_;
+    for my $rule (@$rules) {
+        next if $method ne $rule->{method} || $path !~ $rule->{path};
+        return 1 if !defined $rule->{query} || (defined $query && $query =~ $rule->{query});
+    }
+    return 0;
+}
+
+# The cause of a refusal, or what is to be injected: number of the header and its value.
+sub credentials {
+    my ($secret, $query, $url, $given) = @_;
+    my $known = secrets();
+    my ($placeholder, $value) = @{ $known->{ $secret->{env} } // [] };
+    return 'no_secret' if !defined $placeholder;
+    my $wanted = $secret->{header};
+    for my $number (0 .. $#headers) {
+        return 'other_credential' if $number != $wanted && defined $given->[$number];
+    }
+    for my $pair (split /[&;]/, $query // '') {
+        my ($name) = split /=/, $pair, 2;
+        return 'query_credential' if defined $name && $credential_query{ lc unquoted($name =~ tr/+/ /r) };
+    }
+    return 'query_credential' if grep { index(unquoted($url), $_->[0]) >= 0 } values %$known;
+    my $header = $given->[$wanted];
+    my $kind = $secret->{kind};
+    return $kind eq 'basic' ? 'login' : 'no_placeholder' if !defined $header;
+    my $pair = $kind eq 'basic' ? $secret->{user} . ':' : '';
+    my $is_right = $kind eq 'bearer' ? $header =~ /\A(?:bearer|token) \Q$placeholder\E\z/i && $header =~ /\Q$placeholder\E\z/
+        : $kind eq 'basic' ? $header =~ /\Abasic /i && substr($header, 6) eq base64($pair . $placeholder)
+        :                    $header eq $placeholder;
+    return 'foreign_credential' if !$is_right;
+    my $leaves = $kind eq 'bearer' ? "Bearer $value" : $kind eq 'basic' ? 'Basic ' . base64($pair . $value) : $value;
+    return (undef, $wanted, $leaves);
+}
+
+# As `credentials`, of the whole request.
+sub verdict {
+    my ($method, $scheme, $sni, $host, $port, $url, $named, @given) = @_;
+    return 'malformed' if !defined $named || @given != @headers;
+    ($sni, $host) = map { lc(($_ // '') =~ s/\.\z//r) } $sni, $host;
+    my $tunnel = length $host && $sni eq $host && ($scheme // '') eq 'https' && ($port // '') eq '443';
+    return 'other_target' if !$tunnel || lc($named) !~ /\A\Q$host\E\.?(?::443)?\z/;
+    my $entry = entry($host) or return 'other_target';
+    return 'method' if !defined $method || $method !~ /\A[A-Z][A-Z0-9_-]{0,31}\z/ || $method =~ /\A(?:CONNECT|TRACE|TRACK|PURGE|PRI)\z/;
+    return 'malformed' if !defined $url || $url =~ /[^\x21-\x7e]/ || $url =~ /#/;
+    my ($path, $query) = split /\?/, $url, 2;
+    if ($entry->{rules}) {
+        return 'path' if ambiguous($path) || defined $query && $query !~ $query_form;
+        if (!matches($entry->{rules}, $method, $path, $query)) { return $path =~ $encoded_slash ? 'path' : 'rule' }
+    }
+    return $entry->{secret} ? credentials($entry->{secret}, $query, $url, \@given) : undef;
+}
+
+# The request in the log: quoted, so that it is one word of printable ASCII.
+sub asked {
+    my ($method, $url) = @_;
+    my ($path) = split /\?/, $url // '-', 2;
+    my $text = substr(($method // '-') . ' ' . ($path // '-'), 0, 200);
+    $text =~ s{([^A-Za-z0-9\-._~/])}{sprintf '%%%02X', ord $1}ge;
+    return $text;
+}
+
+sub quoted { my ($text) = @_; $text =~ s/([\\"])/\\$1/g; return "\"$text\"" }
+
+read_rules();
+$| = 1;
+while (my $line = <STDIN>) {
+    my ($channel, @fields) = split /[ \n]/, $line;
+    next if ($channel // '') !~ /\A\d+\z/;
+    # What squid adds when an acl has no arguments of its own.
+    pop @fields if @fields == 8 + @headers;
+    my @values = map { $_ eq '-' ? undef : unquoted($_) } @fields;
+    my ($why, $number, $leaves) = verdict(@values);
+    my $notes = 'why_=' . ($why // 'none') . ' asked_=' . quoted(asked(@values[0, 5]));
+    $notes .= " in_${number}_=" . quoted($leaves) if defined $leaves;
+    print "$channel OK $notes\n";
+}

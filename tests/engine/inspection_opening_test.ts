@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import type { EgressPolicy } from "../../lib/egress/policy.ts";
+import { docker, engineRuntimes } from "../support/engine.ts";
+import { startFarSide, startSidecar } from "../support/inspected_sidecar.ts";
+import { closedNetwork } from "../support/recorder.ts";
+
+const ignore = (await engineRuntimes()).length === 0;
+
+const POLICY: EgressPolicy = {
+  hosts: [{
+    host: "api.test",
+    private: false,
+    http: false,
+    inspection: { rules: undefined, secret: { env: "TOKEN", form: { kind: "bearer" } } },
+  }],
+  ssh: [],
+};
+const REQUEST = {
+  host: "api.test",
+  raw: "GET /a HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer placeholder\r\nConnection: close\r\n\r\n",
+};
+
+Deno.test({
+  name: "a sidecar lets nothing through until it is opened, and takes another secret over at once",
+  ignore,
+  async fn(): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    const network = stack.use(await closedNetwork("203.0.113"));
+    const far = stack.use(await startFarSide(network, { aliases: ["api.test"] }));
+    const sidecar = stack.use(
+      await startSidecar(POLICY, { network, index: 10, authorities: far.authority }),
+    );
+    const status = async (ca: string): Promise<string> =>
+      (await sidecar.say([REQUEST], ca))[0]?.split("\r\n")[0] ?? "";
+
+    assert.match(await status(far.authority), /^failed/);
+    const { authority, placeholders } = await sidecar.open([]);
+    assert.deepEqual([...placeholders], []);
+    assert.match(await status(authority.pem), / 503 /);
+    assert.equal((await sidecar.events()).at(-1)?.reason, "no secret yet");
+    assert.equal(await far.recorded(), "");
+
+    const first = await sidecar.open([{ env: "TOKEN", placeholder: "placeholder", secret: "first-secret" }]);
+    assert.equal(first.authority.pem, authority.pem);
+    assert.match(await status(authority.pem), / 200 /);
+    const second = await sidecar.open([{
+      env: "TOKEN",
+      placeholder: "another-one",
+      secret: "second-secret",
+    }]);
+    assert.deepEqual([...second.placeholders], [["TOKEN", "placeholder"]]);
+    assert.match(await status(authority.pem), / 200 /);
+    const seen = [...(await far.recorded()).matchAll(/authorization: (.*)\r/gi)].map(([, value]) => value);
+    assert.deepEqual(seen, ["Bearer first-secret", "Bearer second-secret"]);
+
+    for (const bad of ["line\nend", "", "a b"]) {
+      await assert.rejects(
+        sidecar.open([{ env: "TOKEN", placeholder: "placeholder", secret: bad }]),
+        /cannot stand/,
+      );
+    }
+    await assert.rejects(
+      sidecar.open([{ env: "OTHER", placeholder: "placeholder", secret: "x" }]),
+      /no inspected host/,
+    );
+    assert.doesNotMatch(await docker("container", "logs", sidecar.id), /-secret|placeholder|another-one/);
+  },
+});
+
+Deno.test({
+  name: "a server of an authority that nobody named gets nothing, and the log says why",
+  ignore,
+  async fn(): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    const network = stack.use(await closedNetwork("203.0.113"));
+    const far = stack.use(await startFarSide(network, { aliases: ["api.test"] }));
+    const sidecar = stack.use(await startSidecar(POLICY, { network, index: 10 }));
+    const { authority } = await sidecar.open([{
+      env: "TOKEN",
+      placeholder: "placeholder",
+      secret: "first-secret",
+    }]);
+
+    const [answer = ""] = await sidecar.say([REQUEST], authority.pem);
+
+    assert.match(answer, / 503 /);
+    assert.equal(await far.recorded(), "");
+    assert.match((await sidecar.events()).at(-1)?.reason ?? "", /cannot be verified/);
+  },
+});

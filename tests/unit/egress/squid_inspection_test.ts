@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import type { EgressPolicy, HostRule, Inspection } from "../../../lib/egress/policy.ts";
+import { backConfiguration, frontConfiguration } from "../../../lib/egress/squid/configuration.ts";
+import { injectable } from "../../../lib/egress/injectable.ts";
+import { inspectionRules } from "../../../lib/egress/squid/inspection.ts";
+import { squid } from "../../../lib/egress/squid/squid.ts";
+
+const PLACE = { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28", authorities: "PEM\n" };
+
+function host(name: string, inspection?: Inspection): HostRule {
+  return { host: name, private: false, http: false, ...(inspection === undefined ? {} : { inspection }) };
+}
+
+const RULES: Inspection = { rules: [{ method: "GET", path: "/v1/*" }], secret: undefined };
+const POLICY: EgressPolicy = {
+  hosts: [
+    host("api.example.com", {
+      rules: [{ method: "POST", path: "/v1/messages" }, { method: "GET", path: "/v1/models*" }],
+      secret: { env: "API_TOKEN", form: { kind: "bearer" } },
+    }),
+    host("git.example.com", {
+      rules: undefined,
+      secret: { env: "GIT_TOKEN", form: { kind: "basic", user: "me" } },
+    }),
+    host("key.example.com", {
+      rules: undefined,
+      secret: { env: "KEY", form: { kind: "header", name: "X-Own-Key" } },
+    }),
+    host("plain.example.com"),
+  ],
+  ssh: [],
+};
+
+/** A configuration written out in full. */
+function written(name: string): string {
+  return Deno.readTextFileSync(new URL(`testdata/${name}`, import.meta.url));
+}
+
+function bumps(policy: EgressPolicy): readonly string[] {
+  return backConfiguration(policy, PLACE).split("\n").filter((line) => line.startsWith("ssl_bump "));
+}
+
+Deno.test("backConfiguration() of inspected hosts is as written out", () => {
+  assert.equal(backConfiguration(POLICY, PLACE), written("inspected_back.conf"));
+});
+
+Deno.test("inspectionRules() are as written out", () => {
+  assert.equal(inspectionRules(POLICY), written("inspected_rules"));
+});
+
+Deno.test("frontConfiguration() is the same whether hosts are inspected or not", () => {
+  const plain = { ...POLICY, hosts: POLICY.hosts.map(({ host: name }) => host(name)) };
+  assert.equal(frontConfiguration(POLICY, PLACE), frontConfiguration(plain, PLACE));
+  assert.notEqual(backConfiguration(POLICY, PLACE), backConfiguration(plain, PLACE));
+});
+
+Deno.test("backConfiguration() lets the most specific entry decide, and no other after it", () => {
+  assert.deepEqual(
+    bumps({ hosts: [host("*.x.test", RULES), host("git.x.test"), host("*.deep.x.test")], ssh: [] }),
+    [
+      "ssl_bump peek step1",
+      "ssl_bump splice untouched0 same_name",
+      "ssl_bump terminate untouched0",
+      "ssl_bump splice untouched1 same_name",
+      "ssl_bump terminate untouched1",
+      "ssl_bump bump opened2 same_name",
+      "ssl_bump terminate opened2",
+      "ssl_bump splice same_name",
+      "ssl_bump terminate all",
+    ],
+  );
+  assert.deepEqual(bumps({ hosts: [host("*.x.test"), host("api.x.test", RULES)], ssh: [] }), [
+    "ssl_bump peek step1",
+    "ssl_bump bump opened0 same_name",
+    "ssl_bump terminate opened0",
+    "ssl_bump splice same_name",
+    "ssl_bump terminate all",
+  ]);
+});
+
+Deno.test("squid.program() of inspected hosts waits to be opened, and holds secrets in memory alone", () => {
+  const program = squid.program(POLICY, PLACE);
+  assert.deepEqual(program.open, ["perl", "/config/open.pl"]);
+  assert.deepEqual(program.tmpfs, [{ path: "/run/inspection", sizeMiB: 16, mode: 0o700 }]);
+  assert.equal(program.files.find(({ path }) => path === "authorities.pem")?.text, "PEM\n");
+  const plain = squid.program({ hosts: [host("plain.example.com")], ssh: [] }, PLACE);
+  assert.deepEqual([plain.open, plain.tmpfs], [undefined, []]);
+});
+
+Deno.test("squid.program() takes nothing into its files that would be more than one word of a rule", () => {
+  const secret = (form: NonNullable<Inspection["secret"]>["form"], env = "A"): Inspection => ({
+    rules: undefined,
+    secret: { env, form },
+  });
+  const path = (text: string, method = "GET"): Inspection => ({
+    rules: [{ method, path: text }],
+    secret: undefined,
+  });
+  const bad: readonly Inspection[] = [
+    path("/a b"),
+    path("/a\nhost evil.test"),
+    path("a"),
+    path("/a#b"),
+    path("/a", "GET POST"),
+    path("/a", "get"),
+    secret({ kind: "bearer" }, "A B"),
+    secret({ kind: "basic", user: "me you" }),
+    secret({ kind: "basic", user: "me:you" }),
+    secret({ kind: "header", name: "X Y" }),
+    secret({ kind: "header", name: "Host" }),
+    secret({ kind: "header", name: "Content-Length" }),
+  ];
+  for (const inspection of bad) {
+    const policy = { hosts: [host("a.test", inspection)], ssh: [] };
+    assert.throws(
+      () => squid.program(policy, PLACE),
+      { code: "egress-inspection" },
+      JSON.stringify(inspection),
+    );
+  }
+  for (const good of [path("/a*?b=*"), secret({ kind: "basic", user: "x-access-token" })]) {
+    squid.program({ hosts: [host("a.test", good)], ssh: [] }, PLACE);
+  }
+  assert.throws(() => squid.program({ hosts: [host(`${"a".repeat(60)}.test`, RULES)], ssh: [] }, PLACE), {
+    code: "egress-inspection",
+  });
+});
+
+Deno.test("injectable() takes what can stand in a header, and nothing that could end it", () => {
+  const bearer = { kind: "bearer" } as const;
+  const header = { kind: "header", name: "X-Key" } as const;
+  const basic = { kind: "basic", user: "me" } as const;
+  for (const text of ["", "a\nb", "a\r\nX: y", "a\0b", "x".repeat(8193)]) {
+    for (const form of [bearer, header, basic]) {
+      assert.equal(injectable(text, form), false, JSON.stringify(text));
+    }
+  }
+  assert.deepEqual([bearer, header, basic].map((form) => injectable("two words", form)), [false, true, true]);
+  assert.deepEqual([bearer, header, basic].map((form) => injectable("geheimnisträger", form)), [
+    false,
+    false,
+    true,
+  ]);
+  assert.deepEqual([bearer, header, basic].map((form) => injectable('sk-"%\\{x}', form)), [true, true, true]);
+});
