@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { EgressPolicy, HostRule, Inspection } from "../../../lib/egress/policy.ts";
 import { backConfiguration, frontConfiguration } from "../../../lib/egress/squid/configuration.ts";
-import { injectable } from "../../../lib/egress/injectable.ts";
 import { inspectionRules } from "../../../lib/egress/squid/inspection.ts";
 import { squid } from "../../../lib/egress/squid/squid.ts";
 
@@ -124,22 +123,4 @@ Deno.test("squid.program() takes nothing into its files that would be more than 
   assert.throws(() => squid.program({ hosts: [host(`${"a".repeat(60)}.test`, RULES)], ssh: [] }, PLACE), {
     code: "egress-inspection",
   });
-});
-
-Deno.test("injectable() takes what can stand in a header, and nothing that could end it", () => {
-  const bearer = { kind: "bearer" } as const;
-  const header = { kind: "header", name: "X-Key" } as const;
-  const basic = { kind: "basic", user: "me" } as const;
-  for (const text of ["", "a\nb", "a\r\nX: y", "a\0b", "x".repeat(8193)]) {
-    for (const form of [bearer, header, basic]) {
-      assert.equal(injectable(text, form), false, JSON.stringify(text));
-    }
-  }
-  assert.deepEqual([bearer, header, basic].map((form) => injectable("two words", form)), [false, true, true]);
-  assert.deepEqual([bearer, header, basic].map((form) => injectable("geheimnisträger", form)), [
-    false,
-    false,
-    true,
-  ]);
-  assert.deepEqual([bearer, header, basic].map((form) => injectable('sk-"%\\{x}', form)), [true, true, true]);
 });
