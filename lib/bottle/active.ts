@@ -18,6 +18,8 @@ export interface ActiveBottle {
   readonly bottle: string;
   /** The files of the manifest that it was launched from, as its label says. */
   readonly manifestFiles: readonly ManifestFile[];
+  /** The variable of Claude Code's credential, as its label says, where its sidecar injects that by default. */
+  readonly claude?: string;
   /** The engine's word, e.g. `running`. */
   readonly status: string;
   /** Milliseconds since the epoch at which its container started; `undefined` when the engine does not tell. */

@@ -1,6 +1,8 @@
+import type { EgressPolicy } from "../egress/policy.ts";
 import { EXIT, Failure } from "../errors.ts";
+import { API_HOST } from "./claude_credentials.ts";
 
-/** A file of the agent's home, owned by the agent. */
+/** A file for Claude Code: in the agent's home it is the agent's, elsewhere root's. */
 export interface HomeFile {
   /** Absolute. */
   readonly path: string;
@@ -37,6 +39,18 @@ export function claudeHomeFiles(
   };
   // Claude Code writes the account and its history into it, and gives it this mode itself.
   return [{ path: `${home}/.claude.json`, mode: 0o600, text: `${JSON.stringify(state)}\n` }];
+}
+
+/**
+ * Settings of the machine's, which the agent cannot change, for a bottle whose way to the model is inspected. WebFetch
+ * asks the model's host beforehand whether a page may be fetched, without a credential, and would be refused; in a
+ * bottle the allowlist says which pages may.
+ */
+export function claudeSystemFile({ hosts }: Pick<EgressPolicy, "hosts">): HomeFile | undefined {
+  const isInspected = hosts.some(({ host, inspection }) => host === API_HOST && inspection !== undefined);
+  if (!isInspected) return undefined;
+  const text = `${JSON.stringify({ skipWebFetchPreflight: true })}\n`;
+  return { path: "/etc/claude-code/managed-settings.d/claude-bottle.json", mode: 0o644, text };
 }
 
 export interface ClaudeArguments {

@@ -1,12 +1,11 @@
+import { API_ELSEWHERE, API_HOST, CLAUDE_CREDENTIALS } from "./claude_credentials.ts";
+import { OAUTH_TOKEN } from "./oauth_token.ts";
 import type { BottleSpec } from "./spec.ts";
-
-/** Where Claude Code sends its requests unless told. */
-const API_HOST = "api.anthropic.com";
 
 /** What a person should know of a spec before saying yes, a line each; independent of any engine. */
 export function specNotices(spec: BottleSpec): readonly string[] {
   const notices: string[] = [];
-  const elsewhere = spec.env.has("ANTHROPIC_BASE_URL");
+  const elsewhere = spec.env.has(API_ELSEWHERE);
   if (elsewhere && spec.forwardOauthToken) {
     notices.push("env sets ANTHROPIC_BASE_URL: your Claude token goes to that host");
   }
@@ -14,8 +13,44 @@ export function specNotices(spec: BottleSpec): readonly string[] {
   if (spec.command[0] === "claude" && !elsewhere && !reachable) {
     notices.push(`${API_HOST} is not an allowed host: Claude Code will try for minutes and give up`);
   }
-  if (spec.command[0] === "claude" && spec.mode === "attached" && spec.env.has("ANTHROPIC_API_KEY")) {
+  const hasKey = spec.env.has("ANTHROPIC_API_KEY") || spec.injected.has("ANTHROPIC_API_KEY");
+  if (spec.command[0] === "claude" && spec.mode === "attached" && hasKey) {
     notices.push("Claude Code asks whether to use ANTHROPIC_API_KEY before its first prompt");
   }
-  return notices;
+  return [...notices, ...credentialNotices(spec, { reachable: reachable && !elsewhere })];
+}
+
+/** Where Claude Code's credential is: in the bottle, or in the sidecar alone. */
+function credentialNotices(
+  spec: BottleSpec,
+  { reachable }: { readonly reachable: boolean },
+): readonly string[] {
+  const { claudeInjection: injection } = spec;
+  if (injection !== undefined) {
+    const { env, keptOut } = injection;
+    return [
+      `${named(env)} never enters the bottle: the sidecar puts it into requests to ${API_HOST}`,
+      ...keptOut.map((name) =>
+        `${name} stays outside: Claude Code is given ${env}, and only one can be injected`
+      ),
+    ];
+  }
+  const entering = enteringCredential(spec);
+  if (entering === undefined || !reachable) return [];
+  const reason = spec.proxy.inspects
+    ? spec.remoteControl ? "what --remote-control asks is not known" : `the manifest names ${API_HOST} itself`
+    : "squid keeps it outside (`--proxy squid`)";
+  return [`${named(entering)} enters the bottle: ${reason}`];
+}
+
+/** The variable of a credential that is no text of the manifest, and that the agent's processes will hold. */
+function enteringCredential({ env, forwardOauthToken }: BottleSpec): string | undefined {
+  const granted = CLAUDE_CREDENTIALS.find(({ env: name }) =>
+    (env.get(name)?.kind ?? "literal") !== "literal"
+  );
+  return granted?.env ?? (forwardOauthToken ? OAUTH_TOKEN.inBottle : undefined);
+}
+
+function named(env: string): string {
+  return env === OAUTH_TOKEN.inBottle ? "your Claude token" : env;
 }

@@ -1,5 +1,6 @@
 import type { EgressProxy } from "../egress/proxy.ts";
 import type { EgressPolicy } from "../egress/policy.ts";
+import type { ClaudeInjection } from "./claude_credentials.ts";
 import type { GitIdentity } from "./git_identity.ts";
 import type { EnvSource, ManifestFile, Resources, RuntimeChoice, SshEntry } from "../manifest/model.ts";
 
@@ -51,6 +52,8 @@ export interface BottleSpec {
   readonly ssh: readonly SshEntry[];
   /** `undefined` unless a directory of the host is copied. */
   readonly workspace: WorkspaceSource | undefined;
+  /** What of `injected` no manifest says: Claude Code's own credential; absent where there is none. */
+  readonly claudeInjection?: ClaudeInjection | undefined;
   /** Whether `CLAUDE_BOTTLE_OAUTH_TOKEN` is handed to the agent as `CLAUDE_CODE_OAUTH_TOKEN`. */
   readonly forwardOauthToken: boolean;
   readonly proxy: EgressProxy;

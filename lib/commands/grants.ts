@@ -4,6 +4,7 @@ import { requireAgent } from "../manifest/agents.ts";
 import type { Manifest } from "../manifest/model.ts";
 import type { Path } from "../manifest/node.ts";
 import { bottleGrants } from "./bottle_grants.ts";
+import { withClaudeInjection } from "./claude_grants.ts";
 import { extendsGrant, type Grant, grant, type GrantContext } from "./grant_rows.ts";
 
 /** Everything that an agent is given, in the order it is shown. @throws Failure `agent-unknown` */
@@ -24,7 +25,7 @@ export function grantsOf(manifest: Manifest, agentName: string, environment: Env
       data: firstLine(agent.prompt),
     }),
     ...agent.skills.map((skill, index) => row("skill", { text: skill, at: ["skills", index], data: skill })),
-    ...bottleGrants(bottle, below),
+    ...withClaudeInjection(bottleGrants(bottle, below), { bottle, environment }),
   ];
 }
 

@@ -1,16 +1,19 @@
 import type { ActiveBottle } from "../bottle/active.ts";
 import type { BottleCommand, OpenBottle } from "../bottle/backend.ts";
 import { literalsOf, resolveEnv, Secret } from "../bottle/env.ts";
+import { forwardsOauthToken } from "../bottle/claude_credentials.ts";
 import { requireInjectable } from "../bottle/injected.ts";
-import { forwardsOauthToken, OAUTH_TOKEN } from "../bottle/oauth_token.ts";
+import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { egressPolicy } from "../egress/allowlist.ts";
 import type { EgressPolicy } from "../egress/policy.ts";
 import { EXIT, Failure, oneLine } from "../errors.ts";
+import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import { refuseUnavailable } from "../manifest/available.ts";
-import type { Agent, EnvSource } from "../manifest/model.ts";
+import type { Agent, Bottle, EnvSource, Manifest } from "../manifest/model.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
+import { injectedClaude } from "./claude_injection.ts";
 import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
 import { hostEnv, injectedSources } from "./host_paths.ts";
@@ -63,8 +66,9 @@ export async function enteredBottle(
   const { agent, bottle: grants } = requireAgent(manifest, meant.agent);
   if (grants.name !== meant.bottle) throw foreign(meant);
   refuseUnavailable(manifest, agent.name);
+  const launched = asLaunched(meant, { manifest, grants, host });
   const { disk } = grants.resources;
-  const policy = egressPolicy(grants.egress, grants.ssh);
+  const policy = egressPolicy(launched.egress, launched.ssh);
   const bottle = await backend.open(meant, { disk, policy, signal, onEvent: reporter.onEvent });
   if (meant.owner === "gone") {
     reporter.info(
@@ -74,10 +78,20 @@ export async function enteredBottle(
   return {
     bottle,
     agent,
-    env: hostEnv(manifest, grants, host),
-    injected: injectedSources(manifest, grants, host),
+    env: launched.env,
+    injected: injectedSources(manifest, launched, host),
     policy,
   };
+}
+
+/** A bottle's grants as they were settled at its launch, with the sources of its variables in absolute paths. */
+function asLaunched(
+  { claude }: Pick<ActiveBottle, "claude">,
+  { manifest, grants, host }: { readonly manifest: Manifest; readonly grants: Bottle; readonly host: Host },
+): Bottle {
+  const located = { ...grants, env: hostEnv(manifest, grants, host) };
+  if (claude === undefined) return located;
+  return injectedClaude(located, { env: claude, environment: host.environment })?.bottle ?? located;
 }
 
 /** Another's bottle is not ours to enter, and what we would bring into it not theirs to have. */

@@ -1,6 +1,6 @@
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
+import { forwardsOauthToken } from "../bottle/claude_credentials.ts";
 import { hostGitIdentity } from "../bottle/git_identity.ts";
-import { forwardsOauthToken } from "../bottle/oauth_token.ts";
 import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
@@ -11,6 +11,7 @@ import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { extraAuthorities } from "./authorities.ts";
+import { claudeInjection } from "./claude_injection.ts";
 import { absoluteHostPath, hostEnv, hostPath, injectedSources } from "./host_paths.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
@@ -60,10 +61,17 @@ export function agentRun(
 /** What is asked for, from the manifest and the command line. @throws Failure */
 export async function bottleSpec(manifest: Manifest, options: SpecOptions): Promise<BottleSpec> {
   const { host } = options;
-  const { agent, bottle } = requireAgent(manifest, options.agent);
+  const { agent, bottle: granted } = requireAgent(manifest, options.agent);
+  const located = { ...granted, env: hostEnv(manifest, granted, host) };
+  const proxy = proxyNamed(options.proxy);
+  const { inspects } = proxy;
+  const { remoteControl } = options;
+  const { environment } = host;
+  const claude = claudeInjection(located, { inspects, remoteControl, environment });
+  const bottle = claude?.bottle ?? located;
+  const injected = injectedSources(manifest, bottle, host);
   const home = homeOf(host.environment.get("CLAUDE_BOTTLE_CONTAINER_HOME") || DEFAULT_HOME);
   const policy = egressPolicy(bottle.egress, bottle.ssh);
-  const injected = injectedSources(manifest, bottle, host);
   return {
     agent: agent.name,
     bottle: bottle.name,
@@ -74,7 +82,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     remoteControl: options.remoteControl,
     lifetime: options.lifetime ?? "session",
     startsAgent: options.startsAgent ?? true,
-    env: hostEnv(manifest, bottle, host),
+    env: bottle.env,
     injected,
     gitIdentity: bottle.gitIdentity && await hostGitIdentity(host, host.interrupts.signal),
     ssh: bottle.ssh.map((entry, index) => ({
@@ -86,8 +94,9 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
       }),
     })),
     workspace: options.cwd ? await workspaceSource(options) : undefined,
-    forwardOauthToken: forwardsOauthToken(injected, host.environment),
-    proxy: proxyNamed(options.proxy),
+    claudeInjection: claude?.claude,
+    forwardOauthToken: forwardsOauthToken(injected, environment),
+    proxy,
     policy,
     namedHosts: policy.hosts.map(({ host }) => host).filter((host) => !DEFAULT_HOSTS.includes(host)),
     egressSummary: allowlistSummary(policy),

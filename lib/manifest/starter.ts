@@ -28,13 +28,17 @@ export function starterManifest({ agent, bottle, skills, ssh, schema }: Starter)
 bottles:
   ${word(bottle)}:
     egress:
-      # What all traffic goes through. Without this line it is pipelock, whose
-      # image is pulled.
+      # What all traffic goes through. With squid your Claude token stays outside
+      # the bottle, which has a placeholder; with pipelock, the default, it
+      # enters, and nothing can be inspected.
       proxy: squid
-      # Hosts besides those that Claude Code needs:
+      # Hosts besides those that Claude Code needs. The last one is inspected:
+      # only these requests pass, and the sidecar alone has the key.
       # allowlist:
       #   - github.com
-      #   - api.example.com
+      #   - host: api.example.com
+      #     allow: [GET /v1/*]
+      #     inject: { env: API_KEY, secret: "\${API_KEY}", as: bearer }
 
     # Variables. The first is taken from your environment, the second asked at
     # each start and never stored:

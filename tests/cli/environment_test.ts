@@ -196,14 +196,21 @@ Deno.test("a host variable that the bottle takes and the host does not set is na
   assert.deepEqual(run.host.processes.lines, []);
 });
 
-Deno.test("CLAUDE_BOTTLE_OAUTH_TOKEN is forwarded by its other name, its value never shown", async () => {
+Deno.test("CLAUDE_BOTTLE_OAUTH_TOKEN is handed over by its other name, its value never shown", async () => {
   const env = { CLAUDE_BOTTLE_OAUTH_TOKEN: "token-4711" };
-  for (const argv of [["--prompt", "hi", "-v"], ["--dry-run"], ["--dry-run", "--json"]]) {
-    const run = await runCli(["start", ...argv], { env });
-    assert.deepEqual(run.outcome, DONE);
-    assert.equal(run.backend.specs[0]?.forwardOauthToken, true);
-    assert.match(run.stdout + run.stderr, /CLAUDE_CODE_OAUTH_TOKEN/);
-    assert.ok(!(run.stdout + run.stderr).includes("4711"));
+  for (const proxy of ["squid", "pipelock"]) {
+    for (const argv of [["--prompt", "hi", "-v"], ["--dry-run"], ["--dry-run", "--json"]]) {
+      const run = await runCli(["start", "--proxy", proxy, ...argv], { env });
+      assert.deepEqual(run.outcome, DONE);
+      const [spec] = run.backend.specs;
+      assert.equal(spec?.forwardOauthToken, proxy === "pipelock");
+      assert.deepEqual(
+        [...spec?.injected.keys() ?? []],
+        proxy === "squid" ? ["CLAUDE_CODE_OAUTH_TOKEN"] : [],
+      );
+      assert.match(run.stdout + run.stderr, /CLAUDE_CODE_OAUTH_TOKEN|your Claude token/);
+      assert.ok(!(run.stdout + run.stderr).includes("4711"));
+    }
   }
 });
 

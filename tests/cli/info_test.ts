@@ -147,7 +147,8 @@ Deno.test("info shows what the host's own variables add, by name", async () => {
   const lines = run.stdout.split("\n").map((line) => line.replaceAll(/ {2,}/g, "  "));
   for (
     const line of [
-      "  env  CLAUDE_CODE_OAUTH_TOKEN (from CLAUDE_BOTTLE_OAUTH_TOKEN)  CLAUDE_BOTTLE_OAUTH_TOKEN",
+      "  injected  CLAUDE_CODE_OAUTH_TOKEN (from CLAUDE_BOTTLE_OAUTH_TOKEN), into requests to api.anthropic.com" +
+      "  CLAUDE_BOTTLE_OAUTH_TOKEN",
       "  proxy  squid  CLAUDE_BOTTLE_PROXY",
       "  image  mine:1  CLAUDE_BOTTLE_IMAGE",
       "  base image  debian:13  CLAUDE_BOTTLE_BASE_IMAGE",

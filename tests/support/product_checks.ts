@@ -107,7 +107,7 @@ const TEXTS: readonly (readonly [place: RegExp, check: (mine: ProductFile, base:
   [/ inspection$/, assertInspection],
   [/ pipelock\.yaml$/, assertPipelock],
   [/ home\/node\/\.claude-bottle-prompt\.txt$/, () => {}],
-  [/ environment$/, (mine, base) => assertNames(mine, base, /^[A-Za-z_][A-Za-z0-9_]*$/)],
+  [/ (environment|secrets)$/, (mine, base) => assertNames(mine, base, /^[A-Za-z_][A-Za-z0-9_]*$/)],
   [/ keys$/, (mine, base) => assertNames(mine, base, /^\/[^\n]*$/)],
 ];
 

@@ -28,7 +28,7 @@ function parsed(yaml: string): Promise<Manifest> {
 Deno.test("the README's manifests load, and their agents can be started", async () => {
   const manifests = await Promise.all((await readmeBlocks("yaml")).map(parsed));
   const names = manifests.map(({ agents }) => [...agents.keys()]);
-  assert.deepEqual(names, [["reviewer"], ["reviewer", "strict-reviewer"]]);
+  assert.deepEqual(names, [["reviewer"], ["reviewer", "strict-reviewer"], ["worker"]]);
   for (const manifest of manifests) {
     for (const name of manifest.agents.keys()) refuseUnavailable(manifest, name);
   }

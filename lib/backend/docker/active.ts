@@ -35,6 +35,7 @@ export async function listActive(
     agent: agent.agent,
     bottle: agent.bottle,
     manifestFiles: parseManifestLabel(agent.manifestLabel),
+    ...(agent.claudeLabel === "" ? {} : { claude: agent.claudeLabel }),
     status: agent.status,
     since: agent.started,
     runtime: agent.runtime,

@@ -11,6 +11,8 @@ export const LABEL = {
   /** The manifest's files as `path@sha256:digest`, joined by spaces. */
   manifest: "claude-bottle.manifest",
   version: "claude-bottle.version",
+  /** The variable of Claude Code's credential where the sidecar injects it by default; absent elsewhere. */
+  claude: "claude-bottle.claude",
   /** On a workspace: the agent's image, which can read it. */
   workspaceImage: "claude-bottle.workspace-image",
   /** See {@link Owner}; `detached` for a bottle that no process owns. */
@@ -85,6 +87,8 @@ export interface RunLabels {
   readonly manifestFiles: readonly ManifestFile[];
   readonly version: string;
   readonly owner: string;
+  /** See {@link LABEL.claude}. */
+  readonly claude?: string | undefined;
 }
 
 /** Label values of one object, by key. */
@@ -97,5 +101,6 @@ export function labelsOf(run: RunLabels, role: string): Readonly<Record<string, 
     [LABEL.manifest]: manifestLabel(run.manifestFiles),
     [LABEL.version]: run.version,
     [LABEL.owner]: run.owner,
+    ...(run.claude === undefined ? {} : { [LABEL.claude]: run.claude }),
   };
 }

@@ -13,6 +13,8 @@ export interface LabelledObject extends Omit<CleanupItem, "owner"> {
   readonly ownerLabel: string;
   /** The manifest label as it is. */
   readonly manifestLabel: string;
+  /** The label of what is injected by default, as it is; empty where there is none. */
+  readonly claudeLabel: string;
   /** The engine's word for a container's state; empty for other kinds. */
   readonly status: string;
   /** When a container started, in milliseconds since the epoch. */
@@ -117,6 +119,7 @@ function described(kind: Kind, what: string, object: Inspected | null): Labelled
     role: labels[LABEL.role] ?? "",
     ownerLabel: labels[LABEL.owner] ?? "",
     manifestLabel: labels[LABEL.manifest] ?? "",
+    claudeLabel: labels[LABEL.claude] ?? "",
     created: time(object.Created ?? object.CreatedAt),
     running: object.State?.Running ?? false,
     status: object.State?.Status ?? "",

@@ -123,6 +123,7 @@ export function newRun(
       manifestFiles: from.spec.manifestFiles,
       version: VERSION,
       owner: from.spec.lifetime === "detached" ? DETACHED : from.owner,
+      claude: from.spec.claudeInjection?.env,
     },
     subnets: pickSubnets(from.pool, from.taken, host.random),
     envToken: runIdFrom(host.random(RUN_ID_BYTES)),

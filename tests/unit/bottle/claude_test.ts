@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { CLAUDE_ENVIRONMENT, claudeArguments, claudeHomeFiles } from "../../../lib/bottle/claude.ts";
+import {
+  CLAUDE_ENVIRONMENT,
+  claudeArguments,
+  claudeHomeFiles,
+  claudeSystemFile,
+} from "../../../lib/bottle/claude.ts";
 import { EXIT, Failure } from "../../../lib/errors.ts";
 
 Deno.test("claudeHomeFiles() answers Claude Code's first questions for the working directory alone", () => {
@@ -93,4 +98,13 @@ Deno.test("claudeArguments() refuses a second place for the prompt", () => {
     () => claudeArguments({ args: ["--model", "opus", "--", "other"], prompt: "this", remoteControl: false }),
     (error) => error instanceof Failure && error.code === "prompt-conflict" && error.exit === EXIT.usage,
   );
+});
+
+Deno.test("claudeSystemFile() lets WebFetch go without asking only where the way to the model is inspected", () => {
+  const inspection = { rules: undefined, secret: undefined };
+  const api = { host: "api.anthropic.com", private: false, http: false };
+  assert.equal(claudeSystemFile({ hosts: [api] }), undefined);
+  assert.equal(claudeSystemFile({ hosts: [api, { ...api, host: "api.test", inspection }] }), undefined);
+  const file = claudeSystemFile({ hosts: [{ ...api, inspection }] });
+  assert.deepEqual(JSON.parse(file?.text ?? ""), { skipWebFetchPreflight: true });
 });

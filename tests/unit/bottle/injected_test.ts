@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Secret } from "../../../lib/bottle/env.ts";
 import { formText, injectedUses, requestForms, requireInjectable } from "../../../lib/bottle/injected.ts";
-import { forwardsOauthToken } from "../../../lib/bottle/oauth_token.ts";
+import { forwardsOauthToken } from "../../../lib/bottle/claude_credentials.ts";
 import type { EgressPolicy } from "../../../lib/egress/policy.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
 import { environmentOf } from "../../support/fake_host.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { specNotices } from "../../../lib/bottle/notices.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
-import { testSpec } from "../../support/plan_inputs.ts";
+import { TEST_PROXY, testSpec } from "../../support/plan_inputs.ts";
 
 /** Every kind of source: what is noted does not depend on the value. */
 const SOURCES: readonly EnvSource[] = [
@@ -19,12 +19,39 @@ const ELSEWHERE = "env sets ANTHROPIC_BASE_URL: your Claude token goes to that h
 const UNREACHABLE = "api.anthropic.com is not an allowed host: Claude Code will try for minutes and give up";
 const ASKS = "Claude Code asks whether to use ANTHROPIC_API_KEY before its first prompt";
 
+const BLIND = { ...TEST_PROXY, inspects: false };
+const ENTERS = "enters the bottle: squid keeps it outside (`--proxy squid`)";
+
 Deno.test("specNotices() has nothing to say of an ordinary bottle", () => {
   for (const mode of ["headless", "attached"] as const) {
-    for (const forwardOauthToken of [true, false]) {
-      assert.deepEqual(specNotices(testSpec({ mode, forwardOauthToken })), []);
-    }
+    assert.deepEqual(specNotices(testSpec({ mode })), []);
   }
+});
+
+Deno.test("specNotices() says why Claude Code's credential enters, and how it would not", () => {
+  const token = { forwardOauthToken: true };
+  const said = (changes: Partial<BottleSpec>): readonly string[] => specNotices(testSpec(changes));
+  assert.deepEqual(said({ ...token, proxy: BLIND }), [`your Claude token ${ENTERS}`]);
+  const named = "your Claude token enters the bottle: the manifest names api.anthropic.com itself";
+  assert.deepEqual(said(token), [named]);
+  const remote = "your Claude token enters the bottle: what --remote-control asks is not known";
+  assert.deepEqual(said({ ...token, remoteControl: true }), [remote]);
+  const key = new Map<string, EnvSource>([["ANTHROPIC_API_KEY", { kind: "host", variable: "KEY" }]]);
+  assert.deepEqual(said({ ...token, env: key, proxy: BLIND }), [`ANTHROPIC_API_KEY ${ENTERS}`]);
+  // What a manifest's text says is no secret of it.
+  const literal = new Map<string, EnvSource>([["ANTHROPIC_API_KEY", { kind: "literal", value: "k" }]]);
+  assert.deepEqual(said({ env: literal, proxy: BLIND }), []);
+});
+
+Deno.test("specNotices() says that what is injected never enters, and what stays outside besides", () => {
+  const env = "ANTHROPIC_API_KEY";
+  const spec = testSpec({ claudeInjection: { env, keptOut: ["CLAUDE_BOTTLE_OAUTH_TOKEN"] } });
+  assert.deepEqual(specNotices(spec), [
+    `${env} never enters the bottle: the sidecar puts it into requests to api.anthropic.com`,
+    `CLAUDE_BOTTLE_OAUTH_TOKEN stays outside: Claude Code is given ${env}, and only one can be injected`,
+  ]);
+  const token = testSpec({ claudeInjection: { env: "CLAUDE_CODE_OAUTH_TOKEN", keptOut: [] } });
+  assert.match(specNotices(token).join(), /^your Claude token never enters the bottle: [^,]*$/);
 });
 
 Deno.test("specNotices() says that the token goes elsewhere when it does", () => {
@@ -57,9 +84,11 @@ Deno.test("specNotices() does not take an ssh entry for a way to the model", () 
 Deno.test("specNotices() says that Claude Code asks about a key, where somebody can answer", () => {
   for (const source of SOURCES) {
     const env = new Map([["ANTHROPIC_API_KEY", source]]);
-    assert.deepEqual(specNotices(testSpec({ env, mode: "attached" })), [ASKS]);
-    assert.deepEqual(specNotices(testSpec({ env, mode: "headless" })), []);
-    assert.deepEqual(specNotices(testSpec({ env, mode: "attached", command: ["ls"] })), []);
+    const asks = (changes: Partial<BottleSpec>): boolean => specNotices(testSpec(changes)).includes(ASKS);
+    assert.ok(asks({ env, mode: "attached" }));
+    assert.ok(asks({ injected: env, mode: "attached" }));
+    assert.ok(!asks({ env, mode: "headless" }));
+    assert.ok(!asks({ env, mode: "attached", command: ["ls"] }));
   }
 });
 

@@ -1,7 +1,7 @@
 import agentExec from "../../../assets/agent_exec.pl" with { type: "text" };
 import trustAuthority from "../../../assets/trust_authority.pl" with { type: "text" };
 import workspaceRecord from "../../../assets/workspace_record.pl" with { type: "text" };
-import { claudeHomeFiles, promptFile } from "../../../bottle/claude.ts";
+import { claudeHomeFiles, claudeSystemFile, promptFile } from "../../../bottle/claude.ts";
 import { identityConfig } from "../../../bottle/git_identity.ts";
 import type { TarFile } from "../../../bottle/invocation.ts";
 import type { BottleSpec } from "../../../bottle/spec.ts";
@@ -33,6 +33,10 @@ export function agentFiles(
     files.push({ path: relative(TRUST_AUTHORITY), mode: 0o644, ...root, text: trustAuthority });
   }
   if (spec.ca !== undefined) files.push({ path: relative(CA_FILE), mode: 0o644, ...root, text: spec.ca });
+  const system = claudeSystemFile(spec.policy);
+  if (system !== undefined) {
+    files.push({ path: relative(system.path), mode: system.mode, ...root, text: system.text });
+  }
   for (const { path, mode, text } of claudeHomeFiles({ home: spec.home, workdir: spec.workdir })) {
     files.push({ path: relative(path), mode, ...user, text });
   }

@@ -1,0 +1,86 @@
+import {
+  API_ELSEWHERE,
+  API_HOST,
+  CLAUDE_CREDENTIALS,
+  type ClaudeInjection,
+  isCredential,
+} from "../bottle/claude_credentials.ts";
+import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
+import type { Environment } from "../host/environment.ts";
+import type { Bottle, EnvSource } from "../manifest/model.ts";
+import { ANTHROPIC_RULES } from "../manifest/ready_made/anthropic_rules.ts";
+
+/** Where the token comes from that every bottle is given. */
+const FORWARDED: EnvSource = { kind: "host", variable: OAUTH_TOKEN.onHost };
+
+/** What the sidecar injects although the manifest does not say so, and the bottle that this leaves. */
+export interface InjectedClaude {
+  readonly bottle: Bottle;
+  readonly claude: ClaudeInjection;
+}
+
+export interface ClaudeInjectionOptions {
+  /** Whether the bottle's egress proxy can do it. */
+  readonly inspects: boolean;
+  readonly remoteControl: boolean;
+  readonly environment: Environment;
+}
+
+/**
+ * Keeps Claude Code's credential out of a bottle that is granted one: the sidecar injects it into the requests that
+ * Claude Code makes, and lets no others through to the model's host. It grants nothing, so nobody is asked.
+ *
+ * `undefined` where the credential goes into the bottle as it is: a manifest that names the host or injects the
+ * credential itself has its own say on it; what another host of `ANTHROPIC_BASE_URL` is asked is not known, nor what remote control asks.
+ */
+export function claudeInjection(
+  bottle: Bottle,
+  { inspects, remoteControl, environment }: ClaudeInjectionOptions,
+): InjectedClaude | undefined {
+  const isNamed = bottle.egress.allowlist.some(({ host, inject }) =>
+    host === API_HOST || CLAUDE_CREDENTIALS.some(({ env }) => env === inject?.env)
+  );
+  const isUsual = bottle.egress.defaults && !isNamed && !bottle.env.has(API_ELSEWHERE);
+  if (!inspects || remoteControl || !isUsual) return undefined;
+  const env = credentials(bottle, environment).keys().next().value;
+  return env === undefined ? undefined : injectedClaude(bottle, { env, environment });
+}
+
+/**
+ * The same for a bottle that has been launched so: `env` is the variable of its placeholder. Where the host has the
+ * token no longer, its variable is still what the secret comes from.
+ */
+export function injectedClaude(
+  bottle: Bottle,
+  { env, environment }: { readonly env: string; readonly environment: Environment },
+): InjectedClaude | undefined {
+  const found = credentials(bottle, environment);
+  const secret = found.get(env) ?? (env === OAUTH_TOKEN.inBottle ? FORWARDED : undefined);
+  const as = CLAUDE_CREDENTIALS.find((credential) => credential.env === env)?.as;
+  if (secret === undefined || as === undefined) return undefined;
+  const rest = [...bottle.env].filter(([name, source]) => !found.has(name) || !isCredential(source));
+  const { egress } = bottle;
+  const inspected = { host: API_HOST, http: false, allow: ANTHROPIC_RULES, inject: { env, secret, as } };
+  const keptOut = [...found].filter(([name]) => name !== env).map(([name, source]) =>
+    bottle.env.has(name) || source.kind !== "host" ? name : source.variable
+  );
+  return {
+    bottle: {
+      ...bottle,
+      env: new Map(rest),
+      egress: { ...egress, allowlist: [...egress.allowlist, inspected] },
+    },
+    claude: { env, keptOut },
+  };
+}
+
+/** Where Claude Code's credentials come from, by their variables, the one that it prefers first. */
+function credentials({ env }: Bottle, environment: Environment): ReadonlyMap<string, EnvSource> {
+  return new Map(CLAUDE_CREDENTIALS.flatMap(({ env: name }) => {
+    const granted = env.get(name);
+    if (isCredential(granted)) return [[name, granted] as const];
+    const isForwarded = name === OAUTH_TOKEN.inBottle && granted === undefined &&
+      Boolean(environment.get(OAUTH_TOKEN.onHost));
+    return isForwarded ? [[name, FORWARDED] as const] : [];
+  }));
+}
