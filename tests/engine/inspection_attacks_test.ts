@@ -160,7 +160,13 @@ const ATTACKS = Object.entries({ ...ALLOWED, ...REFUSED });
 /** Says all of it; which of it arrived, and what the far side saw. */
 async function arrived(
   isInspected: boolean,
-): Promise<{ readonly names: readonly string[]; readonly seen: string; readonly refusals: number }> {
+): Promise<{
+  readonly names: readonly string[];
+  readonly seen: string;
+  readonly refusals: number;
+  /** Answers with a cookie, which a client might send back. */
+  readonly cookies: number;
+}> {
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await closedNetwork("203.0.113"));
   const names = [...NAMES, "*.foreign.example", "foreign.org"];
@@ -181,6 +187,7 @@ async function arrived(
     names: ATTACKS.flatMap(([name], index) => seen.includes(`mark-${index};`) ? [name] : []),
     seen,
     refusals,
+    cookies: answers.filter((answer) => /^set-cookie:/im.test(answer)).length,
   };
 }
 
@@ -188,7 +195,8 @@ Deno.test({
   name: "an inspected host gets what its rules allow, with the secret, and nothing else",
   ignore,
   async fn(): Promise<void> {
-    const { names, seen, refusals } = await arrived(true);
+    const { names, seen, refusals, cookies } = await arrived(true);
+    assert.equal(cookies, 0);
     assert.deepEqual(names, Object.keys(ALLOWED));
     assert.equal(seen.split(SECRET).length - 1 >= Object.keys(ALLOWED).length - 1, true);
     assert.equal(seen.includes(btoa("me:git-secret")), true);
@@ -203,7 +211,8 @@ Deno.test({
   name: "every one of the refused requests arrives where the host is not inspected",
   ignore,
   async fn(): Promise<void> {
-    const { names } = await arrived(false);
+    const { names, cookies } = await arrived(false);
+    assert.ok(cookies >= names.length, `${cookies} cookies`);
     const squids = ["TLS to another name"];
     assert.deepEqual(names, ATTACKS.map(([name]) => name).filter((name) => !squids.includes(name)));
   },

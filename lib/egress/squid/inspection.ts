@@ -171,6 +171,8 @@ export function injections(policy: EgressPolicy): readonly string[] {
       number,
     ) => [`acl injects_${number} note in_${number}_`, `acl injects any-of injects_${number}`]),
     ...headers.map((name) => `request_header_access ${name} deny injects`),
+    "# A client that keeps cookies would send them back, and be refused for it.",
+    "reply_header_access Set-Cookie deny injects",
     ...numbers.map((number) =>
       `request_header_add ${headers[number]} "%'{in_${number}_}note" injects_${number}`
     ),

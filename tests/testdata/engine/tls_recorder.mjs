@@ -43,7 +43,7 @@ tls.createServer({ cert: readFileSync("server.pem"), key: readFileSync("server.k
     const text = bytes.toString("latin1");
     say({ kind: "bytes", text });
     for (let blocks = text.split(/\r?\n\r?\n/).length - 1; blocks > 0; blocks--) {
-      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+      socket.write("HTTP/1.1 200 OK\r\nSet-Cookie: seen=1\r\nContent-Length: 3\r\n\r\nok\n");
     }
   });
 }).listen(443, () => say({ kind: "ready", caPem: readFileSync("ca.pem", "latin1") }));
