@@ -21,6 +21,8 @@ for (const runtime of ["runc", "runsc"]) {
             FROM_HOST: "${THE_SECRET}",
             PATH_EXTRA: "=a=b=",
           },
+          // Untouched: or the token would stay outside.
+          egress: { allowlist: ["api.anthropic.com"] },
           runtime,
         },
         agent: {
