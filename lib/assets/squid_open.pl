@@ -7,7 +7,7 @@ use Fcntl qw(:flock O_WRONLY O_CREAT O_TRUNC);
 
 my ($place, $rules) = @ARGV ? @ARGV : ('/run/inspection', '/config/inspection');
 my $most = 1 << 20;
-# What a secret may hold where it is to stand; `injectable.ts` says the same.
+# What a secret may hold where it is to stand; `injected.ts` says the same.
 my %form = (
     bearer => qr/\A[\x21-\x7e]+\z/,
     basic => qr/\A[^\x00-\x1f\x7f]+\z/,

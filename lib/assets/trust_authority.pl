@@ -16,12 +16,15 @@ my @BUNDLES = qw(/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle
 my $FOLDER = '/etc/ssl/certs';
 
 sub fail {
-    print STDERR "claude-bottle: @_\n";
+    print STDERR "claude-bottle: the sidecar's authority cannot be trusted: @_\n";
     exit 1;
 }
 
 sub append {
     my ($path, $pem) = @_;
+    # Fedora lets nobody write its bundle; its owner, who has no capability to do so all the same, may let himself.
+    my $mode = (stat $path)[2];
+    chmod $mode & 07777 | 0200, $path if defined $mode && !($mode & 0200);
     open(my $file, '>>', $path) or fail("cannot write $path: $!");
     print {$file} "\n$pem";
     close($file) or fail("cannot write $path: $!");
@@ -31,7 +34,7 @@ umask 0022;
 local $/;
 my ($hash, $pem) = (<STDIN> // '') =~
     m{\A([0-9a-f]{8})\n(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n)\z}
-    or fail('this is no certificate authority');
+    or fail('it is no certificate authority');
 
 append($_, $pem) for $EXTRA, grep { -e } @BUNDLES;
 if (-d $FOLDER) {

@@ -13,7 +13,7 @@ export interface InjectedUse {
   readonly hosts: readonly string[];
 }
 
-/** The most characters of an injected secret: it stands in one header of a request. */
+/** The most bytes of an injected secret: it stands in one header of a request. */
 const LONGEST = 4096;
 /** From that length on a secret is recognised within a longer value. */
 const SHORTEST_PART = 8;
@@ -90,7 +90,8 @@ function holds(text: string, secret: string): boolean {
 /** What keeps a secret from being put into requests in all of these ways. */
 function problemOf(value: string, forms: readonly InjectionForm["kind"][]): string | undefined {
   if (value === "") return "is empty";
-  if (value.length > LONGEST) return `has ${value.length} characters, more than the ${LONGEST} it may have`;
+  const bytes = new TextEncoder().encode(value).length;
+  if (bytes > LONGEST) return `has ${bytes} bytes, more than the ${LONGEST} it may have`;
   if (/[\r\n]/.test(value)) return "has more than one line";
   if (value.trim() !== value) return "begins or ends with a space";
   if (/\p{Cc}/u.test(value)) return "holds control characters";

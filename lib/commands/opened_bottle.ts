@@ -1,7 +1,7 @@
 import type { ActiveBottle } from "../bottle/active.ts";
 import type { BottleCommand, OpenBottle } from "../bottle/backend.ts";
-import { literalsOf, resolveEnv, Secret } from "../bottle/env.ts";
 import { forwardsOauthToken } from "../bottle/claude_credentials.ts";
+import { literalsOf, requireHostVariables, resolveEnv, Secret } from "../bottle/env.ts";
 import { requireInjectable } from "../bottle/injected.ts";
 import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { egressPolicy } from "../egress/allowlist.ts";
@@ -122,8 +122,12 @@ export async function grantedEnv(
   { secrets }: { readonly secrets: boolean },
   ports: CommandPorts,
 ): Promise<Pick<BottleCommand, "env" | "forwardOauthToken" | "placeholders">> {
-  const resolved = await resolveEnv(secrets ? env : literalsOf(env), envPorts(ports));
-  if (!secrets) return { env: resolved, forwardOauthToken: false };
+  if (!secrets) {
+    return { env: await resolveEnv(literalsOf(env), envPorts(ports)), forwardOauthToken: false };
+  }
+  // Nobody is asked for one as long as another cannot be had.
+  requireHostVariables(new Map([...env, ...injected]), ports.host.environment);
+  const resolved = await resolveEnv(env, envPorts(ports));
   const forwardOauthToken = forwardsOauthToken(injected, ports.host.environment);
   if (injected.size === 0) return { env: resolved, forwardOauthToken };
   const values = await resolveEnv(injected, envPorts(ports));

@@ -6,6 +6,7 @@ import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
 import { jsonText } from "./json_text.ts";
 import { enteredBottle, type Entry, type EntryOptions } from "./opened_bottle.ts";
+import { withoutAgent } from "./upkeep.ts";
 
 export interface SecretsOptions extends EntryOptions {
   /** Takes them from their sources again. */
@@ -16,8 +17,10 @@ export interface SecretsOptions extends EntryOptions {
 /** `secrets`: what a bottle's sidecar injects, and its renewal. @throws Failure, Interrupted */
 export async function secrets(options: SecretsOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
-  const entry = await enteredBottle(options, { command: "secrets", judge: () => {} }, ports);
-  const renewed = options.refresh ? await refreshed(entry, ports) : [];
+  const { entry, renewed } = await withoutAgent(async () => {
+    const entry = await enteredBottle(options, { command: "secrets", judge: () => {} }, ports);
+    return { entry, renewed: options.refresh ? await refreshed(entry, ports) : [] };
+  });
   host.interrupts.signal.throwIfAborted();
   reporter.quiet();
   const { name } = entry.bottle;

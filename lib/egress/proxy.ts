@@ -76,6 +76,7 @@ export interface EgressProxy {
   readonly inspects: boolean;
   /** What a policy can ask that this proxy cannot enforce, a line each for the preflight. */
   limits(policy: EgressPolicy): readonly string[];
+  /** @throws Failure for a policy that it cannot enforce, but for what {@link limits} says */
   program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram;
   /** Sent to PID 1 after the files of `/config` were replaced. */
   readonly reloadSignal: "HUP";

@@ -13,13 +13,17 @@ export const OURS_ALONE = [
   "TERM",
   "COLORTERM",
   "SSH_AUTH_SOCK",
+  "GIT_CONFIG_SYSTEM",
   "NODE_EXTRA_CA_CERTS",
+  "DENO_CERT",
   "SSL_CERT_FILE",
   "SSL_CERT_DIR",
   "CURL_CA_BUNDLE",
   "GIT_SSL_CAINFO",
   "REQUESTS_CA_BUNDLE",
+  "PIP_CERT",
   "CARGO_HTTP_CAINFO",
+  "AWS_CA_BUNDLE",
 ];
 
 /** Longer than any program's. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import { Failure } from "../../lib/errors.ts";
+import { sha256 } from "../../lib/host/digest.ts";
 import { BUILTIN_MANIFEST } from "../../lib/manifest/builtin.ts";
 import { type CliOptions, type CliRun, FakeBackend, MANIFEST_PATH, runCli } from "../support/cli_harness.ts";
 import { PERSON } from "../support/memory_terminal.ts";
@@ -18,11 +19,6 @@ agents:
   lister: { bottle: dev, command: [ls, -l] }
 `;
 
-async function digest(text: string): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 async function detached(changes: Partial<ActiveBottle> = {}): Promise<ActiveBottle> {
   return {
     name: "claude-bottle-lister",
@@ -31,7 +27,7 @@ async function detached(changes: Partial<ActiveBottle> = {}): Promise<ActiveBott
     run: "aaaaaaaaaaaaa",
     agent: "lister",
     bottle: "dev",
-    manifestFiles: [{ path: MANIFEST_PATH, digest: await digest(MANIFEST) }],
+    manifestFiles: [{ path: MANIFEST_PATH, digest: await sha256(MANIFEST) }],
     status: "running",
     since: 820_000,
     runtime: "runc",
@@ -309,7 +305,7 @@ Deno.test("attach and exec refuse a manifest that is not the one of the launch, 
       not: ["\u001b"],
     },
     {
-      files: [{ path: "built-in", digest: await digest(BUILTIN_MANIFEST) }],
+      files: [{ path: "built-in", digest: await sha256(BUILTIN_MANIFEST) }],
       said: [
         "  it was launched from the manifest in the program, which does not count now\n",
         "from another folder",
@@ -323,7 +319,7 @@ Deno.test("attach and exec refuse a manifest that is not the one of the launch, 
     },
     {
       files: [
-        { path: MANIFEST_PATH, digest: await digest(MANIFEST) },
+        { path: MANIFEST_PATH, digest: await sha256(MANIFEST) },
         { path: "/project/claude-bottle.yaml", digest: changed },
       ],
       said: ["  it was launched from /project/claude-bottle.yaml, which does not count now\n"],
@@ -352,14 +348,14 @@ Deno.test("attach and exec take the built-in manifest and --manifest for what a 
     backend: await backendWith({
       agent: "claude",
       bottle: "default",
-      manifestFiles: [{ path: "built-in", digest: await digest(BUILTIN_MANIFEST) }],
+      manifestFiles: [{ path: "built-in", digest: await sha256(BUILTIN_MANIFEST) }],
     }),
   });
   assert.deepEqual(builtin.outcome, DONE, builtin.stderr);
   const path = "/home/somebody/own.yaml";
   const named = await runCli(["exec", "lister", "--manifest", path, "--", "ls"], {
     files: { [path]: MANIFEST },
-    backend: await backendWith({ manifestFiles: [{ path, digest: await digest(MANIFEST) }] }),
+    backend: await backendWith({ manifestFiles: [{ path, digest: await sha256(MANIFEST) }] }),
   });
   assert.deepEqual(named.outcome, DONE, named.stderr);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ActiveBottle } from "../../lib/bottle/active.ts";
 import { Failure } from "../../lib/errors.ts";
+import { sha256 } from "../../lib/host/digest.ts";
 import { type CliOptions, type CliRun, FakeBackend, MANIFEST_PATH, runCli } from "../support/cli_harness.ts";
 import { PERSON } from "../support/memory_terminal.ts";
 
@@ -26,11 +27,6 @@ agents:
   plain: { bottle: plain, command: [ls] }
 `;
 
-async function digest(text: string): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 async function entered(
   argv: readonly string[],
   { bottle = {}, ...options }: CliOptions & { readonly bottle?: Partial<ActiveBottle> } = {},
@@ -43,7 +39,7 @@ async function entered(
     run: "aaaaaaaaaaaaa",
     agent: "lister",
     bottle: "dev",
-    manifestFiles: [{ path: MANIFEST_PATH, digest: await digest(MANIFEST) }],
+    manifestFiles: [{ path: MANIFEST_PATH, digest: await sha256(MANIFEST) }],
     status: "running",
     since: 820_000,
     runtime: "runc",
@@ -144,6 +140,21 @@ Deno.test("exec without --secrets asks for nothing and holds no placeholder", as
   assert.deepEqual(run.outcome, DONE, run.stderr);
   assert.deepEqual(injectionsOf(run), []);
   assert.equal(run.backend.commands[0]?.placeholders, undefined);
+});
+
+Deno.test("nobody is asked for a secret as long as another one cannot be had", async () => {
+  const manifest = MANIFEST.replace("LITERAL: one", 'ASKED: "?first"');
+  for (const argv of [["attach", "lister"], ["exec", "lister", "--secrets", "--", "ls"]]) {
+    const run = await entered(argv, {
+      manifest,
+      terminals: PERSON,
+      answers: ["word", "word"],
+      bottle: { manifestFiles: [{ path: MANIFEST_PATH, digest: await sha256(manifest) }] },
+    });
+    assert.deepEqual(run.outcome, { kind: "exit", code: 1 });
+    assert.match(run.stderr, /does not set .*API_KEY \(from REAL_KEY\)/);
+    assert.doesNotMatch(run.stderr, /value of ASKED/);
+  }
 });
 
 Deno.test("a bottle that injects nothing is entered as ever", async () => {

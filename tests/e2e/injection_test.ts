@@ -71,3 +71,55 @@ Deno.test("a launch whose sidecar or whose trust fails leaves nothing, shows no 
     }
   }
 });
+
+Deno.test("secrets --refresh that fails says so in one line, without a secret, and leaves the bottle as it was", async () => {
+  for (const fault of ["exit1", "echo", "empty", "bad-json"] as const) {
+    await using sandbox = await Sandbox.create({ faults: [{ kind: "sidecar-open", nth: 2, fault }] });
+    await sandbox.manifest(MANIFEST);
+    const { code, stderr } = await sandbox.run(["start", "--detach", "--yes"]);
+    assert.equal(code, 0, stderr);
+    const [opening] = (await sandbox.docker.calls()).filter(({ kind }) => kind === "sidecar-open");
+    assert.deepEqual(openingEntries(opening?.stdin ?? new Uint8Array()), []);
+    const objects = await sandbox.docker.objects();
+
+    const failed = await sandbox.run(["secrets", "reviewer", "--refresh"], { env: REAL });
+
+    assert.deepEqual([failed.code, failed.stdout], [1, ""], `${fault}: ${failed.stderr}`);
+    assert.equal(failed.stderr.match(/^error: /gm)?.length, 1, failed.stderr);
+    for (const secret of SECRETS) assert.ok(!failed.stderr.includes(secret), fault);
+    assert.deepEqual(await sandbox.docker.objects(), objects);
+    const again = await sandbox.run(["secrets", "reviewer", "--refresh"], { env: REAL });
+    assert.deepEqual(
+      [again.code, again.stdout],
+      [0, "renewed API_KEY\nrenewed GIT_PASSWORD\n"],
+      again.stderr,
+    );
+  }
+});
+
+Deno.test("a bottle without inspected hosts is launched and entered by not one call more", async () => {
+  const kindsOf = async (allowlist: readonly unknown[]): Promise<readonly string[]> => {
+    await using sandbox = await Sandbox.create({ agentSays: ["done"] });
+    await sandbox.manifest({
+      bottles: { dev: { egress: { proxy: "squid", defaults: false, allowlist } } },
+      agents: { reviewer: { bottle: "dev", command: ["true"] } },
+    });
+    for (
+      const args of [
+        ["start", "--detach", "--yes"],
+        ["attach", "reviewer"],
+        ["exec", "reviewer", "--secrets", "--", "true"],
+      ]
+    ) {
+      const { code, stderr } = await sandbox.run(args, { env: REAL });
+      assert.equal(code, 0, stderr);
+    }
+    return (await sandbox.docker.kinds()).toSorted();
+  };
+  const plain = await kindsOf(["api.test"]);
+  const inspected = await kindsOf(MANIFEST.bottles.dev.egress.allowlist);
+  const isOurs = (kind: string): boolean => kind === "sidecar-open" || kind === "authority";
+  assert.deepEqual(plain.filter(isOurs), []);
+  assert.deepEqual(inspected.filter(isOurs), ["authority", "sidecar-open", "sidecar-open", "sidecar-open"]);
+  assert.deepEqual(inspected.filter((kind) => !isOurs(kind)), plain);
+});

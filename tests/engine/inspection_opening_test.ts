@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { EgressPolicy } from "../../lib/egress/policy.ts";
-import { docker, engineRuntimes } from "../support/engine.ts";
+import type { SidecarProgram } from "../../lib/egress/proxy.ts";
+import { builtImages, docker, engineRuntimes } from "../support/engine.ts";
 import { startFarSide, startSidecar } from "../support/inspected_sidecar.ts";
-import { closedNetwork } from "../support/recorder.ts";
+import { closedNetwork, startRecorder } from "../support/recorder.ts";
 
 const ignore = (await engineRuntimes()).length === 0;
 
@@ -86,5 +87,52 @@ Deno.test({
     assert.match(answer, / 503 /);
     assert.equal(await far.recorded(), "");
     assert.match((await sidecar.events()).at(-1)?.reason ?? "", /cannot be verified/);
+  },
+});
+
+Deno.test({
+  name: "an inspected host below a wildcard with plain HTTP is asked nothing over it; its neighbours are",
+  ignore,
+  async fn(): Promise<void> {
+    const [inspected, wildcard] = [
+      ...POLICY.hosts.map((rule) => ({ ...rule, host: "api.wild.test" })),
+      { host: "*.wild.test", private: false, http: true },
+    ];
+    assert.ok(inspected !== undefined && wildcard !== undefined);
+    await using stack = new AsyncDisposableStack();
+    const { agent } = await builtImages();
+    const network = stack.use(await closedNetwork("203.0.113"));
+    const far = stack.use(
+      await startRecorder({
+        image: agent,
+        network: network.name,
+        ip: network.address(2),
+        aliases: ["api.wild.test", "deb.wild.test"],
+      }),
+    );
+    const policy = { hosts: [inspected, wildcard], ssh: [] };
+    const unruled = (program: SidecarProgram): SidecarProgram => ({
+      ...program,
+      files: program.files.map((file) => ({ ...file, text: file.text.replaceAll(" !closed", "") })),
+    });
+    const rows = [[10, "403"], [11, "200"]] as const;
+    for (const [index, status] of rows) {
+      const change = status === "200" ? { change: unruled } : {};
+      const sidecar = stack.use(await startSidecar(policy, { network, index, ...change }));
+      await sidecar.open([]);
+      for (const [host, expected] of [["deb.wild.test", "200"], ["api.wild.test", status]] as const) {
+        const path = `${host}/${index}`;
+        const answer = await docker(
+          ...["run", "--rm", "--label", "claude-bottle-test=inspected", "--network", network.name],
+          ...["--entrypoint", "curl", agent, "--silent", "--output", "/dev/null", "--retry", "9"],
+          ...["--retry-connrefused", "--write-out", "%{http_code}"],
+          ...["--proxy", `http://${network.address(index)}:8888`, `http://${path}`],
+        );
+        assert.equal(answer, expected, path);
+        const seen = (await far.texts()).filter((text) => text.startsWith(`GET /${index} `));
+        const told = seen.some((text) => text.includes(`\r\nHost: ${host}\r\n`));
+        assert.equal(told, expected === "200", path);
+      }
+    }
   },
 });

@@ -89,6 +89,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   "sidecar-join": unread("egress.networks"),
   "sidecar-start": unread("starting the sidecar"),
   "verify": read("comparing the bottle with the plan"),
+  "sidecar-open": read("giving the sidecar its secrets"),
+  "authority": unread("trusting the sidecar's authority"),
   "host-keys": read("asking ssh hosts for their keys"),
   "ssh-agent": unread("loading the ssh keys"),
   "ready": unread("ready once the sidecar answers"),
@@ -119,6 +121,8 @@ const ROWS: Readonly<Record<string, Row>> = {
 const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   "agent-create": ["docker run failed for container 'claude-bottle-bench'"],
   "agent-start": ["docker run failed for container 'claude-bottle-bench'", "ended as soon as it started"],
+  // It succeeded, and said something else.
+  "sidecar-open": ["did not say that it is ready for inspected hosts"],
   "agent": ["docker: injected fault"],
   "ready": ["could not start the agent's command", "injected fault"],
 };

@@ -38,6 +38,12 @@ const AGENT: FakeSettings = {
 };
 const SQUID = { egress: { proxy: "squid" } };
 
+const INSPECTED = {
+  host: "api.test",
+  allow: ["GET /v1/*"],
+  inject: { env: "API_KEY", secret: { file: "~/token" }, as: "bearer" },
+};
+
 /** Something is measured only of an agent that runs for a while. */
 async function untilWatched(sandbox: Sandbox): Promise<void> {
   await sandbox.docker.begun("watch-disk").catch(() => {});
@@ -104,6 +110,14 @@ export const SCENARIOS: readonly Scenario[] = [
     startsAgent: true,
   },
   {
+    name: "with inspected hosts",
+    settings: AGENT,
+    args: ["start", "bench", "--json", "--prompt", "hi"],
+    bottle: { egress: { proxy: "squid", allowlist: [INSPECTED] } },
+    code: AGENT_CODE,
+    startsAgent: true,
+  },
+  {
     name: "made ready",
     settings: {},
     args: ["start", "bench", "--json", "--detach", "--yes"],
@@ -150,6 +164,7 @@ export async function play(
     agents: { bench: { bottle: "dev", ...scenario.agent } },
   });
   await Deno.writeTextFile(join(sandbox.folder, "home", "id"), openSshKey(), { mode: 0o600 });
+  await Deno.writeTextFile(join(sandbox.folder, "home", "token"), "secret-token\n", { mode: 0o600 });
   await Deno.writeTextFile(join(sandbox.folder, "work", "file"), "text\n");
   const skill = join(sandbox.folder, "home", ".claude", "skills", "review");
   await Deno.mkdir(skill, { recursive: true });

@@ -13,6 +13,7 @@ export const LAUNCHES: readonly KilledLaunch[] = [
   {
     name: "an agent that changes its workspace",
     proxy: "squid",
+    inspects: true,
     args: ["--cwd"],
     // Long enough for its disk to be measured.
     script: `echo more > made && echo ${WROTE} && sleep 2.5`,

@@ -80,7 +80,11 @@ export async function productsOf(given: Manifest, agent: string): Promise<Produc
   });
   const backend = new DockerBottleBackend({ host, context: undefined, onEvent: reporter.onEvent });
   const plan = await backend.prepare(spec, signal);
-  const other = pipelock.program(spec.policy, { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28" });
+  const passed = spec.policy.hosts.filter(({ inspection }) => inspection === undefined);
+  const other = pipelock.program({ ...spec.policy, hosts: passed }, {
+    listen: "10.213.0.2",
+    egressSubnet: "10.213.0.16/28",
+  });
   const steps = [...plan.steps, ...plan.agentSteps, ...plan.watchSteps, ...plan.teardownSteps];
   const env = await resolveEnv(spec.env, envPorts(ports));
   const injected = await resolveEnv(spec.injected, envPorts(ports));

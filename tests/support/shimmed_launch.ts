@@ -21,6 +21,8 @@ export interface KillPoint {
 export interface KilledLaunch {
   readonly name: string;
   readonly proxy: "squid" | "pipelock";
+  /** Whether it has an inspected host and an injected secret. */
+  readonly inspects?: true;
   readonly args: readonly string[];
   /** What the agent runs, a shell script. */
   readonly script: string;
@@ -137,18 +139,21 @@ export class ShimmedLaunch implements AsyncDisposable {
 }
 
 /** A project, a skill, a key and the manifest that grants them. */
-async function furnish(bench: Workbench, { proxy, script }: KilledLaunch): Promise<void> {
+async function furnish(bench: Workbench, { proxy, inspects, script }: KilledLaunch): Promise<void> {
   await Deno.mkdir(join(bench.folder, "project"));
   await Deno.writeTextFile(join(bench.folder, "project/file"), "text\n");
   await Deno.mkdir(join(bench.folder, "home/.claude/skills/review"), { recursive: true });
   await Deno.writeTextFile(join(bench.folder, "home/.claude/skills/review/SKILL.md"), "# Review\n");
   const key = await makeKey(bench.folder, { name: "key" });
+  const token = join(bench.folder, "token");
+  await Deno.writeTextFile(token, "secret-token", { mode: 0o600 });
+  const inspected = { host: "api.test", inject: { env: "TOKEN", secret: { file: token }, as: "bearer" } };
   await bench.manifest({
     bottle: {
       runtime: "runc",
       env: { EDITOR: "ed" },
       ssh: [{ Host: "git.test", IdentityFile: key.path, KnownHostKey: key.publicKey }],
-      egress: { proxy, defaults: false },
+      egress: { proxy, defaults: false, allowlist: inspects ? [inspected] : [] },
     },
     agent: { skills: ["review"], command: ["sh", "-c", script] },
   });

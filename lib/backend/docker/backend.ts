@@ -17,7 +17,7 @@ import type { BottlePlan } from "../../bottle/plan.ts";
 import { Redactor } from "../../bottle/redactor.ts";
 import type { BottleSpec } from "../../bottle/spec.ts";
 import type { KeptWorkspace } from "../../bottle/workspace.ts";
-import { Failure } from "../../errors.ts";
+import { EXIT, Failure } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { HeldProcess } from "../../host/processes.ts";
 import { listActive, stopBottle } from "./active.ts";
@@ -34,7 +34,7 @@ import { diagnose } from "./diagnosis/diagnose.ts";
 import { engineIdentity } from "./diagnosis/identity.ts";
 import { inspected } from "./engine.ts";
 import { type ExecuteOptions, executeSteps } from "./execute.ts";
-import { InspectionLaunch, requireOpened } from "./inspection_launch.ts";
+import { hasEnded, InspectionLaunch } from "./inspection_launch.ts";
 import { OPEN_SIDECAR } from "./inspection_steps.ts";
 import { composePlan, type DockerBottlePlan, type PlanInputs } from "./plan.ts";
 import { openBottle } from "./open.ts";
@@ -111,35 +111,18 @@ export class DockerBottleBackend implements BottleBackend {
     },
   ): Promise<Bottle> {
     for (const text of launchDetails(plan)) options.onEvent({ kind: "detail", text });
-    const inspection = new InspectionLaunch({
-      injected: options.injected,
-      policy: plan.spec.policy,
-      env: agentEnvironment(environmentAtLaunch(plan.spec), {
-        environment: this.#host.environment,
-        resolved: options.env,
-      }),
-    }, this.#host);
+    const inspection = this.#inspection(plan, options);
     const reaper = await openReaper({ host: this.#host, client: this.#client }, plan.runId);
     const held: HeldProcess[] = [];
     const ssh = new SshLaunch(plan.inputs, { ...options, onSecret: (secret) => redactor.add([secret]) });
     try {
       const how: ExecuteOptions = {
         ...options,
+        ...judging(plan, { ids, ssh, inspection }),
         client: this.#client,
         ids,
         done: new Set(),
-        judge: async ({ id }, stdout) => {
-          if (id === HOST_KEYS) await ssh.learn(stdout);
-          if (id === OPEN_SIDECAR) inspection.learn(stdout);
-          if (id !== "verify") return;
-          const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
-          verifyBottle(plan, objects, ids);
-        },
         onHeld: (process) => held.push(process),
-        again: ({ id }, outcome) => {
-          if (id === OPEN_SIDECAR) requireOpened(outcome);
-          return id === LOAD_KEYS && ssh.isTriedAgain(outcome);
-        },
         stdin: launchStdin(plan.inputs, {
           host: this.#host,
           onEvent: options.onEvent,
@@ -162,6 +145,16 @@ export class DockerBottleBackend implements BottleBackend {
       if (leftover !== "") options.onEvent({ kind: "notice", text: leftover });
       throw told;
     }
+  }
+
+  /** What its sidecar is given: where no agent is started yet, no secret. */
+  #inspection({ spec }: DockerBottlePlan, { env, injected }: LaunchOptions): InspectionLaunch {
+    const { environment } = this.#host;
+    return new InspectionLaunch({
+      injected: spec.startsAgent ? injected : undefined,
+      policy: spec.policy,
+      env: agentEnvironment(environmentAtLaunch(spec), { environment, resolved: env }),
+    }, this.#host);
   }
 
   /** The error to throw for `error`: of a sidecar that died, one with its last words, read while it is still there. */
@@ -247,6 +240,37 @@ export class DockerBottleBackend implements BottleBackend {
 
 function isDockerPlan(plan: BottlePlan): plan is DockerBottlePlan {
   return "inputs" in plan && "expected" in plan;
+}
+
+/** What becomes of the steps' answers, and of those that failed. */
+function judging(
+  plan: DockerBottlePlan,
+  { ids, ssh, inspection }: {
+    readonly ids: ReadonlyMap<string, string>;
+    readonly ssh: SshLaunch;
+    readonly inspection: InspectionLaunch;
+  },
+): Required<Pick<ExecuteOptions, "judge" | "again">> {
+  return {
+    judge: async ({ id }, stdout) => {
+      if (id === HOST_KEYS) await ssh.learn(stdout);
+      if (id === OPEN_SIDECAR) inspection.learn(stdout);
+      if (id !== "verify") return;
+      const objects = inspected<InspectedObject>("comparing the bottle with the plan", stdout);
+      verifyBottle(plan, objects, ids);
+    },
+    again: ({ id }, outcome) => {
+      if (id === OPEN_SIDECAR && hasEnded(outcome)) throw sidecarEnded();
+      return id === LOAD_KEYS && ssh.isTriedAgain(outcome);
+    },
+  };
+}
+
+/** Stands for what its log says, which is read before it is removed. */
+function sidecarEnded(): Failure {
+  return new Failure("sidecar-ended", "The sidecar ended before it let anything through", {
+    exit: EXIT.beforeAgent,
+  });
 }
 
 /** Ids that are known before anything is created. */

@@ -25,6 +25,21 @@ const KNOWN: readonly Known[] = [
     hints: ["Check the entry's Hostname and Port, or write the host's key as its KnownHostKey"],
   },
   {
+    // Said by our own program in the sidecar.
+    pattern: /^claude-bottle sidecar: /,
+    code: "sidecar-unopened",
+    message: (said) => said.replace("claude-bottle sidecar:", "The sidecar cannot be given its secrets:"),
+    hints: ["`claude-bottle build --force` makes its image anew"],
+  },
+  {
+    pattern: /^claude-bottle: the sidecar's authority cannot be trusted: /,
+    code: "authority-untrusted",
+    message: (said) => said.replace("claude-bottle: the", "The"),
+    hints: [
+      "Root must be able to write the certificates of the bottle's image; `claude-bottle build` makes one",
+    ],
+  },
+  {
     pattern: /^claude-bottle: the sidecar did not answer/,
     code: "sidecar-ended",
     message: (said) => said.replace("claude-bottle: the", "The"),

@@ -7,7 +7,8 @@ import { EXIT, Failure, oneLine } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { DockerClient } from "./client.ts";
 import { engineFailure } from "./failures.ts";
-import { InspectionLaunch } from "./inspection_launch.ts";
+import { hasEnded, InspectionLaunch } from "./inspection_launch.ts";
+import { sidecarFailure } from "./sidecar_log.ts";
 
 /** No network at all: which one the sidecar is in does not decide how it is opened. */
 const NOWHERE = "192.0.2.0/32";
@@ -26,7 +27,7 @@ interface Place {
 /**
  * Gives the sidecar of a bottle that runs other secrets.
  *
- * @throws Failure `sidecar-closed` for one that takes none, `sidecar-answer`, or as the engine says
+ * @throws Failure `sidecar-closed` for one that takes none, `sidecar-failed`, `sidecar-answer`, or as the engine says
  */
 export async function injectSecrets(
   { name, sidecar, proxy, listen }: Place,
@@ -57,7 +58,11 @@ export async function injectSecrets(
       signal,
       deadline: "change",
     });
-    if (outcome.code !== 0) throw engineFailure(what, outcome);
+    if (outcome.code !== 0) {
+      throw hasEnded(outcome)
+        ? await sidecarFailure(client, { id: sidecar, proxy: proxy?.name ?? "unknown" })
+        : engineFailure(what, outcome);
+    }
     inspection.learn(outcome.stdout);
     return inspection.placeholders();
   });

@@ -64,10 +64,7 @@ export class InspectionLaunch {
   }
 }
 
-/** A sidecar that ended in the middle of it says more in its log. @throws Failure `sidecar-ended` */
-export function requireOpened({ code, stderr }: Outcome): void {
-  if (code < 128 && !/is not running|no such container/i.test(stderr)) return;
-  throw new Failure("sidecar-ended", "The sidecar ended before it let anything through", {
-    exit: EXIT.beforeAgent,
-  });
+/** Whether opening a sidecar failed since it ended: its log then says more. */
+export function hasEnded({ code, stderr }: Outcome): boolean {
+  return code >= 128 || /is not running|no such container/i.test(stderr);
 }

@@ -46,9 +46,9 @@ export async function preparePlan(spec: BottleSpec, ports: Ports): Promise<Docke
   const { host, client, signal } = ports;
   const { environment } = host;
   // A bottle that is only made ready is given no secret yet.
-  const sources = spec.startsAgent ? [spec.env, spec.injected] : [];
-  for (const env of sources) requireHostVariables(env, environment);
-  const envNotices = (await Promise.all(sources.map((env) => examineSecretFiles(env, host.files)))).flat();
+  const sources = new Map(spec.startsAgent ? [...spec.env, ...spec.injected] : []);
+  requireHostVariables(sources, environment);
+  const envNotices = await examineSecretFiles(sources, host.files);
   const pool = subnetPool(environment.get("CLAUDE_BOTTLE_SUBNETS") || undefined);
   const recipes = await imageRecipes(environment);
   const slug = slugify(spec.agent);

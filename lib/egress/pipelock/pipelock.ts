@@ -1,5 +1,6 @@
 import { isAddress } from "../hosts.ts";
-import type { EgressPolicy } from "../policy.ts";
+import { EXIT, Failure } from "../../errors.ts";
+import { type EgressPolicy, inspects } from "../policy.ts";
 import { type EgressProxy, PROXY_PORT, type SidecarPlace, type SidecarProgram } from "../proxy.ts";
 import { configuration, LARGEST_ANSWER_MIB } from "./configuration.ts";
 import { readEvent } from "./events.ts";
@@ -40,7 +41,14 @@ function limits(policy: EgressPolicy): readonly string[] {
   ];
 }
 
+/** @throws Failure for inspected hosts: it would let through more than is granted, and nothing would be injected */
 function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
+  if (inspects(policy)) {
+    throw new Failure("egress-inspection", "pipelock cannot inspect hosts", {
+      hints: ["Name the proxy that can: egress: { proxy: squid }"],
+      exit: EXIT.usage,
+    });
+  }
   return {
     uid: NOBODY_ID,
     gid: NOBODY_ID,

@@ -1,8 +1,8 @@
 import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
-import type { EgressPolicy, HostRule, SshRule } from "../policy.ts";
+import { type EgressPolicy, type HostRule, inspects, type SshRule } from "../policy.ts";
 import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
-import { injections, insideRules, inspectedHosts, openingPort, openingTunnels } from "./inspection.ts";
+import { closedToHttp, injections, insideRules, openingPort, openingTunnels } from "./inspection.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
 
@@ -42,7 +42,7 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
 export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): string {
   checkedAddress(place.listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);
-  const opens = inspectedHosts(policy).length > 0;
+  const opens = inspects(policy);
   const tunnels = opens ? openingTunnels(policy) : { acls: [], lines: [] };
   const lines = [
     "# Back: the front's only parent; checks what TLS names, resolves, dials.",
@@ -119,12 +119,16 @@ function allowsHttp(policy: EgressPolicy): boolean {
  * What a package manager sends to a mirror. The port is the URL's, and so is the Host header that leaves: squid
  * writes it anew, whatever the client's says. `https:` and `ftp:` URLs, which squid would fetch itself, are none of it.
  */
-const PLAIN_HTTP = [
-  "acl plain_method method GET HEAD POST PUT PATCH DELETE OPTIONS",
-  "acl plain_scheme proto HTTP",
-  "acl plain_port port 80",
-  "acl plain_http all-of plain_method plain_scheme plain_port",
-];
+function plainHttp(policy: EgressPolicy): readonly string[] {
+  const closed = squidNames(closedToHttp(policy));
+  return [
+    "acl plain_method method GET HEAD POST PUT PATCH DELETE OPTIONS",
+    "acl plain_scheme proto HTTP",
+    "acl plain_port port 80",
+    ...closed.map((name) => `acl closed dstdomain -n ${name}`),
+    `acl plain_http all-of plain_method plain_scheme plain_port${closed.length > 0 ? " !closed" : ""}`,
+  ];
+}
 
 /** One part of the policy as acls: `lines` define them, the rest names those that others are made of. */
 interface Grant {
@@ -166,7 +170,7 @@ function allowedHosts(policy: EgressPolicy): {
   return {
     lines: [
       ...(policy.hosts.length > 0 ? ["acl tls_port port 443"] : []),
-      ...(allowsHttp(policy) ? PLAIN_HTTP : []),
+      ...(allowsHttp(policy) ? plainHttp(policy) : []),
       ...grants.flatMap(({ lines }) => lines),
       ...Object.entries(unions).flatMap(([name, members]) =>
         members.map((member) => `acl ${name} any-of ${member}`)

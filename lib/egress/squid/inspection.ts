@@ -1,5 +1,6 @@
 import { checkedName } from "../checked.ts";
 import { EXIT, Failure } from "../../errors.ts";
+import { covers } from "../hosts.ts";
 import type { EgressPolicy, HostRule, InjectedSecret, InjectionForm, RequestRule } from "../policy.ts";
 import type { SidecarTmpfs } from "../proxy.ts";
 import { INSPECTION_CAUSES, pageName } from "./refusals.ts";
@@ -85,6 +86,12 @@ export function inspectedHosts(policy: EgressPolicy): readonly Inspected[] {
   return policy.hosts.flatMap((rule) =>
     rule.inspection === undefined ? [] : [{ ...rule, inspection: rule.inspection }]
   );
+}
+
+/** Inspected hosts below a wildcard that is asked over plain HTTP, where nobody would judge what they are asked. */
+export function closedToHttp(policy: EgressPolicy): readonly HostRule[] {
+  const http = policy.hosts.filter((rule) => rule.http);
+  return inspectedHosts(policy).filter(({ host }) => http.some((rule) => covers(rule.host, host)));
 }
 
 /** The rules as lines of words, as `squid_inspect.pl` and `squid_open.pl` read them. */

@@ -2,12 +2,12 @@ import inspect from "../../assets/squid_inspect.pl" with { type: "text" };
 import openProgram from "../../assets/squid_open.pl" with { type: "text" };
 import sniCheck from "../../assets/squid_sni_check.pl" with { type: "text" };
 import supervisor from "../../assets/squid_supervisor.pl" with { type: "text" };
-import type { EgressPolicy } from "../policy.ts";
+import { type EgressPolicy, inspects } from "../policy.ts";
 import type { EgressProxy, SidecarPlace, SidecarProgram } from "../proxy.ts";
 import { backConfiguration, frontConfiguration } from "./configuration.ts";
 import { readEvent } from "./events.ts";
 import { covers } from "../hosts.ts";
-import { inspectedHosts, INSPECTION_TMPFS, inspectionRules } from "./inspection.ts";
+import { INSPECTION_TMPFS, inspectionRules } from "./inspection.ts";
 import { CAUSES, INSPECTION_CAUSES, refusalPages } from "./refusals.ts";
 
 /** The user `proxy` of Debian, whom the squid packages know. */
@@ -45,7 +45,7 @@ function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
     memoryMiB: 256,
     pids: 64,
   };
-  return inspectedHosts(policy).length === 0 ? plain : {
+  return !inspects(policy) ? plain : {
     ...plain,
     files: [
       ...plain.files,

@@ -129,7 +129,7 @@ sub executed {
     1 while @words && shift(@words) !~ /^[0-9a-f]{64}$/;
     my @said;
     for (@words) {
-        next if m{/perl$};
+        next if m{(?:^|/)perl$};
         last if @said == 2 || @said && !/^[a-z]+$/;
         push @said, basename($_);
     }

@@ -3,18 +3,24 @@ import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import { injectSecrets } from "../../../lib/backend/docker/inject.ts";
 import { composePlan } from "../../../lib/backend/docker/plan.ts";
-import { agentEnvironment, environmentNames } from "../../../lib/backend/docker/provision/env.ts";
+import {
+  agentEnvironment,
+  environmentNames,
+  ownEnvironment,
+} from "../../../lib/backend/docker/provision/env.ts";
 import {
   provisionSystemGit,
   systemGitEnvironment,
 } from "../../../lib/backend/docker/provision/system_git.ts";
 import type { Bottle } from "../../../lib/bottle/backend.ts";
 import { Secret } from "../../../lib/bottle/env.ts";
+import { CLAUDE_ENVIRONMENT } from "../../../lib/bottle/claude.ts";
 import type { Placeholders } from "../../../lib/bottle/injected.ts";
 import type { EgressProxy } from "../../../lib/egress/proxy.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
 import { parseGitConfig } from "../../../lib/bottle/git_config.ts";
 import { Failure } from "../../../lib/errors.ts";
+import { checkInjectedName } from "../../../lib/manifest/env_entries.ts";
 import { countingBytes, environmentOf, type FakeHost, fakeHost } from "../../support/fake_host.ts";
 import { frameEntries } from "../../support/normalise.ts";
 import { type Ending, type RecordedCall, ScriptedProcesses } from "../../support/scripted_processes.ts";
@@ -27,7 +33,7 @@ import {
   openingEntries,
   PEM,
 } from "../../support/inspection.ts";
-import { TEST_PROXY, testInputs } from "../../support/plan_inputs.ts";
+import { TEST_PROXY, testInputs, testSshEntry } from "../../support/plan_inputs.ts";
 import { MemoryEngine } from "./memory_engine.ts";
 
 const OPEN = /^docker container exec --interactive --user 13:14 \S+ proxy --open$/;
@@ -136,7 +142,7 @@ for (
     ["says nothing", { stdout: "" }, "sidecar-answer"],
     ["is not ready", { stdout: `hash ${HASH}\n${PEM}` }, "sidecar-answer"],
     ["took no secret", { stdout: `hash ${HASH}\n${PEM}\nready\n` }, "sidecar-answer"],
-    ["refuses", { code: 1, stderr: "claude-bottle sidecar: no another-secret here\n" }, "engine-failed"],
+    ["refuses", { code: 1, stderr: "claude-bottle sidecar: no another-secret here\n" }, "sidecar-unopened"],
     [
       "ended",
       { code: 1, stderr: "Error response from daemon: Container x is not running\n" },
@@ -176,6 +182,18 @@ Deno.test("the token of the host is not handed over beside a placeholder of its 
   const placeholders = new Map([["CLAUDE_CODE_OAUTH_TOKEN", "placeholder"]]);
   const env = agentEnvironment(spec, { environment, resolved: new Map(), placeholders });
   assert.equal(env.get("CLAUDE_CODE_OAUTH_TOKEN")?.reveal(), "placeholder");
+});
+
+Deno.test("no placeholder can stand in a variable that a bottle has from us", () => {
+  const spec = inspectedSpec({ mode: "attached", ssh: [testSshEntry()] });
+  const own = ownEnvironment(spec, environmentOf({ TERM: "xterm", COLORTERM: "truecolor" }));
+  const names = [
+    ...own.keys(),
+    ...Object.keys(composePlan(testInputs({ spec })).expected.agentEnv),
+    // Any value will do there.
+  ].filter((name) => !Object.hasOwn(CLAUDE_ENVIRONMENT, name));
+  assert.ok(names.includes("GIT_CONFIG_SYSTEM") && names.includes("SSL_CERT_FILE") && names.includes("TERM"));
+  assert.deepEqual(names.filter((name) => checkInjectedName(name).kind === "good"), []);
 });
 
 Deno.test("git asks nobody but our helper for hosts with a password, and is left alone otherwise", () => {
@@ -233,6 +251,19 @@ Deno.test("a sidecar that runs is given other secrets, and says which placeholde
     REAL,
   );
   assert.doesNotMatch(call.line + JSON.stringify(call.env), /very-secret|another-secret/);
+});
+
+Deno.test("a sidecar that ends while it is given secrets is told of in its own last words, without them", async () => {
+  for (const ending of [{ code: 137 }, { code: 1, stderr: "Error: Container c is not running\n" }]) {
+    const now = running(() => ending);
+    now.host.processes.on(/^docker container logs /, { stdout: `FATAL: no ${REAL.API_KEY}\n` });
+    await assert.rejects(now.inject(REAL), (error: unknown) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.code, "sidecar-failed");
+      assert.deepEqual(error.problems, [{ message: "FATAL: no ***" }]);
+      return true;
+    });
+  }
 });
 
 Deno.test("a sidecar that takes no secrets is not asked, and what fails shows none", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DockerBottleBackend } from "../../../lib/backend/docker/backend.ts";
 import { imageRecipes } from "../../../lib/backend/docker/images.ts";
-import { Secret } from "../../../lib/bottle/env.ts";
+import { literalsOf, Secret } from "../../../lib/bottle/env.ts";
 import type { Patience } from "../../../lib/host/deadline.ts";
 import type { BottlePlan } from "../../../lib/bottle/plan.ts";
 import { planJson } from "../../../lib/bottle/render.ts";
@@ -24,6 +24,7 @@ import {
   stepsOf,
   tarEntries,
 } from "../../support/normalise.ts";
+import { HASH, INJECTED, INSPECTED, openingAnswer, openingEntries, PEM } from "../../support/inspection.ts";
 import { memoryFiles } from "../../support/memory_files.ts";
 import { testSpec, testSshEntry } from "../../support/plan_inputs.ts";
 import { openSshKey } from "../../support/private_keys.ts";
@@ -174,6 +175,11 @@ function engineWith(images: readonly string[]): MemoryEngine {
       const Name = args.at(-1) ?? "";
       return { stdout: JSON.stringify([{ Name, Id: NETWORKS.get(Name), Driver: "bridge", Labels: {} }]) };
     })
+    .on(/^docker container exec .* proxy --open$/, ({ input }) => {
+      assert.ok(input instanceof Uint8Array);
+      return { stdout: openingAnswer(input) };
+    })
+    .on(/^docker container exec .*\/trust_authority\.pl$/, {})
     .on(/^docker container exec .* (put|headless|attached) /, {});
   return engine;
 }
@@ -187,10 +193,12 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
     GH_PAT: "pat-4711",
     TERM: "xterm-256color",
     CLAUDE_BOTTLE_OAUTH_TOKEN: "token-4712",
+    REAL_KEY: "key-4713",
   };
   const files = memoryFiles({
     ...Object.fromEntries(KEYS.map(([path, text]) => [path, { text, mode: 0o600 }])),
     "/home/somebody/project/a/b": "12345",
+    "/home/somebody/password": { text: "password-4714\n", mode: 0o600 },
   });
   const host = fakeHost({ processes: engine.processes, env, files });
   const processes = new RecordingProcesses(engine.processes, turns);
@@ -203,7 +211,8 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
   const bottle = await backend.launch(planned, {
     signal,
     onEvent,
-    env: new Map([...planned.spec.env.keys()].map((name) => [name, new Secret(`value of ${name}`)])),
+    env: valuesOf(planned.spec.startsAgent ? planned.spec.env : literalsOf(planned.spec.env)),
+    injected: valuesOf(planned.spec.injected),
   });
   engine.processes.on(/^docker container exec .* (headless|attached) /, { code });
   const names = new Map([
@@ -211,10 +220,15 @@ async function bothOf({ spec, context, images, turns, code }: Variant): Promise<
     ...[...NETWORKS].map(([name, id]) => [id, name] as const),
     ...all.map((name) => [imageId(name), name] as const),
   ]);
-  assert.deepEqual(await bottle.attach(), { code });
+  if (planned.spec.startsAgent) assert.deepEqual(await bottle.attach(), { code });
+  else await bottle.ready();
   await bottle[Symbol.asyncDispose]();
   assert.equal(engine.objects.size + engine.volumes.size, 0);
   return { plan, names, calls: processes.calls.slice(probes).filter(({ args }) => !isQuestion(args)) };
+}
+
+function valuesOf(sources: BottleSpec["env"]): ReadonlyMap<string, Secret> {
+  return new Map([...sources.keys()].map((name) => [name, new Secret(`value-of-${name}`)]));
 }
 
 /** What is asked after an agent's failure, and what is read, is no step: whether it is depends on the agent. */
@@ -273,6 +287,10 @@ function assertSameInput({ id, stdin }: PrintedStep, { input }: Recorded): void 
   } else {
     assert.equal(stdin.bytes, null);
     if (stdin.kind === "keys") return assertKeys(stdin.entries, input);
+    if (stdin.kind === "secrets") return assertSecrets(stdin.entries, input);
+    if (stdin.kind === "authority") {
+      return assert.equal(new TextDecoder().decode(input), `${HASH}\n${PEM}`);
+    }
     assert.equal(stdin.kind, "environment", id);
     assert.deepEqual([...frameEntries(input).keys()], stdin.entries, id);
   }
@@ -282,6 +300,11 @@ function assertKeys(names: readonly string[], input: Uint8Array): void {
   const frames = new TextDecoder().decode(input);
   for (const [path, text] of KEYS) assert.equal(frames.includes(text), names.includes(path), path);
   assert.ok(names.length > 0);
+}
+
+function assertSecrets(names: readonly string[], input: Uint8Array): void {
+  const given = openingEntries(input).map(({ env, secret }) => [env, secret]);
+  assert.deepEqual(given, names.map((name) => [name, `value-of-${name}`]));
 }
 
 /** Files of the host with keys. */
@@ -297,6 +320,8 @@ const SSH = [
 ];
 
 const WORKSPACE = { directory: "/home/somebody/project", exclude: [] };
+
+const INSPECTING = { policy: INSPECTED, injected: INJECTED };
 
 const PLAIN: Variant = { spec: {}, context: undefined, images: [true, true, true], turns: [0], code: 0 };
 
@@ -360,21 +385,42 @@ Deno.test("what is printed is what is executed: a bottle with a workspace in whi
   assertSame(both);
 });
 
+Deno.test("what is printed is what is executed: a bottle with inspected hosts, started or only made ready", async () => {
+  for (const startsAgent of [true, false]) {
+    const both = await bothOf({
+      ...PLAIN,
+      spec: { ...INSPECTING, startsAgent, ssh: SSH.slice(0, 1) },
+      turns: [2, 0, 5],
+    });
+    const { steps } = both.plan;
+    const ids = steps.map(({ id }) => id);
+    assert.deepEqual(ids.slice(ids.indexOf("verify")), ["verify", "sidecar-open", "authority", "ssh-agent"]);
+    const open = steps.find(({ id }) => id === "sidecar-open");
+    assert.deepEqual(open?.stdin?.entries, startsAgent ? [...INJECTED.keys()] : []);
+    assertSame(both);
+  }
+});
+
 const variant: fc.Arbitrary<Variant> = fc.record({
-  spec: fc.record({
-    mode: fc.constantFrom("attached" as const, "headless" as const),
-    command: fc.array(fc.string({ unit: "binary" }).map((word) => word.replaceAll("\0", ""))).map((words) => [
-      "claude",
-      ...words,
-    ]),
-    prompt: fc.constantFrom("", "You review.\nKindly."),
-    networks: fc.uniqueArray(fc.constantFrom(...NETWORKS.keys())),
-    forwardOauthToken: fc.boolean(),
-    ssh: fc.integer({ min: 0, max: SSH.length }).map((count) => SSH.slice(0, count)),
-    runtime: fc.constantFrom("auto" as const, "runc" as const),
-    workspace: fc.constantFrom(undefined, WORKSPACE),
-    ca: fc.constantFrom(undefined, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
-  }),
+  spec: fc.tuple(
+    fc.constantFrom({}, INSPECTING),
+    fc.record({
+      mode: fc.constantFrom("attached" as const, "headless" as const),
+      command: fc.array(fc.string({ unit: "binary" }).map((word) => word.replaceAll("\0", ""))).map((
+        words,
+      ) => [
+        "claude",
+        ...words,
+      ]),
+      prompt: fc.constantFrom("", "You review.\nKindly."),
+      networks: fc.uniqueArray(fc.constantFrom(...NETWORKS.keys())),
+      forwardOauthToken: fc.boolean(),
+      ssh: fc.integer({ min: 0, max: SSH.length }).map((count) => SSH.slice(0, count)),
+      runtime: fc.constantFrom("auto" as const, "runc" as const),
+      workspace: fc.constantFrom(undefined, WORKSPACE),
+      ca: fc.constantFrom(undefined, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
+    }),
+  ).map(([hosts, rest]) => ({ ...hosts, ...rest })),
   context: fc.constantFrom(undefined, "box"),
   images: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
   turns: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 7 }),

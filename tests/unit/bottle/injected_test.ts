@@ -35,7 +35,8 @@ Deno.test("requireInjectable() takes what can stand where it is put, and nothing
     ["tok\0en", /holds control characters/],
     [" token", /begins or ends with a space/],
     ["token ", /begins or ends with a space/],
-    ["x".repeat(4097), /has 4097 characters, more than the 4096/],
+    ["x".repeat(4097), /has 4097 bytes, more than the 4096/],
+    ["ö".repeat(2049), /has 4098 bytes, more than the 4096/],
   ];
   for (const [bad, message] of rows) {
     for (const name of ["API_KEY", "GIT_PASSWORD"]) {

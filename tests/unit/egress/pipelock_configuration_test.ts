@@ -151,6 +151,17 @@ Deno.test("configuration() quotes whatever a host is, and gains no key from it",
   assert.ok(accepted > 0);
 });
 
+Deno.test("pipelock.program() takes no inspected host: it would let everything through to it", () => {
+  const [rule] = FULL.hosts;
+  assert.ok(rule !== undefined);
+  const inspection = { rules: [{ method: "GET", path: "/" }], secret: undefined };
+  assert.throws(() => pipelock.program({ hosts: [{ ...rule, inspection }], ssh: [] }, PLACE), {
+    code: "egress-inspection",
+    exit: 2,
+  });
+  assert.equal(pipelock.program({ hosts: [rule], ssh: [] }, PLACE).open, undefined);
+});
+
 Deno.test("pipelock.program() listens on the internal address, as nobody's user, and writes nowhere", () => {
   const program = pipelock.program(FULL, PLACE);
   assert.deepEqual([program.uid, program.gid, program.command, program.tmpfs], [

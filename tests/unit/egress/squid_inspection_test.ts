@@ -77,6 +77,21 @@ Deno.test("backConfiguration() lets the most specific entry decide, and no other
   ]);
 });
 
+Deno.test("an inspected host below a wildcard with plain HTTP is asked nothing over it, and its neighbours are", () => {
+  const http = (name: string): HostRule => ({ ...host(name), http: true });
+  const lines = (hosts: readonly HostRule[]): readonly string[] =>
+    [backConfiguration, frontConfiguration].flatMap((configuration) =>
+      configuration({ hosts, ssh: [] }, PLACE).split("\n").filter((line) =>
+        /^acl (plain_http|closed) /.test(line)
+      )
+    );
+  const open = "acl plain_http all-of plain_method plain_scheme plain_port";
+  const closed = ["acl closed dstdomain -n api.x.test", `${open} !closed`];
+  assert.deepEqual(lines([http("*.x.test"), host("api.x.test", RULES)]), [...closed, ...closed]);
+  // An exact name counts before a wildcard.
+  assert.deepEqual(lines([host("*.x.test", RULES), http("deb.x.test")]), [open, open]);
+});
+
 Deno.test("squid.program() of inspected hosts waits to be opened, and holds secrets in memory alone", () => {
   const program = squid.program(POLICY, PLACE);
   assert.deepEqual(program.open, ["perl", "/config/open.pl"]);
