@@ -36,6 +36,34 @@ Deno.test("an attached session ends with one line: what was reached and what was
   for (const { events, line } of rows) assert.equal(await said(events), `claude-bottle: ${line}\n`);
 });
 
+Deno.test("a refused request is named with its host, and a host that was asked much is reached once", async () => {
+  const asked = (verdict: "allowed" | "refused", request: string): EgressEvent => ({
+    ...event(verdict, "api.test"),
+    request,
+    reason: verdict === "refused" ? "not allowed there" : "",
+  });
+  const events = [
+    asked("allowed", "GET /a"),
+    asked("allowed", "POST /b"),
+    asked("refused", "PUT /a"),
+    asked("refused", "PUT /a"),
+    asked("refused", "DELETE /\u001b[2J\nx"),
+  ];
+  assert.equal(
+    await said(events),
+    "claude-bottle: reached api.test; refused PUT /a of api.test (2 times, not allowed there), " +
+      "DELETE /·[2J·x of api.test (not allowed there)\n",
+  );
+  const backend = new FakeBackend();
+  backend.events = events;
+  const headless = await runCli(["start", "--prompt", "hi"], { backend });
+  assert.equal(
+    headless.stderr.slice(headless.stderr.lastIndexOf("\n\n") + 2),
+    "claude-bottle: refused PUT /a of api.test (2 times): not allowed there\n" +
+      "claude-bottle: refused DELETE /·[2J·x of api.test: not allowed there\n",
+  );
+});
+
 Deno.test("the line names three of each, counts the rest, and says where it went", async () => {
   const hosts = Array.from({ length: 500 }, (_, index) => `h${index}.test`);
   assert.equal(

@@ -115,6 +115,35 @@ Deno.test("logs adds the bytes of equal connections, and says null where none is
   );
 });
 
+Deno.test("logs shows what was asked of an inspected host, each request for itself", async () => {
+  const fake = backend();
+  const asked = { ...ALLOWED, request: "GET /v1/models", bytes: 700 };
+  const refused = { ...asked, verdict: "refused" as const, reason: "not allowed there", bytes: undefined };
+  fake.events = [asked, asked, { ...asked, request: "POST /v1/messages" }, ALLOWED, {
+    ...refused,
+    request: "PUT /v1/\u001b[2J\nx",
+  }];
+  const text = await runCli(["logs", "reviewer"], { backend: fake });
+  assert.equal(
+    text.stdout,
+    [
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  GET /v1/models  1.4 kB  (2 times)\n",
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  POST /v1/messages  700 B\n",
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443\n",
+      "1970-01-01T00:00:00.000Z  refused  api.example:443  PUT /v1/·[2J·x  not allowed there\n",
+    ].join(""),
+  );
+  const json = await runCli(["logs", "reviewer", "--json"], { backend: fake });
+  const objects = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(objects.map(({ request, bytes, times }) => [request, bytes, times]), [
+    ["GET /v1/models", 1400, 2],
+    ["POST /v1/messages", 700, 1],
+    [undefined, null, 1],
+    ["PUT /v1/\u001b[2J\nx", null, 1],
+  ]);
+  assert.equal(Object.hasOwn(objects[2], "request"), false);
+});
+
 Deno.test("logs of a bottle that is not there names those that are, with code 1", async () => {
   const run = await runCli(["logs", "writer"], { backend: backend() });
   assert.deepEqual(run.outcome, { kind: "exit", code: 1 });

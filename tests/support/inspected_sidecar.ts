@@ -47,6 +47,13 @@ export async function startFarSide(
   };
 }
 
+/** Where tools look for authorities: a file in place of theirs. */
+const CA_PLACES = Object.fromEntries(
+  ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"].map((
+    name,
+  ) => [name, "/tmp/ca.pem"]),
+);
+
 /** Runs a command with bytes on stdin. @throws Error with its stderr when it fails */
 async function dockerWith(stdin: Uint8Array<ArrayBuffer>, ...args: readonly string[]): Promise<string> {
   const child = new Deno.Command("docker", {
@@ -78,6 +85,10 @@ export interface InspectedSidecar extends AsyncDisposable {
   open(secrets: readonly OpeningSecret[]): Promise<Opening>;
   /** Says all of them at the same time; what came back for each. */
   say(requests: readonly RawRequest[], ca: string): Promise<readonly string[]>;
+  /** What a program for node makes beside it of `input`, which it is given as JSON together with the proxy's place. */
+  node<T>(program: string, input: object): Promise<T>;
+  /** The stdout of a shell script beside it, whose tools go through it and trust `ca` alone. */
+  shell(script: string, ca: string): Promise<string>;
   events(): Promise<readonly EgressEvent[]>;
 }
 
@@ -115,6 +126,12 @@ export async function startSidecar(
   await dockerWith(new Uint8Array(tarOf(owned)), "container", "cp", "-", `${id}:/config`);
   await docker("container", "start", id);
   const log = async (): Promise<readonly string[]> => (await docker("container", "logs", id)).split("\n");
+  const beside = ["run", "--rm", "--interactive", ...LABEL, "--network", network.name];
+  const node = async <T>(text: string, input: object): Promise<T> => {
+    const words = ["--entrypoint", "node", agent, "--input-type=module", "--eval", text];
+    const given = new TextEncoder().encode(JSON.stringify({ proxy: listen, port: 8888, ...input }));
+    return JSON.parse(await dockerWith(given, ...beside, ...words));
+  };
   return {
     id,
     async open(secrets): Promise<Opening> {
@@ -127,19 +144,13 @@ export async function startSidecar(
       );
       return readOpening(answer);
     },
-    async say(requests, ca): Promise<readonly string[]> {
-      const input = {
-        proxy: listen,
-        port: 8888,
-        ca,
-        requests: requests.map((one) => ({ sni: one.host, ...one })),
-      };
-      const answer = await dockerWith(
-        new TextEncoder().encode(JSON.stringify(input)),
-        ...["run", "--rm", "--interactive", ...LABEL, "--network", network.name],
-        ...["--entrypoint", "node", agent, "--input-type=module", "--eval", rawTls],
-      );
-      return JSON.parse(answer);
+    say: (requests, ca) => node(rawTls, { ca, requests: requests.map((one) => ({ sni: one.host, ...one })) }),
+    node,
+    shell: async (script, ca) => {
+      const words = ["--entrypoint", "bash", agent, "-c", `cat > /tmp/ca.pem\n${script}`];
+      const places = { ...CA_PLACES, HTTPS_PROXY: `http://${listen}:8888` };
+      const env = Object.entries(places).flatMap((pair) => ["--env", pair.join("=")]);
+      return await dockerWith(new TextEncoder().encode(ca), ...beside, ...env, ...words);
     },
     events: async () => (await log()).flatMap((line) => squid.readEvent(line) ?? []),
     async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import program from "../testdata/engine/tls_host.mjs" with { type: "text" };
 import { docker, eventually } from "./engine.ts";
-import { closedNetwork } from "./recorder.ts";
+import { type ClosedNetwork, closedNetwork } from "./recorder.ts";
 
 /** One request that a {@link TlsHost} got. */
 export interface HostRequest {
@@ -11,7 +11,7 @@ export interface HostRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A host over TLS, on a network of its own, that tells what it was asked; disposing removes both. */
+/** A host over TLS that tells what it was asked; disposing removes it, with the network if that is its own. */
 export interface TlsHost extends AsyncDisposable {
   readonly network: string;
   readonly names: readonly string[];
@@ -24,20 +24,38 @@ export interface TlsHost extends AsyncDisposable {
 /** It ends by itself after that long. */
 const LIFETIME_MS = 300_000;
 
+/** What may be wrong with a certificate: `other` is for another name, `unknown` is signed by nobody else. */
+export type CertificateFault = "expired" | "early" | "other" | "unknown";
+
+export interface TlsHostOptions {
+  /** One with node, openssl and git. */
+  readonly image: string;
+  readonly names: readonly string[];
+  /** What its certificate is for; `names` unless told. */
+  readonly certified?: readonly string[];
+  /** Names with certificates of their own. */
+  readonly faults?: Readonly<Record<string, CertificateFault>>;
+  /** The text of a program that sets `globalThis.further`, which answers before it does. */
+  readonly further?: string;
+  /** Where it stands, at the second address; in a network of its own unless told. */
+  readonly network?: ClosedNetwork;
+}
+
 /** Starts one that answers under all `names`. */
-export async function startTlsHost(
-  { image, names }: { readonly image: string; readonly names: readonly string[] },
-): Promise<TlsHost> {
+export async function startTlsHost(options: TlsHostOptions): Promise<TlsHost> {
+  const { image, names, certified = names, faults = {}, further } = options;
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await closedNetwork("10.212.77"));
-  const settings = JSON.stringify({ names, lifetimeMs: LIFETIME_MS });
+  const network = options.network ?? stack.use(await closedNetwork("10.212.77"));
+  const settings = JSON.stringify({ certified, faults, lifetimeMs: LIFETIME_MS });
   const id = await docker(
     ...["run", "--detach", "--label", "claude-bottle-test=tls-host", "--network", network.name],
     ...["--ip", network.address(2), ...names.flatMap((name) => ["--network-alias", name])],
     ...["--user", "0:0", "--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE"],
     ...["--security-opt", "no-new-privileges", "--memory", "512m", "--pids-limit", "128"],
     ...["--env", `TLS_HOST=${settings}`],
-    ...["--entrypoint", "node", image, "--input-type=module", "--eval", program],
+    ...["--entrypoint", "node", image],
+    ...(further === undefined ? [] : ["--import", `data:text/javascript,${encodeURIComponent(further)}`]),
+    ...["--input-type=module", "--eval", program],
   );
   stack.defer(async () => {
     await docker("rm", "--force", "--volumes", id);

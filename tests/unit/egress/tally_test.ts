@@ -47,6 +47,29 @@ Deno.test("EgressTally counts a connection once, with the bytes of its end", () 
   ]);
 });
 
+Deno.test("EgressTally tells requests to an inspected host apart, and sums equal ones", () => {
+  const asked = (request: string, changes: Partial<EgressEvent> = {}): EgressEvent =>
+    event({ verdict: "allowed", request, ...changes });
+  assert.deepEqual(
+    tallied([
+      asked("GET /a", { bytes: 5 }),
+      asked("POST /a", { bytes: 1 }),
+      asked("GET /a", { bytes: 7, time: 2 }),
+      asked("GET /a", { verdict: "refused", reason: "x" }),
+      event({ verdict: "allowed", bytes: 3 }),
+    ]),
+    [
+      asked("GET /a", { bytes: 12, times: 2 }),
+      asked("POST /a", { bytes: 1, times: 1 }),
+      asked("GET /a", { verdict: "refused", reason: "x", times: 1 }),
+      event({ verdict: "allowed", bytes: 3, times: 1 }),
+    ],
+  );
+  // What is not told apart any more is no single request.
+  const [, more] = tallied([asked("GET /a"), asked("GET /b"), asked("GET /c")], 1);
+  assert.deepEqual([more?.host, more?.request, more?.times], ["(more targets)", undefined, 2]);
+});
+
 Deno.test("EgressTally takes no more memory for a flood, and counts what it does not tell apart", () => {
   const flood = Array.from({ length: 50 }, (_, index) => event({ host: `h${index}.test` }));
   const kept = tallied([...flood, ...flood], 10);
