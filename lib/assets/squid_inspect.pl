@@ -2,7 +2,8 @@
 # Arguments of a line, each URL-quoted by squid once, so that what the bottle wrote cannot make a line or a field:
 #   CHANNEL METHOD SCHEME SNI HOST PORT PATH HOSTHEADER, then the headers of /config/inspection in its order; "-": absent.
 # Every answer is OK with notes. `why_`: the cause of a refusal, a key of `refusals.ts`, or `none`; `asked_`: the request as
-# the log has it, without its query; `in_N_`: the value that the header number N leaves with. No line is left unanswered.
+# the log has it, without its query; `in_N_`: the value that the header number N leaves with; `message`: what a page says
+# as %o, the request for `rule`, how the placeholder is to be carried for the rest. No line is left unanswered.
 # /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `host NAME`, and what
 # belongs to it: `rule METHOD PATH`, `secret ENV bearer|basic|header NUMBER [USER]`.
 # /run/inspection/secrets, `ENV TAB PLACEHOLDER TAB SECRET` a line, is read for each request, so that a new one counts at once.
@@ -10,7 +11,7 @@ use strict;
 use warnings;
 use MIME::Base64 qw(encode_base64);
 
-my (@headers, %credential_query, %hosts);
+my (@headers, @names, %credential_query, %hosts);
 my ($rules_file, $secrets_file) = @ARGV ? @ARGV : ('/config/inspection', '/run/inspection/secrets');
 
 my $byte = qr/%[0-9A-Fa-f]{2}/;
@@ -35,7 +36,7 @@ sub read_rules {
     while (<$file>) {
         chomp;
         my ($word, @values) = split / /;
-        if ($word eq 'header') { push @headers, lc $values[0] }
+        if ($word eq 'header') { push @headers, lc $values[0]; push @names, $values[0] }
         elsif ($word eq 'query') { $credential_query{ $values[0] } = 1 }
         elsif ($word eq 'host') { $host = $hosts{ $values[0] } = {} }
         elsif ($word eq 'secret') { @{ $host->{secret} }{qw(env kind header user)} = @values }
@@ -131,13 +132,28 @@ sub verdict {
     return $entry->{secret} ? credentials($entry->{secret}, $query, $url, \@given) : undef;
 }
 
-# The request in the log: quoted, so that it is one word of printable ASCII.
+# The request as people are told it. Of queries, which may hold anything, only the one that tells a push from a fetch.
 sub asked {
     my ($method, $url) = @_;
-    my ($path) = split /\?/, $url // '-', 2;
+    my ($path, $query) = split /\?/, $url // '-', 2;
     my $text = substr(($method // '-') . ' ' . ($path // '-'), 0, 200);
+    return ($query // '') =~ /\Aservice=git-(?:upload|receive)-pack\z/ ? "$text?$query" : $text;
+}
+
+# For the log: one word of printable ASCII.
+sub word {
+    my ($text) = @_;
     $text =~ s{([^A-Za-z0-9\-._~/])}{sprintf '%%%02X', ord $1}ge;
     return $text;
+}
+
+# How a request shows the placeholder, as a shell would write it.
+sub wanted {
+    my ($name) = @_;
+    my $secret = (entry(lc(($name // '') =~ s/\.\z//r)) // {})->{secret} or return 'none';
+    my ($env, $kind, $number, $user) = @{$secret}{qw(env kind header user)};
+    return "user $user with password \$$env" if $kind eq 'basic';
+    return $kind eq 'bearer' ? "Authorization: Bearer \$$env" : "$names[$number]: \$$env";
 }
 
 sub quoted { my ($text) = @_; $text =~ s/([\\"])/\\$1/g; return "\"$text\"" }
@@ -151,7 +167,9 @@ while (my $line = <STDIN>) {
     pop @fields if @fields == 8 + @headers;
     my @values = map { $_ eq '-' ? undef : unquoted($_) } @fields;
     my ($why, $number, $leaves) = verdict(@values);
-    my $notes = 'why_=' . ($why // 'none') . ' asked_=' . quoted(asked(@values[0, 5]));
+    my $asked = asked(@values[0, 5]);
+    my $notes = 'why_=' . ($why // 'none') . ' asked_=' . quoted(word($asked));
+    $notes .= ' message=' . quoted($why eq 'rule' ? $asked : wanted($values[2])) if defined $why;
     $notes .= " in_${number}_=" . quoted($leaves) if defined $leaves;
     print "$channel OK $notes\n";
 }

@@ -36,11 +36,25 @@ function credentialNotices(
     ];
   }
   const entering = enteringCredential(spec);
-  if (entering === undefined || !reachable) return [];
+  if (entering === undefined) return [];
+  if (!reachable) return uselessToken(spec);
   const reason = spec.proxy.inspects
-    ? spec.remoteControl ? "what --remote-control asks is not known" : `the manifest names ${API_HOST} itself`
+    ? spec.remoteControl ? "what --remote-control asks is not known" : ownEntry(spec)
     : "squid keeps it outside (`--proxy squid`)";
   return [`${named(entering)} enters the bottle: ${reason}`];
+}
+
+/** Why nothing is injected by itself where the sidecar could. */
+function ownEntry({ policy }: BottleSpec): string {
+  const rule = policy.hosts.find(({ host }) => host === API_HOST);
+  const nothing = rule?.inspection?.secret === undefined ? ", with nothing to inject" : "";
+  return `the manifest names ${API_HOST} itself${nothing}`;
+}
+
+/** The host's token comes along to every bottle, also to one that cannot use it; a host it goes to has a line of its own. */
+function uselessToken({ env, forwardOauthToken, proxy }: BottleSpec): readonly string[] {
+  if (!forwardOauthToken || !proxy.inspects || env.has(API_ELSEWHERE)) return [];
+  return [`your Claude token enters the bottle, though ${API_HOST} is not an allowed host`];
 }
 
 /** The variable of a credential that is no text of the manifest, and that the agent's processes will hold. */

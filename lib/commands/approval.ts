@@ -136,7 +136,7 @@ export function showReview(
   reporter.line("");
   const isSet = Boolean(environment.get("CLAUDE_BOTTLE_OAUTH_TOKEN"));
   const when = isSet ? "" : ", once that is set";
-  reporter.info(`each of these agents also gets your CLAUDE_BOTTLE_OAUTH_TOKEN${when}`);
+  reporter.info(`each of these agents also works with your CLAUDE_BOTTLE_OAUTH_TOKEN${when}`);
 }
 
 /** @throws Failure `no-terminal` */

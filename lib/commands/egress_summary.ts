@@ -9,7 +9,7 @@ const REFUSALS_SHOWN = 10;
 /** The most characters of a target in the one line. */
 const TARGET_WIDTH = 60;
 
-/** A target that was refused, why it was the first time, and how often. */
+/** A target that was refused, why, and how often; of a host that is not inspected, why it was the first time. */
 interface Refusal {
   readonly target: string;
   readonly reason: string;
@@ -80,9 +80,12 @@ function refusals(events: readonly EgressEvent[]): readonly Refusal[] {
   const targets = new Map<string, Refusal>();
   for (const event of events) {
     if (event.verdict !== "refused") continue;
-    const target = event.request === undefined ? targetText(event) : `${event.request} of ${event.host}`;
-    const known = targets.get(target) ?? { target, reason: event.reason, times: 0 };
-    targets.set(target, { ...known, times: known.times + (event.times ?? 1) });
+    const { request, reason } = event;
+    const target = request === undefined ? targetText(event) : `${request} of ${event.host}`;
+    // The same request is refused for somebody else's key, and for none: that is not the same.
+    const key = request === undefined ? target : `${target}: ${reason}`;
+    const known = targets.get(key) ?? { target, reason, times: 0 };
+    targets.set(key, { ...known, times: known.times + (event.times ?? 1) });
   }
   return [...targets.values()];
 }

@@ -43,7 +43,7 @@ export const allowedHost = z.strictObject({
     description:
       "The only requests that are let through: `squid` opens the host's TLS. Without it all are, unopened.",
     examples: [["POST /v1/messages", "GET /v1/models"]],
-  }).optional(),
+  }, "Leave `allow` out to let every request through, or the host to let none").optional(),
   inject: injection.optional().meta({
     description: "A secret that `squid` puts into the requests to this host, so that the agent never has it.",
     examples: [{

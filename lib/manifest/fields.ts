@@ -59,18 +59,18 @@ export function distinctList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodS
   }).meta({ uniqueItems: true, ...facts });
 }
 
-/** The same with at least one item. */
-export function filledDistinctList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodString> {
-  return distinctList(item, { minItems: 1, ...facts }).superRefine(reasons(nonEmpty));
+/** The same with at least one item; `hint` is what to do about an empty one. */
+export function filledDistinctList(item: z.ZodString, facts: Facts, hint?: string): z.ZodArray<z.ZodString> {
+  return distinctList(item, { minItems: 1, ...facts }).superRefine(reasons((list) => nonEmpty(list, hint)));
 }
 
 /** A list with at least one item. */
 export function filledList(item: z.ZodString, facts: Facts): z.ZodArray<z.ZodString> {
-  return z.array(item).superRefine(reasons(nonEmpty)).meta({ minItems: 1, ...facts });
+  return z.array(item).superRefine(reasons((list) => nonEmpty(list))).meta({ minItems: 1, ...facts });
 }
 
-function nonEmpty(list: readonly unknown[]): Checked<unknown> {
-  return list.length === 0 ? bad("must not be empty") : good(list);
+function nonEmpty(list: readonly unknown[], hint?: string): Checked<unknown> {
+  return list.length === 0 ? bad("must not be empty", hint) : good(list);
 }
 
 const word = text(checkWord, {

@@ -180,11 +180,7 @@ export const RESERVED_HEADERS = [
 /** How a secret is put into a request. */
 export function checkInjectionForm(form: string): Checked<string> {
   if (!/^(bearer|basic:[A-Za-z0-9._@-]{1,128}|header:[A-Za-z0-9-]{1,64})$/.test(form)) {
-    const lower = /^(bearer|basic:.+|header:.+)$/i.test(form)
-      ? form.replace(/^[A-Za-z]+/, (word) => word.toLowerCase())
-      : form;
-    const hint = lower === form ? undefined : `Write \`${lower}\``;
-    return bad("must be `bearer`, `basic:USER` or `header:NAME`", hint);
+    return bad("must be `bearer`, `basic:USER` or `header:NAME`", injectionHint(form));
   }
   const header = /^header:(.*)$/.exec(form)?.[1]?.toLowerCase();
   if (header === undefined) return good(form);
@@ -195,4 +191,18 @@ export function checkInjectionForm(form: string): Checked<string> {
     );
   }
   return /^[a-z]/.test(header) ? good(form) : bad("names a header that does not begin with a letter");
+}
+
+/** What was most likely meant by a form that is none. */
+function injectionHint(form: string): string | undefined {
+  if (/^basic:?$/i.test(form)) return "Write `basic:USER`: the secret is the password of that user";
+  if (/^header:?$/i.test(form)) {
+    return "Name the header that the secret stands in, such as `header:X-Api-Key`";
+  }
+  if (/^authorization$/i.test(form)) return "Write `bearer`";
+  if (/^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+$/.test(form)) return `Write \`header:${form}\``;
+  const lower = /^(bearer|basic:.+|header:.+)$/i.test(form)
+    ? form.replace(/^[A-Za-z]+/, (word) => word.toLowerCase())
+    : form;
+  return lower === form ? undefined : `Write \`${lower}\``;
 }

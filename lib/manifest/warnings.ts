@@ -201,12 +201,10 @@ function inspectionWarnings({ name, egress }: Bottle): readonly Warning[] {
       const { host, inject } = allowed;
       return [
         ...(inject?.secret.kind === "literal"
-          ? [{
-            ...SECRET,
+          ? writtenSecret(inject.secret.value).map((warning) => ({
             path: [...path, ...secretPlace(allowed)],
-            hint:
-              "Take it from the host, `${NAME}`, be asked for it, `?`, or fetch it with a command or file",
-          }]
+            ...warning,
+          }))
           : []),
         ...(inject !== undefined && host.startsWith("*.")
           ? [{
@@ -218,6 +216,13 @@ function inspectionWarnings({ name, egress }: Bottle): readonly Warning[] {
       ];
     }),
   ];
+}
+
+/** Of a secret that is the manifest's own text: a slip in naming where it is, or the secret itself. */
+function writtenSecret(value: string): readonly Omit<Warning, "path">[] {
+  const slips = notTakenFrom(value);
+  const hint = "Take it from the host, `${NAME}`, be asked for it, `?`, or fetch it with a command or file";
+  return slips.length > 0 ? slips : [{ ...SECRET, hint }];
 }
 
 function privateWarnings({ name, egress }: Bottle): readonly Warning[] {

@@ -120,6 +120,27 @@ Deno.test("validate warns where no proxy is named, and of what the injected secr
   assert.deepEqual(others, []);
 });
 
+Deno.test("validate says how a variable is named, where an injected secret is written like one of a shell", async () => {
+  for (
+    const [written, hint] of [["$KEY", "Write `${KEY}` to take it from the host"], ["hidden", "Take it from"]]
+  ) {
+    const inject = `{ env: KEY, secret: ${JSON.stringify(written)}, as: bearer }`;
+    const run = await runCli(["validate", "--json"], {
+      manifest: `bottles:
+  dev:
+    egress: { proxy: squid, allowlist: [{ host: a.example.org, inject: ${inject} }] }
+agents: { a: { bottle: dev } }
+`,
+    });
+    assert.deepEqual(run.outcome, DONE, run.stderr);
+    const [warning, ...others] = JSON.parse(run.stdout).warnings;
+    assert.deepEqual(others, []);
+    assert.match(warning.message, /allowlist\[0\]\.inject\.secret: /);
+    assert.ok(warning.hints.some((text: string) => text.startsWith(hint ?? "")), JSON.stringify(warning));
+    assert.doesNotMatch(run.stdout, /hidden/);
+  }
+});
+
 Deno.test("validate looks for the files and programs of injected secrets", async () => {
   const run = await runCli(["validate", "--json"], {
     manifest: `bottles:

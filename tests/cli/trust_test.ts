@@ -21,7 +21,7 @@ const WITH_ENV = { env: { GH_PAT: "x" } };
 const QUESTION = "claude-bottle: approve these grants? [y/N] ";
 
 const TOKEN =
-  "claude-bottle: each of these agents also gets your CLAUDE_BOTTLE_OAUTH_TOKEN, once that is set\n";
+  "claude-bottle: each of these agents also works with your CLAUDE_BOTTLE_OAUTH_TOKEN, once that is set\n";
 
 /** What is shown of {@link MANIFEST} at first. */
 const ALL = `claude-bottle: ${PROJECT_FILE} comes with the project and asks for:
@@ -513,7 +513,7 @@ agents:
 Deno.test("the token that agents get besides is said", async () => {
   const machine = new TrustingMachine(MANIFEST);
   const run = await machine.run(["trust"], { env: { CLAUDE_BOTTLE_OAUTH_TOKEN: "sk-ant-oat01-secret" } });
-  assert.match(run.stderr, /each of these agents also gets your CLAUDE_BOTTLE_OAUTH_TOKEN$/m);
+  assert.match(run.stderr, /each of these agents also works with your CLAUDE_BOTTLE_OAUTH_TOKEN$/m);
   assert.doesNotMatch(run.stderr, /sk-ant/);
 });
 

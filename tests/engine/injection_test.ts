@@ -62,6 +62,9 @@ git -C app -c user.name=a -c user.email=a@b.test commit --quiet --allow-empty -m
 curl -sS -o /dev/null -w 'foreign: %{http_code}\\n' -H 'Authorization: Bearer sk-ant-api03-somebody-elses' https://api.test/one
 curl -sS -o /dev/null -w 'other path: %{http_code}\\n' -H "Authorization: Bearer $API_KEY" https://api.test/v1/files
 curl -sS https://plain.test/open | sed 's/^/plain: /'
+curl -sS https://api.test/one | sed 's/^/told: /'
+curl -sS -H "Authorization: Bearer $API_KEY" 'https://api.test/v1/files?a=b' | sed 's/^/told: /'
+curl -sS https://git.test/git/app.git | sed 's/^/told: /'
 for host in api.test plain.test; do
   curl -sSv -o /dev/null https://$host/ 2>&1 | sed -n "s/^\\* *issuer: /$host issuer: /p"
 done
@@ -95,6 +98,9 @@ for (const runtime of ["runc", "runsc"]) {
           /^foreign: 403$/m,
           /^other path: 403$/m,
           /^plain: you asked for \/open$/m,
+          /^told: .* refused GET to api\.test: it must carry .* \(Authorization: Bearer \$API_KEY\)$/m,
+          /^told: .* refused GET \/v1\/files to api\.test: it is not among the requests/m,
+          /^told: .* asks for the credential of git\.test: .* \(user me with password \$GIT_PASSWORD\)$/m,
           /^api.test issuer: .*CN=claude-bottle/m,
           /^plain.test issuer: CN=far side$/m,
         ]

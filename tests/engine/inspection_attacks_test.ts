@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { EgressPolicy, HostRule } from "../../lib/egress/policy.ts";
-import type { SidecarProgram } from "../../lib/egress/proxy.ts";
+import type { EgressEvent, SidecarProgram } from "../../lib/egress/proxy.ts";
 import { engineRuntimes } from "../support/engine.ts";
 import { type RawRequest, startFarSide, startSidecar } from "../support/inspected_sidecar.ts";
 import { closedNetwork } from "../support/recorder.ts";
@@ -177,7 +177,7 @@ async function arrived(
 ): Promise<{
   readonly names: readonly string[];
   readonly seen: string;
-  readonly refusals: number;
+  readonly refused: readonly EgressEvent[];
   /** Answers with a cookie, which a client might send back. */
   readonly cookies: number;
 }> {
@@ -201,11 +201,11 @@ async function arrived(
   const answers = await sidecar.say(requests, ca);
   assert.equal(answers.length, requests.length);
   const seen = await far.recorded();
-  const refusals = (await sidecar.events()).filter(({ verdict }) => verdict === "refused").length;
+  const refused = (await sidecar.events()).filter(({ verdict }) => verdict === "refused");
   return {
     names: ATTACKS.flatMap(([name], index) => seen.includes(`mark-${index};`) ? [name] : []),
     seen,
-    refusals,
+    refused,
     cookies: answers.filter((answer) => /^set-cookie:/im.test(answer)).length,
   };
 }
@@ -215,7 +215,7 @@ Deno.test({
     `an inspected host gets what its rules allow, with the secret: ${COUNT} of ${COUNT} attacks are refused`,
   ignore,
   async fn(): Promise<void> {
-    const { names, seen, refusals, cookies } = await arrived(true);
+    const { names, seen, refused, cookies } = await arrived(true);
     assert.equal(cookies, 0);
     assert.deepEqual(names, Object.keys(ALLOWED));
     assert.equal(seen.split(SECRET).length - 1 >= Object.keys(ALLOWED).length - 1, true);
@@ -223,7 +223,10 @@ Deno.test({
     for (const never of [PLACEHOLDER, OTHER_PLACEHOLDER, "of-somebody", btoa(`me:${OTHER_PLACEHOLDER}`)]) {
       assert.equal(seen.includes(never), false, never);
     }
-    assert.ok(COUNT >= 30 && refusals >= 30, `${refusals} of ${COUNT} were told`);
+    assert.ok(COUNT >= 30 && refused.length >= 30, `${refused.length} of ${COUNT} were told`);
+    // Of all queries only the one that tells a push from a fetch.
+    const queries = refused.flatMap(({ request }) => request?.includes("?") ? [request] : []);
+    assert.deepEqual(queries, ["GET /repo/info/refs?service=git-receive-pack"]);
   },
 });
 

@@ -68,6 +68,34 @@ Deno.test({
   },
 });
 
+/** Signs a certificate with the sidecar's key, which no bottle can reach, and has it verified. */
+const SIGN = `cd /run/inspection && exec 2>&1
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /O=x -keyout leaf.key -out leaf.csr
+echo "subjectAltName=$NAME" > leaf.cnf
+openssl x509 -req -in leaf.csr -CA authority.pem -CAkey authority.pem -days 1 -extfile leaf.cnf -out leaf.pem
+openssl verify -CAfile certificate.pem leaf.pem`;
+
+Deno.test({
+  name: "the bottle's authority vouches for no name that is not inspected, and for no address",
+  ignore,
+  async fn(): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    const network = stack.use(await closedNetwork("203.0.113"));
+    const sidecar = stack.use(await startSidecar(POLICY, { network, index: 10 }));
+    await sidecar.open([]);
+    const verdict = async (name: string): Promise<string> =>
+      await docker("exec", "--env", `NAME=${name}`, sidecar.id, "sh", "-c", `${SIGN}; true`);
+
+    for (const name of ["DNS:api.test", "DNS:below.api.test"]) {
+      assert.match(await verdict(name), /^leaf\.pem: OK$/m, name);
+    }
+    for (const name of ["DNS:other.test", "DNS:*.test", "DNS:api.test.example"]) {
+      assert.match(await verdict(name), /permitted subtree violation/, name);
+    }
+    assert.match(await verdict("IP:10.0.0.1"), /excluded subtree violation/);
+  },
+});
+
 Deno.test({
   name: "a server of an authority that nobody named gets nothing, and the log says why",
   ignore,

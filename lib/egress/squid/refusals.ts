@@ -5,7 +5,7 @@ import { REASON } from "../reasons.ts";
 export interface Cause {
   /** The HTTP status of the refusal. */
   readonly status: number;
-  /** One sentence; `%H` and `%p` are squid's host and port. */
+  /** One sentence; `%H` and `%p` are squid's host and port, `%o` what the judge says with its word. */
   readonly page: string;
   readonly reason: string;
 }
@@ -52,7 +52,7 @@ export const INSPECTION_CAUSES = {
   rule: {
     status: 403,
     page:
-      "refused %M %U: it is not among the requests that the manifest allows there (`allow` of the host's entry)",
+      "refused %o to %H: it is not among the requests that the manifest allows there (`allow` of the host's entry)",
     reason: "not among the requests that the manifest allows there",
   },
   path: {
@@ -85,31 +85,29 @@ export const INSPECTION_CAUSES = {
   },
   no_placeholder: {
     status: 403,
-    page:
-      "refused %M to %H:%p: it must carry the bottle's placeholder as credential, which the manifest's variable for this host holds",
+    page: "refused %M to %H: it must carry the bottle's placeholder for this host (%o)",
     reason: "without the placeholder of this host",
   },
   foreign_credential: {
     status: 403,
     page:
-      "refused %M to %H:%p: its credential is not the bottle's placeholder for this host, and no other passes",
+      "refused %M to %H: its credential is not the bottle's placeholder for this host (%o), and no other passes",
     reason: "a credential that is not the placeholder of this host",
   },
   other_credential: {
     status: 403,
     page:
-      "refused %M to %H:%p: it carries a second credential (a cookie, a key in another header), and only the placeholder passes",
+      "refused %M to %H: it carries a second credential (a cookie, a key in another header); only the placeholder passes (%o)",
     reason: "a second credential beside the placeholder",
   },
   query_credential: {
     status: 403,
-    page: "refused %M to %H:%p: a credential stands in its URL; only the placeholder in its header passes",
+    page: "refused %M to %H: a credential stands in its URL; only the placeholder in its header passes (%o)",
     reason: "a credential in the URL",
   },
   login: {
     status: 401,
-    page:
-      "asks for the credential of %H:%p: the bottle's placeholder, which the manifest's variable for this host holds",
+    page: "asks for the credential of %H: the bottle's placeholder (%o)",
     reason: "without the placeholder of this host",
   },
   unjudged: {

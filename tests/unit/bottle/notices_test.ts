@@ -33,7 +33,11 @@ Deno.test("specNotices() says why Claude Code's credential enters, and how it wo
   const said = (changes: Partial<BottleSpec>): readonly string[] => specNotices(testSpec(changes));
   assert.deepEqual(said({ ...token, proxy: BLIND }), [`your Claude token ${ENTERS}`]);
   const named = "your Claude token enters the bottle: the manifest names api.anthropic.com itself";
-  assert.deepEqual(said(token), [named]);
+  assert.deepEqual(said(token), [`${named}, with nothing to inject`]);
+  const other = { env: "OTHER_TOKEN", form: { kind: "bearer" } } as const;
+  const inspection = { rules: undefined, secret: other };
+  const rule = { host: "api.anthropic.com", private: false, http: false, inspection };
+  assert.deepEqual(said({ ...token, policy: { hosts: [rule], ssh: [] } }), [named]);
   const remote = "your Claude token enters the bottle: what --remote-control asks is not known";
   assert.deepEqual(said({ ...token, remoteControl: true }), [remote]);
   const key = new Map<string, EnvSource>([["ANTHROPIC_API_KEY", { kind: "host", variable: "KEY" }]]);
@@ -41,6 +45,14 @@ Deno.test("specNotices() says why Claude Code's credential enters, and how it wo
   // What a manifest's text says is no secret of it.
   const literal = new Map<string, EnvSource>([["ANTHROPIC_API_KEY", { kind: "literal", value: "k" }]]);
   assert.deepEqual(said({ env: literal, proxy: BLIND }), []);
+});
+
+Deno.test("specNotices() says that the token enters a bottle that cannot use it", () => {
+  const enters = "your Claude token enters the bottle, though api.anthropic.com is not an allowed host";
+  const spec = { ...hosts("a.example"), command: ["ls"] };
+  assert.deepEqual(specNotices(testSpec({ ...spec, forwardOauthToken: true })), [enters]);
+  assert.deepEqual(specNotices(testSpec({ ...spec, forwardOauthToken: false })), []);
+  assert.deepEqual(specNotices(testSpec({ ...spec, forwardOauthToken: true, proxy: BLIND })), []);
 });
 
 Deno.test("specNotices() says that what is injected never enters, and what stays outside besides", () => {
