@@ -4,14 +4,15 @@
 # Every answer is OK with notes. `why_`: the cause of a refusal, a key of `refusals.ts`, or `none`; `asked_`: the request as
 # the log has it, without its query; `in_N_`: the value that the header number N leaves with; `message`: what a page says
 # as %o, the request for `rule`, how the placeholder is to be carried for the rest. No line is left unanswered.
-# /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `host NAME`, and what
-# belongs to it: `rule METHOD PATH`, `secret ENV bearer|basic|header NUMBER [USER]`.
+# /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `override NAME`, a
+# parameter that asks for something else; `subprotocol NAME`, a header that can hold a key; `host NAME`, and what belongs
+# to it: `rule METHOD PATH`, `secret ENV bearer|basic|header NUMBER [USER]`.
 # /run/inspection/secrets, `ENV TAB PLACEHOLDER TAB SECRET` a line, is read for each request, so that a new one counts at once.
 use strict;
 use warnings;
 use MIME::Base64 qw(encode_base64);
 
-my (@headers, @names, %credential_query, %hosts);
+my (@headers, @names, @kinds, %credential_query, %override_query, %hosts);
 my ($rules_file, $secrets_file) = @ARGV ? @ARGV : ('/config/inspection', '/run/inspection/secrets');
 
 my $byte = qr/%[0-9A-Fa-f]{2}/;
@@ -19,6 +20,10 @@ my $byte = qr/%[0-9A-Fa-f]{2}/;
 my $path_form = qr{\A/(?:[A-Za-z0-9\-._~!\$&'()*+,;=:\@/]|$byte)*\z};
 my $query_form = qr{\A(?:[A-Za-z0-9\-._~!\$&'()*+,;=:\@/?\[\]|{}^"<>`]|$byte)*\z};
 my $encoded_slash = qr/%2f/i;
+# What stands in the name of a subprotocol only where a credential does.
+my $key_like = qr/key|token|bearer|auth|secret|passw|sk-|[A-Za-z0-9_\-]{32}/i;
+# What becomes a dot, a slash, a backslash, `%` or `;` where a server brings letters into their plain form.
+my $becomes_sign = qr/[\x{2024}-\x{2026}\x{fe19}\x{fe30}\x{fe52}\x{fe54}\x{fe68}\x{fe6a}\x{ff05}\x{ff0e}\x{ff0f}\x{ff1b}\x{ff3c}]/;
 
 # A `*` stands for no slash, written or encoded; at the end for both, but an encoded one only where the rule writes it.
 sub expression {
@@ -36,8 +41,13 @@ sub read_rules {
     while (<$file>) {
         chomp;
         my ($word, @values) = split / /;
-        if ($word eq 'header') { push @headers, lc $values[0]; push @names, $values[0] }
-        elsif ($word eq 'query') { $credential_query{ $values[0] } = 1 }
+        if ($word eq 'header' || $word eq 'subprotocol') {
+            push @headers, lc $values[0];
+            push @names, $values[0];
+            push @kinds, $word;
+        }
+        elsif ($word eq 'override') { $override_query{ plain($values[0]) } = 1 }
+        elsif ($word eq 'query') { $credential_query{ plain($values[0]) } = 1 }
         elsif ($word eq 'host') { $host = $hosts{ $values[0] } = {} }
         elsif ($word eq 'secret') { @{ $host->{secret} }{qw(env kind header user)} = @values }
         elsif ($word eq 'rule') {
@@ -67,6 +77,16 @@ sub secrets {
 
 sub unquoted { my ($text) = @_; $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge; return $text }
 
+# A parameter's name as careless servers read it.
+sub plain { my ($name) = @_; $name = lc $name; $name =~ tr/+\-. /_/; $name =~ tr/\x00-\x1f\x7f//d; return $name }
+
+# The names of a query's parameters: of `a[b]` both are one.
+sub parameters {
+    my ($query) = @_;
+    my @names = map { unquoted((split /=/)[0] // '') } split /[&;]/, $query // '';
+    return map { plain($_) } @names, map { split /[\[\]]+/ } @names;
+}
+
 sub base64 { return encode_base64($_[0], '') }
 
 # Whether a path can mean to the server another one than it says here.
@@ -75,7 +95,8 @@ sub ambiguous {
     return 1 if $path !~ $path_form || $path =~ m{//} || $path =~ /%(?:[01][0-9A-F]|7F|2E|25|5C|3B)/i;
     my $bytes = unquoted($path);
     return 1 if !utf8::decode($bytes);
-    return grep { /\A\.+(?:[;+\s]|\z)/ } split m{/}, $bytes;
+    return 1 if $bytes =~ $becomes_sign;
+    return grep { /\A\.+(?:[;+?#\s]|\z)/ } split m{/}, $bytes;
 }
 
 sub matches {
@@ -95,12 +116,11 @@ sub credentials {
     return 'no_secret' if !defined $placeholder;
     my $wanted = $secret->{header};
     for my $number (0 .. $#headers) {
-        return 'other_credential' if $number != $wanted && defined $given->[$number];
+        next if $number == $wanted || !defined $given->[$number];
+        return 'other_credential' if $kinds[$number] eq 'header';
+        return 'other_credential' if $kinds[$number] eq 'subprotocol' && $given->[$number] =~ $key_like;
     }
-    for my $pair (split /[&;]/, $query // '') {
-        my ($name) = split /=/, $pair, 2;
-        return 'query_credential' if defined $name && $credential_query{ lc unquoted($name =~ tr/+/ /r) };
-    }
+    return 'query_credential' if grep { $credential_query{$_} } parameters($query);
     return 'query_credential' if grep { index(unquoted($url), $_->[0]) >= 0 } values %$known;
     my $header = $given->[$wanted];
     my $kind = $secret->{kind};
@@ -125,6 +145,7 @@ sub verdict {
     return 'method' if !defined $method || $method !~ /\A[A-Z][A-Z0-9_-]{0,31}\z/ || $method =~ /\A(?:CONNECT|TRACE|TRACK|PURGE|PRI)\z/;
     return 'malformed' if !defined $url || $url =~ /[^\x21-\x7e]/ || $url =~ /#/;
     my ($path, $query) = split /\?/, $url, 2;
+    return 'override' if grep { $override_query{$_} } parameters($query);
     if ($entry->{rules}) {
         return 'path' if ambiguous($path) || defined $query && $query !~ $query_form;
         if (!matches($entry->{rules}, $method, $path, $query)) { return $path =~ $encoded_slash ? 'path' : 'rule' }

@@ -47,6 +47,16 @@ const ALLOWED: Readonly<Record<string, Attack>> = {
     "Host: git.test",
     `Authorization: Basic ${btoa(`me:${OTHER_PLACEHOLDER}`)}`,
   ),
+  "a subprotocol of a websocket": to(
+    "key.test",
+    "GET /socket",
+    ...["Host: key.test", `X-My-Key: ${PLACEHOLDER}`, "Upgrade: websocket", "Connection: Upgrade"],
+    "Sec-WebSocket-Protocol: graphql-ws, realtime",
+  ),
+  "what sounds like a key and is none": api(
+    "GET /v1/models",
+    ...["Host: api.test", BEARER, "Idempotency-Key: a", "Sec-WebSocket-Key: a", "X-CSRF-Token: a"],
+  ),
   "a header of its own": to("key.test", "GET /any", "Host: key.test", `x-my-key: ${PLACEHOLDER}`),
 };
 
@@ -103,6 +113,46 @@ const REFUSED: Readonly<Record<string, Attack>> = {
     "X-Api-Key: of-somebody",
   ),
   "the same in other case": api("GET /v1/models", "Host: api.test", BEARER, "x-API-key: of-somebody"),
+  "the same with underscores": api("GET /v1/models", "Host: api.test", BEARER, "X_Api-Key: of-somebody"),
+  "the placeholder's header with underscores": to(
+    "key.test",
+    "GET /any",
+    ...["Host: key.test", `X-My-Key: ${PLACEHOLDER}`, "X_My_Key: of-somebody"],
+  ),
+  "a key of a service in its own header": api(
+    "GET /v1/models",
+    ...["Host: api.test", BEARER, "DD-API-KEY: of-somebody"],
+  ),
+  "a key as the subprotocol of a websocket": to(
+    "key.test",
+    "GET /socket",
+    ...["Host: key.test", `X-My-Key: ${PLACEHOLDER}`, "Upgrade: websocket", "Connection: Upgrade"],
+    "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.of-somebody",
+  ),
+  "a key among the headers in the query": api("GET /v1/models?$httpHeaders=X-Api-Key%3Aof-somebody"),
+  "a key in a list in the query": api("GET /v1/models?api.key[]=of-somebody"),
+  "another method in a header": api(
+    "GET /v1/models",
+    "Host: api.test",
+    BEARER,
+    "X-HTTP-Method-Override: DELETE",
+  ),
+  "another method in a header with underscores": api(
+    "GET /v1/models",
+    ...["Host: api.test", BEARER, "X_HTTP_Method_Override: DELETE"],
+  ),
+  "another method in the query": api("GET /v1/models?_method=DELETE"),
+  "another path in a header": api("GET /v1/models", "Host: api.test", BEARER, "X-Original-URL: /v1/files"),
+  "another path in another header": api(
+    "GET /v1/models",
+    "Host: api.test",
+    BEARER,
+    "x-rewrite-url: /v1/files",
+  ),
+  "another host in a header": api("GET /v1/models", "Host: api.test", BEARER, "X-Forwarded-Host: other.test"),
+  "wide dots": api("GET /v1/models/%EF%BC%8E%EF%BC%8E/files"),
+  "two dots as one sign": api("GET /v1/models/%E2%80%A5/files"),
+  "two dots and an encoded question": api("GET /v1/models/..%3F/files"),
   "a space before the colon": api("GET /v1/models", "Host: api.test", BEARER, "X-Api-Key : of-somebody"),
   "a cookie": api("GET /v1/models", "Host: api.test", BEARER, "Cookie: session=of-somebody"),
   "a key in the query": api("GET /v1/models?api_key=of-somebody"),

@@ -5,6 +5,7 @@ import { NEVER, PRIVATE } from "../ranges.ts";
 import { closedToHttp, injections, insideRules, openingPort, openingTunnels } from "./inspection.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
+import { settings } from "./settings.ts";
 
 /** The port on the sidecar's loopback that the back listens on. */
 export const BACK_PORT = 3128;
@@ -43,7 +44,7 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
   checkedAddress(place.listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);
   const opens = inspects(policy);
-  const tunnels = opens ? openingTunnels(policy) : { acls: [], lines: [] };
+  const tunnels = opens ? openingTunnels(policy) : { acls: [], lines: [], never: [] };
   const lines = [
     "# Back: the front's only parent; checks what TLS names, resolves, dials.",
     ...QUIET,
@@ -54,13 +55,14 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
       ? ["tls_outgoing_options cafile=/config/authorities.pem"]
       : []),
     "",
-    ...rules(policy, place, opens ? insideRules(policy) : []),
-    "",
     "# A TLS connection passes untouched when it names the host that was asked for; ssh entries are not TLS.",
     "external_acl_type sni ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
-    " children-idle=1 queue-size=1024 %#ssl::>sni %#>rd /usr/bin/perl /config/sni.pl",
+    " children-idle=1 queue-size=8192 %#ssl::>sni %#>rd /usr/bin/perl /config/sni.pl",
     "acl same_name external sni",
     ...tunnels.acls,
+    "",
+    ...rules(policy, place, { inside: opens ? insideRules(policy) : [], passing: passing(tunnels.never) }),
+    "",
     "acl step1 at_step SslBump1",
     ...ssh.map((name) => `ssl_bump splice step1 ${name}`),
     "ssl_bump peek step1",
@@ -82,7 +84,14 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
  * Both processes carry all of this: the back's enforce, the front's explain. Names and ports are judged before
  * any `dst` rule, since a `dst` rule resolves the name and a query can carry data out.
  */
-function rules(policy: EgressPolicy, place: SidecarPlace, inside: readonly string[] = []): readonly string[] {
+function rules(
+  policy: EgressPolicy,
+  place: SidecarPlace,
+  { inside, passing }: { readonly inside: readonly string[]; readonly passing: readonly string[] } = {
+    inside: [],
+    passing: [],
+  },
+): readonly string[] {
   const allowed = allowedHosts(policy);
   const deny = (condition: string, cause: keyof typeof CAUSES): string =>
     `http_access deny ${condition} why_${cause}`;
@@ -103,11 +112,24 @@ function rules(policy: EgressPolicy, place: SidecarPlace, inside: readonly strin
     deny("in_tunnel", "http"),
     deny(allowsHttp(policy) ? "!connect !plain" : "!connect", "http"),
     ...(allowed.known ? [deny("known !allowed", "port"), deny("!allowed", "host")] : [deny("all", "host")]),
+    ...passing,
     deny("!resolved", "unresolved"),
     deny("never", "never"),
     deny(allowed.private ? "private !private_allowed" : "private", "private"),
     ...(allowed.known ? ["http_access allow allowed"] : []),
     "http_access deny all",
+  ];
+}
+
+/**
+ * A connection that is to pass untouched is asked for once more, with what its TLS names. What `ssl_bump` could not
+ * judge (a program that has died, or has too much to do) squid lets pass, but none of these rules does.
+ */
+function passing(never: readonly string[]): readonly string[] {
+  return [
+    "acl named_by_tls at_step SslBump2 SslBump3",
+    ...never.map((opened) => `http_access deny named_by_tls ${opened}`),
+    "http_access deny named_by_tls !same_name",
   ];
 }
 
@@ -248,46 +270,3 @@ function log(
 }
 
 const QUIET = ["debug_options ALL,0", "cache_log stdio:/dev/stderr"];
-
-/** What is the same for both: nothing kept, nothing told about itself, nothing cut that is still in use. */
-function settings(): readonly string[] {
-  return [
-    "logfile_rotate 0",
-    "",
-    "cache deny all",
-    "cache_mem 0 MB",
-    "memory_pools off",
-    "max_filedescriptors 4096",
-    "sslproxy_session_cache_size 0 MB",
-    "pid_filename none",
-    "coredump_dir none",
-    "netdb_filename none",
-    "pinger_enable off",
-    "icp_port 0",
-    "htcp_port 0",
-    "snmp_port 0",
-    "digest_generation off",
-    "",
-    "visible_hostname claude-bottle",
-    "httpd_suppress_version_string on",
-    "via off",
-    "forwarded_for delete",
-    "cachemgr_passwd disable all",
-    "global_internal_static off",
-    ...["Server", "X-Squid-Error", "Cache-Status"].map((header) => `reply_header_access ${header} deny all`),
-    "error_directory /usr/share/squid/errors/templates",
-    "email_err_data off",
-    "",
-    "hosts_file none",
-    "dns_timeout 10 seconds",
-    "# Also the shortest time that an answer is kept: what the rules judged is what is dialled.",
-    "negative_dns_ttl 10 seconds",
-    "",
-    "client_lifetime 30 days",
-    "read_timeout 1 day",
-    "write_timeout 1 day",
-    "connect_timeout 20 seconds",
-    "request_start_timeout 1 minute",
-    "shutdown_lifetime 0 seconds",
-  ];
-}

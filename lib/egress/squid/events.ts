@@ -2,7 +2,7 @@ import { eventBytes, eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { REASON } from "../reasons.ts";
 import { insideEvent, isInside, openingFailure } from "./inside.ts";
-import { reasonOf } from "./refusals.ts";
+import { INSPECTION_CAUSES, reasonOf } from "./refusals.ts";
 
 /** Longer lines are not ours: squid cuts every field off. */
 const LONGEST_LINE = 4096;
@@ -59,13 +59,15 @@ export function readEvent(line: string): EgressEvent | undefined {
   }
 }
 
-function refusal({ by, why, bump, sni, error, detail }: Transaction): string | undefined {
+function refusal({ by, tag, why, bump, sni, error, detail }: Transaction): string | undefined {
   if (why !== "-") return reasonOf(why);
   if (by !== "back") return undefined;
   if (bump === "bump") return openingFailure(error, detail);
   if (bump === "terminate") {
     return sni === "-" ? "TLS that names no host" : `${REASON.otherName}: ${sni}`;
   }
+  // Squid would have let it pass for want of a judgement, and was kept from it.
+  if (bump === "splice" && tag.startsWith("TCP_DENIED")) return INSPECTION_CAUSES.unjudged.reason;
   if (bump === "peek" && error !== "-" && error !== "ERR_CLIENT_GONE") return "not TLS";
   return undefined;
 }

@@ -5,78 +5,17 @@ import type { EgressPolicy, HostRule, InjectedSecret, InjectionForm, RequestRule
 import type { SidecarTmpfs } from "../proxy.ts";
 import { INSPECTION_CAUSES, pageName } from "./refusals.ts";
 import { squidNames } from "./names.ts";
+import {
+  CREDENTIAL_HEADERS,
+  CREDENTIAL_QUERIES,
+  LENGTHS,
+  OVERRIDES,
+  spellings,
+  SUBPROTOCOL,
+} from "./reviewed_names.ts";
 
 /** Where authority, certificates and secrets are: in memory, for the sidecar's user alone. */
 export const INSPECTION_TMPFS: SidecarTmpfs = { path: "/run/inspection", sizeMiB: 16, mode: 0o700 };
-
-/** Headers that carry credentials: none of them but the placeholder's own reaches a host with an injected secret. */
-const CREDENTIAL_HEADERS = [
-  "Authorization",
-  "Proxy-Authorization",
-  "Cookie",
-  "Cookie2",
-  "X-Api-Key",
-  "X-Api-Token",
-  "Api-Key",
-  "ApiKey",
-  "X-Auth-Token",
-  "X-Auth-Key",
-  "X-Authorization",
-  "X-Access-Token",
-  "Access-Token",
-  "X-Token",
-  "X-Session-Token",
-  "X-Goog-Api-Key",
-  "X-Goog-Iam-Authorization-Token",
-  "X-Amz-Security-Token",
-  "X-Ms-Token",
-  "X-Functions-Key",
-  "Ocp-Apim-Subscription-Key",
-  "Private-Token",
-  "Job-Token",
-  "Deploy-Token",
-  "X-Gitlab-Token",
-  "X-Github-Token",
-  "X-JFrog-Art-Api",
-  "X-NuGet-ApiKey",
-  "X-Vault-Token",
-  "X-Consul-Token",
-  "Npm-Otp",
-  "Authentication",
-  "Auth-Token",
-  "X_Api_Key",
-  "X-User-Token",
-  "Dpop",
-];
-
-/** Parameters of a query that carry credentials, in lower case. */
-const CREDENTIAL_QUERIES = [
-  ...[
-    "access_token",
-    "access_key",
-    "accesskey",
-    "api_key",
-    "api-key",
-    "apikey",
-    "api_token",
-    "auth",
-    "auth_token",
-  ],
-  ...["authorization", "authtoken", "client_secret", "credential", "job_token", "jwt", "key", "oauth_token"],
-  ...[
-    "password",
-    "passwd",
-    "private_token",
-    "secret",
-    "session_token",
-    "sig",
-    "signature",
-    "token",
-    "id_token",
-  ],
-  ...["refresh_token", "x-api-key", "x-amz-credential", "x-amz-security-token", "x-amz-signature"],
-  ...["x-goog-credential", "x-goog-signature", "subscription-key", "sas_token", "user_token"],
-];
 
 /** A host whose TLS is opened. */
 type Inspected = HostRule & Required<Pick<HostRule, "inspection">>;
@@ -97,14 +36,16 @@ export function closedToHttp(policy: EgressPolicy): readonly HostRule[] {
 /** The rules as lines of words, as `squid_inspect.pl` and `squid_open.pl` read them. */
 export function inspectionRules(policy: EgressPolicy): string {
   const hosts = inspectedHosts(policy);
-  const headers = credentialHeaders(hosts);
+  const credentials = credentialHeaders(hosts);
   return [
-    ...headers.map((name) => `header ${name}`),
+    ...credentials.map((name) => `header ${name}`),
+    `subprotocol ${SUBPROTOCOL}`,
+    ...OVERRIDES.map((name) => `override ${name}`),
     ...CREDENTIAL_QUERIES.map((name) => `query ${name}`),
     ...hosts.flatMap(({ host, inspection: { rules, secret } }) => [
       `host ${inspectedName(host)}`,
       ...(rules ?? []).map(ruleLine),
-      ...(secret === undefined ? [] : [secretLine(secret, headers)]),
+      ...(secret === undefined ? [] : [secretLine(secret, credentials)]),
     ]),
     "",
   ].join("\n");
@@ -134,12 +75,12 @@ export function openingPort(port: number): readonly string[] {
 /** The lines of `http_access` for requests inside an opened tunnel, with what they need; others are not their matter. */
 export function insideRules(policy: EgressPolicy): readonly string[] {
   const hosts = inspectedHosts(policy);
-  const headers = credentialHeaders(hosts);
+  const headers = [...credentialHeaders(hosts), SUBPROTOCOL];
   const privates = hosts.filter((rule) => rule.private);
   return [
     "# What is asked inside an opened tunnel is judged by a program, from what squid has understood and will send.",
     "external_acl_type judge ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
-    " children-idle=1 queue-size=1024 %#>rm %#>rs %#ssl::>sni %#>rd %>rP %#>rp %#{Host}>h" +
+    " children-idle=1 queue-size=8192 %#>rm %#>rs %#ssl::>sni %#>rd %>rP %#>rp %#{Host}>h" +
     `${headers.map((name) => ` %#{${name}}>h`).join("")} /usr/bin/perl /config/inspect.pl`,
     "acl judged external judge",
     "acl has_login urllogin .",
@@ -152,9 +93,16 @@ export function insideRules(policy: EgressPolicy): readonly string[] {
     `deny_info 503:${pageName("unjudged")} why_unjudged`,
     "acl why_malformed annotate_transaction why=malformed",
     `deny_info 403:${pageName("malformed")} why_malformed`,
+    ...[...OVERRIDES.flatMap(spellings), ...LENGTHS].flatMap((name, index) => [
+      `acl override${index} req_header ${name} .`,
+      `acl overrides any-of override${index}`,
+    ]),
+    "acl why_override annotate_transaction why=override",
+    `deny_info 403:${pageName("override")} why_override`,
     ...squidNames(privates).map((name) => `acl inside_private dstdomain -n ${name}`),
     "http_access deny in_tunnel has_login why_malformed",
     "http_access deny in_tunnel !judged why_unjudged",
+    "http_access deny in_tunnel overrides why_override",
     ...Object.keys(INSPECTION_CAUSES).map((cause) => `http_access deny in_tunnel said_${cause}`),
     "http_access deny in_tunnel !said_none why_unjudged",
     "http_access deny in_tunnel !resolved why_unresolved",
@@ -178,8 +126,8 @@ export function injections(policy: EgressPolicy): readonly string[] {
       number,
     ) => [`acl injects_${number} note in_${number}_`, `acl injects any-of injects_${number}`]),
     ...headers.map((name) => `request_header_access ${name} deny injects`),
-    "# A client that keeps cookies would send them back, and be refused for it.",
-    "reply_header_access Set-Cookie deny injects",
+    "# A cookie that a client keeps would be a second credential of its next request.",
+    ...["Set-Cookie", "Set-Cookie2"].map((name) => `reply_header_access ${name} deny injects`),
     ...numbers.map((number) =>
       `request_header_add ${headers[number]} "%'{in_${number}_}note" injects_${number}`
     ),
@@ -192,7 +140,12 @@ export function injections(policy: EgressPolicy): readonly string[] {
  */
 export function openingTunnels(
   policy: EgressPolicy,
-): { readonly acls: readonly string[]; readonly lines: readonly string[] } {
+): {
+  readonly acls: readonly string[];
+  readonly lines: readonly string[];
+  /** The acls that together stand for what passes never untouched. */
+  readonly never: readonly string[];
+} {
   const ranks = [...new Set(policy.hosts.map(rank))].toSorted((a, b) => a - b);
   const last = Math.max(...inspectedHosts(policy).map(rank));
   const groups = ranks.filter((one) => one <= last).flatMap((one, index) => {
@@ -217,6 +170,10 @@ export function openingTunnels(
     lines: groups.flatMap((
       { name, action },
     ) => [`ssl_bump ${action} ${name} same_name`, `ssl_bump terminate ${name}`]),
+    never: groups.flatMap(({ name, action }, index) => {
+      const before = groups.slice(0, index).filter((group) => group.action === "splice");
+      return action === "bump" ? [[...before.map((group) => `!${group.name}`), name].join(" ")] : [];
+    }),
   };
 }
 
@@ -226,14 +183,15 @@ function rank({ host }: HostRule): number {
 }
 
 function credentialHeaders(hosts: readonly Inspected[]): readonly string[] {
-  const known = new Set(CREDENTIAL_HEADERS.map(lower));
-  const own = hosts.flatMap(({ inspection: { secret } }) => {
-    const form = secret?.form;
-    if (form?.kind !== "header" || known.has(lower(form.name))) return [];
-    known.add(lower(form.name));
-    return [checkedHeader(form.name)];
-  });
-  return [...CREDENTIAL_HEADERS, ...own];
+  const own = hosts.flatMap(({ inspection: { secret } }) =>
+    secret?.form.kind === "header" ? spellings(checkedHeader(secret.form.name)) : []
+  );
+  return distinct([...CREDENTIAL_HEADERS.flatMap(spellings), ...own]);
+}
+
+/** The first of those that are one header. */
+function distinct(names: readonly string[]): readonly string[] {
+  return [...new Map(names.toReversed().map((name) => [lower(name), name])).values()].toReversed();
 }
 
 /** The header that a secret leaves in, in lower case. */

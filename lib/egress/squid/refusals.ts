@@ -71,6 +71,12 @@ export const INSPECTION_CAUSES = {
     page: "refused %M: it asks for another host, port or scheme than the connection that it came through",
     reason: "asks for another host than its connection is to",
   },
+  override: {
+    status: 403,
+    page:
+      "refused %M to %H:%p: a header or parameter of it asks for another method, path or host (X-HTTP-Method-Override, X-Original-URL, X-Forwarded-Host and the like)",
+    reason: "a header or parameter that asks for something else than the request",
+  },
   malformed: {
     status: 403,
     page:

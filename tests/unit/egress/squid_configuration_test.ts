@@ -27,6 +27,11 @@ function written(name: string): string {
   return Deno.readTextFileSync(new URL(`testdata/${name}`, import.meta.url));
 }
 
+/** What the second of both asks once more of a connection that is to pass untouched. */
+function againInBack(index: number): readonly string[] {
+  return index === 1 ? ["http_access deny named_by_tls !same_name"] : [];
+}
+
 /** The words of all lines that begin with one directive. */
 function lines(text: string, directive: string): readonly string[] {
   return text.split("\n").filter((line) => line.startsWith(`${directive} `));
@@ -53,12 +58,13 @@ Deno.test("backConfiguration() of wildcard, private and ssh entries is as writte
 });
 
 Deno.test("both configurations judge names and ports before anything that resolves a name", () => {
-  for (const text of bothFor(FULL)) {
+  for (const [index, text] of bothFor(FULL).entries()) {
     assert.deepEqual(lines(text, "http_access"), [
       "http_access deny in_tunnel why_http",
       "http_access deny !connect !plain why_http",
       "http_access deny known !allowed why_port",
       "http_access deny !allowed why_host",
+      ...againInBack(index),
       "http_access deny !resolved why_unresolved",
       "http_access deny never why_never",
       "http_access deny private !private_allowed why_private",
@@ -135,9 +141,10 @@ Deno.test("frontConfiguration() leaves the type of what an allowed host answers 
 });
 
 Deno.test("both configurations refuse everything when nothing is allowed", () => {
-  for (const text of bothFor(NOTHING)) {
+  for (const [index, text] of bothFor(NOTHING).entries()) {
     assert.deepEqual(lines(text, "http_access").slice(2), [
       "http_access deny all why_host",
+      ...againInBack(index),
       "http_access deny !resolved why_unresolved",
       "http_access deny never why_never",
       "http_access deny private why_private",

@@ -91,6 +91,11 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
     "refused r6776.rebind.test:443 resolves to a private address",
   ],
   [
+    "a connection that nobody could judge",
+    '{"by":"back","time":1795686718.604,"status":403,"tag":"TCP_DENIED","method":"CONNECT","host":"api.test","port":"443","why":"-","bump":"splice","sni":"api.test","error":"ERR_ACCESS_DENIED","from":"49814","bytes":"229","said":"-","asked":"-","detail":"-"}',
+    "refused api.test:443 the sidecar could not judge it",
+  ],
+  [
     "an allowed host that answers nothing",
     '{"by":"back","time":1795633810.411,"status":503,"tag":"TCP_TUNNEL","method":"CONNECT","host":"dead.test","port":"443","why":"-","bump":"splice","sni":"dead.test","error":"-","from":"37378","bytes":"0"}',
     "closed dead.test:443  37378 0 bytes",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { EgressPolicy, HostRule, Inspection } from "../../../lib/egress/policy.ts";
 import { backConfiguration, frontConfiguration } from "../../../lib/egress/squid/configuration.ts";
 import { inspectionRules } from "../../../lib/egress/squid/inspection.ts";
+import { spellings } from "../../../lib/egress/squid/reviewed_names.ts";
 import { squid } from "../../../lib/egress/squid/squid.ts";
 
 const PLACE = { listen: "10.213.0.2", egressSubnet: "10.213.0.16/28", authorities: "PEM\n" };
@@ -90,6 +91,41 @@ Deno.test("an inspected host below a wildcard with plain HTTP is asked nothing o
   assert.deepEqual(lines([http("*.x.test"), host("api.x.test", RULES)]), [...closed, ...closed]);
   // An exact name counts before a wildcard.
   assert.deepEqual(lines([host("*.x.test", RULES), http("deb.x.test")]), [open, open]);
+});
+
+Deno.test("backConfiguration() lets no inspected host pass unopened, whatever ssl_bump could not judge", () => {
+  const again = (...hosts: readonly HostRule[]): readonly string[] =>
+    backConfiguration({ hosts, ssh: [] }, PLACE).split("\n").filter((line) =>
+      line.startsWith("http_access deny named_by_tls ")
+    );
+  assert.deepEqual(again(host("api.x.test", RULES), host("*.x.test")), [
+    "http_access deny named_by_tls opened0",
+    "http_access deny named_by_tls !same_name",
+  ]);
+  assert.deepEqual(again(host("*.x.test", RULES), host("git.x.test"), host("*.deep.x.test")), [
+    "http_access deny named_by_tls !untouched0 !untouched1 opened2",
+    "http_access deny named_by_tls !same_name",
+  ]);
+});
+
+Deno.test("backConfiguration() has no line that squid would cut in two, whatever headers secrets leave in", () => {
+  const hosts = Array.from({ length: 8 }, (_, index) =>
+    host(`h${index}.test`, {
+      rules: undefined,
+      secret: { env: "A", form: { kind: "header", name: `X-${index}-${"a".repeat(59)}` } },
+    }));
+  const longest = Math.max(
+    ...backConfiguration({ hosts, ssh: [] }, PLACE).split("\n").map(({ length }) => length),
+  );
+  assert.ok(longest < 8191, `${longest}`);
+});
+
+Deno.test("spellings() are what servers take for one header", () => {
+  assert.deepEqual(spellings("Key"), ["Key"]);
+  assert.deepEqual(spellings("Api-Key"), ["Api-Key", "Api_Key"]);
+  assert.deepEqual(spellings("X-Api-Key"), ["X-Api-Key", "X-Api_Key", "X_Api-Key", "X_Api_Key"]);
+  assert.deepEqual(spellings("X-HTTP-Method-Override"), ["X-HTTP-Method-Override", "X_HTTP_Method_Override"]);
+  assert.deepEqual(spellings("_method"), ["_method"]);
 });
 
 Deno.test("squid.program() of inspected hosts waits to be opened, and holds secrets in memory alone", () => {
