@@ -59,9 +59,13 @@ Deno.test("attach and exec send values over stdin alone, by full ids, and give t
   const { sandbox, before } = await withBottle();
   await using _sandbox = sandbox;
   const rows = [
-    { args: ["attach", "reviewer", "--prompt", "hi"], kinds: ["agent"], secrets: true },
+    { args: ["attach", "reviewer", "--prompt", "hi"], kinds: ["sidecar-open", "agent"], secrets: true },
     { args: ["exec", "reviewer", "--", "ls", "-l"], kinds: ["agent-env", "agent"], secrets: false },
-    { args: ["exec", "reviewer", "--secrets", "--", "ls"], kinds: ["agent-env", "agent"], secrets: true },
+    {
+      args: ["exec", "reviewer", "--secrets", "--", "ls"],
+      kinds: ["sidecar-open", "agent-env", "agent"],
+      secrets: true,
+    },
   ];
   let seen = before;
   for (const { args, kinds, secrets } of rows) {
@@ -73,17 +77,22 @@ Deno.test("attach and exec send values over stdin alone, by full ids, and give t
     const calls = (await sandbox.docker.calls()).slice(seen);
     seen += calls.length;
     assert.deepEqual(stepCalls(calls).map(({ kind }) => kind), kinds, args.join(" "));
-    const carrier = calls.find(({ kind }) => kind === kinds[0]);
+    const carrier = calls.find(({ kind }) => kind === kinds.find((one) => one !== "sidecar-open"));
     const frames = frameEntries(carrier?.stdin ?? new Uint8Array());
     assert.equal(frames.get("LITERAL"), "literal-1");
     assert.equal(frames.get("LD_PRELOAD"), "/x.so");
     assert.equal(frames.get("FROM_HOST"), secrets ? "host-secret-2" : undefined);
-    assert.equal(frames.get("CLAUDE_CODE_OAUTH_TOKEN"), secrets ? "token-secret-3" : undefined);
+    // The sidecar has the token, the agent what stands for it.
+    assert.match(frames.get("CLAUDE_CODE_OAUTH_TOKEN") ?? "none", secrets ? /^[A-Za-z0-9]{20}$/ : /^none$/);
+    const opened = calls.find(({ kind }) => kind === "sidecar-open");
+    assert.equal(new TextDecoder().decode(opened?.stdin).includes("token-secret-3"), secrets);
     for (const { kind, args, env } of calls) {
       for (const value of [...VALUES, "/x.so"]) {
         assert.ok(!JSON.stringify([args, env]).includes(value), `${kind} was given ${value}`);
       }
-      if (/^(agent|agent-env)$/.test(kind)) assert.ok(args.some((word) => /^[0-9a-f]{64}$/.test(word)), kind);
+      if (/^(agent|agent-env|sidecar-open)$/.test(kind)) {
+        assert.ok(args.some((word) => /^[0-9a-f]{64}$/.test(word)), kind);
+      }
     }
     for (const value of VALUES) assert.ok(!stderr.includes(value), value);
   }
