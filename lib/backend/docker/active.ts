@@ -68,9 +68,9 @@ export async function ownersOf(
 
 /** The one with the name that its launch gave it, which no other container can have meanwhile; labels anybody can write. */
 function sidecarOf(objects: readonly LabelledObject[]): LabelledObject | undefined {
-  const sidecars = objects.filter(({ role }) => role === "sidecar");
-  return sidecars.find(({ name, agent, run }) => name === runNames(slugify(agent), run).sidecar) ??
-    sidecars[0];
+  return objects.find(({ role, name, agent, run }) =>
+    role === "sidecar" && name === runNames(slugify(agent), run).sidecar
+  );
 }
 
 /** Told by the command of the sidecar, which is ours and not the image's. */

@@ -16,12 +16,12 @@ const ALIVE = `${HERE}/100/11`;
 function runOf(id: string, owner: string, running = true): readonly EngineObject[] {
   const of = { run: `${id.repeat(12)}a`, agent: `agent-${id}`, owner };
   return [
-    { ...of, kind: "container", id: `${id}1`, name: `claude-bottle-${id}`, role: "agent", running },
+    { ...of, kind: "container", id: `${id}1`, name: `claude-bottle-${of.agent}`, role: "agent", running },
     {
       ...of,
       kind: "container",
       id: `${id}2`,
-      name: `claude-bottle-${id}-sidecar`,
+      name: `claude-bottle-${of.agent}-${of.run}-sidecar`,
       role: "sidecar",
       running,
       command: ["perl", "/config/supervisor.pl"],
@@ -80,7 +80,7 @@ Deno.test("prepareCleanup() lists what ended runs left, containers, then network
   assert.deepEqual(plan.items[0], {
     kind: "container",
     id: "g1",
-    name: "claude-bottle-g",
+    name: "claude-bottle-agent-g",
     run: "gggggggggggga",
     agent: "agent-g",
     role: "agent",
@@ -189,13 +189,14 @@ Deno.test("what only inherited a bottle's labels from an image is nobody's bottl
   assert.deepEqual(ids(bench.engine.objects), ["c1", "c2"]);
 });
 
-Deno.test("listActive() takes no container for a sidecar that only says so, while there is the one with its name", async () => {
+Deno.test("listActive() takes no container for a sidecar that only says so: it would be given secrets", async () => {
   const [agent, sidecar] = runOf("g", "detached");
   assert.ok(agent !== undefined && sidecar !== undefined);
-  const named = { ...sidecar, name: "claude-bottle-agent-g-gggggggggggga-sidecar" };
   const forged = { ...sidecar, id: "f1", name: "aaa", command: ["run", "/config/pipelock.yaml"] };
-  const [bottle] = await new Bench([agent, forged, named]).backend.listActive({ signal });
+  const [bottle] = await new Bench([agent, forged, sidecar]).backend.listActive({ signal });
   assert.deepEqual([bottle?.sidecar, bottle?.proxy], ["g2", "squid"]);
+  const [alone] = await new Bench([agent, forged]).backend.listActive({ signal });
+  assert.deepEqual([alone?.sidecar, alone?.proxy], [undefined, undefined]);
 });
 
 Deno.test("cleanup() removes containers, then networks, then volumes, by full id, and says so", async () => {
@@ -211,8 +212,8 @@ Deno.test("cleanup() removes containers, then networks, then volumes, by full id
     "docker volume rm g5",
   ]);
   assert.deepEqual(bench.notices, [
-    "removing container claude-bottle-g",
-    "removing container claude-bottle-g-sidecar",
+    "removing container claude-bottle-agent-g",
+    "removing container claude-bottle-agent-g-gggggggggggga-sidecar",
     "removing network 0-claude-bottle-g-egress",
     "removing network claude-bottle-g-internal",
     "removing volume g5",
@@ -272,13 +273,13 @@ Deno.test("listActive() lists agents that run, with their sidecar's proxy and th
   const bench = new Bench([...EVERYONE, ...runOf("k", GONE, false)]);
   const bottles = await bench.backend.listActive({ signal });
   assert.deepEqual(bottles.map(({ name, owner }) => [name, owner]), [
-    ["claude-bottle-g", "gone"],
-    ["claude-bottle-h", "alive"],
-    ["claude-bottle-i", "detached"],
-    ["claude-bottle-j", "elsewhere"],
+    ["claude-bottle-agent-g", "gone"],
+    ["claude-bottle-agent-h", "alive"],
+    ["claude-bottle-agent-i", "detached"],
+    ["claude-bottle-agent-j", "elsewhere"],
   ]);
   assert.deepEqual(bottles[0], {
-    name: "claude-bottle-g",
+    name: "claude-bottle-agent-g",
     id: "g1",
     sidecar: "g2",
     run: "gggggggggggga",
@@ -292,7 +293,7 @@ Deno.test("listActive() lists agents that run, with their sidecar's proxy and th
     owner: "gone",
   });
   const all = await bench.backend.listActive({ signal, stopped: true });
-  assert.deepEqual(all.map(({ name, status }) => [name, status]).at(-1), ["claude-bottle-k", "exited"]);
+  assert.deepEqual(all.map(({ name, status }) => [name, status]).at(-1), ["claude-bottle-agent-k", "exited"]);
 });
 
 Deno.test("listActive() recognises pipelock, and guesses no proxy", async () => {
