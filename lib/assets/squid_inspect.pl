@@ -2,7 +2,7 @@
 # Arguments of a line, each URL-quoted by squid once, so that what the bottle wrote cannot make a line or a field:
 #   CHANNEL METHOD SCHEME SNI HOST PORT PATH HOSTHEADER, then the headers of /config/inspection in its order; "-": absent.
 # Every answer is OK with notes. `why_`: the cause of a refusal, a key of `refusals.ts`, or `none`; `asked_`: the request as
-# the log has it, without its query; `in_N_`: the value that the header number N leaves with; `message`: what a page says
+# the log has it, of its query only git's service; `in_N_`: the value that the header number N leaves with; `message`: what a page says
 # as %o, the request for `rule`, how the placeholder is to be carried for the rest. No line is left unanswered.
 # /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `override NAME`, a
 # parameter that asks for something else; `subprotocol NAME`, a header that can hold a key; `host NAME`, and what belongs

@@ -122,7 +122,7 @@ for (@frames) {
     my ($env, $placeholder, $secret) = split /\0/, $_, 3;
     defined $secret && $kind->{$env} or give_up('a secret that no inspected host asks for');
     $placeholder =~ /\A[A-Za-z0-9_-]{8,4096}\z/ or give_up("the placeholder of $env cannot stand in a request");
-    length $secret <= 8192 && $secret =~ $form{$_} or give_up("the secret of $env cannot stand in a request")
+    length $secret <= 4096 && $secret =~ $form{$_} or give_up("the secret of $env cannot stand in a request")
         for @{ $kind->{$env} };
     $known{$env} = [$known{$env} ? $known{$env}[0] : $placeholder, $secret];
 }

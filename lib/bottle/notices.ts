@@ -45,9 +45,13 @@ function credentialNotices(
 }
 
 /** Why nothing is injected by itself where the sidecar could. */
-function ownEntry({ policy }: BottleSpec): string {
+function ownEntry({ policy, injected }: BottleSpec): string {
+  if (CLAUDE_CREDENTIALS.some(({ env }) => injected.has(env))) {
+    return "the manifest injects another of Claude's credentials itself";
+  }
   const rule = policy.hosts.find(({ host }) => host === API_HOST);
-  const nothing = rule?.inspection?.secret === undefined ? ", with nothing to inject" : "";
+  if (rule === undefined) return `the manifest has its own rules for hosts such as ${API_HOST}`;
+  const nothing = rule.inspection?.secret === undefined ? ", with nothing to inject" : "";
   return `the manifest names ${API_HOST} itself${nothing}`;
 }
 
@@ -62,7 +66,9 @@ function enteringCredential({ env, forwardOauthToken }: BottleSpec): string | un
   const granted = CLAUDE_CREDENTIALS.find(({ env: name }) =>
     (env.get(name)?.kind ?? "literal") !== "literal"
   );
-  return granted?.env ?? (forwardOauthToken ? OAUTH_TOKEN.inBottle : undefined);
+  // A text of the manifest wins over what is forwarded.
+  const isForwarded = forwardOauthToken && !env.has(OAUTH_TOKEN.inBottle);
+  return granted?.env ?? (isForwarded ? OAUTH_TOKEN.inBottle : undefined);
 }
 
 function named(env: string): string {

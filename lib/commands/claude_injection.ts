@@ -6,7 +6,9 @@ import {
   isCredential,
 } from "../bottle/claude_credentials.ts";
 import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
+import { covers } from "../egress/hosts.ts";
 import type { Environment } from "../host/environment.ts";
+import { isInspected } from "../manifest/host_places.ts";
 import type { Bottle, EnvSource } from "../manifest/model.ts";
 import { ANTHROPIC_RULES } from "../manifest/ready_made/anthropic_rules.ts";
 
@@ -30,17 +32,21 @@ export interface ClaudeInjectionOptions {
  * Keeps Claude Code's credential out of a bottle that is granted one: the sidecar injects it into the requests that
  * Claude Code makes, and lets no others through to the model's host. It grants nothing, so nobody is asked.
  *
- * `undefined` where the credential goes into the bottle as it is: a manifest that names the host or injects the
- * credential itself has its own say on it; what another host of `ANTHROPIC_BASE_URL` is asked is not known, nor what remote control asks.
+ * `undefined` where the credential goes into the bottle as it is: a manifest that names the host, inspects it by a
+ * wildcard or injects the credential itself has its own say on it; what another host of `ANTHROPIC_BASE_URL` is asked
+ * is not known, nor what remote control asks.
  */
 export function claudeInjection(
   bottle: Bottle,
   { inspects, remoteControl, environment }: ClaudeInjectionOptions,
 ): InjectedClaude | undefined {
-  const isNamed = bottle.egress.allowlist.some(({ host, inject }) =>
-    host === API_HOST || CLAUDE_CREDENTIALS.some(({ env }) => env === inject?.env)
+  const isNamed = bottle.egress.allowlist.some((allowed) =>
+    allowed.host === API_HOST || (isInspected(allowed) && covers(allowed.host, API_HOST)) ||
+    CLAUDE_CREDENTIALS.some(({ env }) => env === allowed.inject?.env)
   );
-  const isUsual = bottle.egress.defaults && !isNamed && !bottle.env.has(API_ELSEWHERE);
+  // Its TLS would pass unopened.
+  const isSsh = bottle.ssh.some(({ hostname, port }) => hostname === API_HOST && port === 443);
+  const isUsual = bottle.egress.defaults && !isNamed && !isSsh && !bottle.env.has(API_ELSEWHERE);
   if (!inspects || remoteControl || !isUsual) return undefined;
   const env = credentials(bottle, environment).keys().next().value;
   return env === undefined ? undefined : injectedClaude(bottle, { env, environment });

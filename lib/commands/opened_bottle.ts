@@ -13,7 +13,7 @@ import { refuseUnavailable } from "../manifest/available.ts";
 import type { Agent, Bottle, EnvSource, Manifest } from "../manifest/model.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
-import { injectedClaude } from "./claude_injection.ts";
+import { claudeInjection, injectedClaude } from "./claude_injection.ts";
 import type { CommandPorts } from "./context.ts";
 import { envPorts } from "./env_ports.ts";
 import { hostEnv, injectedSources } from "./host_paths.ts";
@@ -39,6 +39,8 @@ export interface Entry {
   /** Those of the secrets that only the sidecar holds, by the variables of their placeholders. */
   readonly injected: ReadonlyMap<string, EnvSource>;
   readonly policy: EgressPolicy;
+  /** Whether the host's Claude token may come along as it is. */
+  readonly takesToken: boolean;
 }
 
 /**
@@ -81,7 +83,21 @@ export async function enteredBottle(
     env: launched.env,
     injected: injectedSources(manifest, launched, host),
     policy,
+    takesToken: !isKeptOut(meant, { launched, host }),
   };
+}
+
+/**
+ * Whether a bottle that was launched without the host's token is given none now: its sidecar would have kept it
+ * outside, and cannot any more.
+ */
+function isKeptOut(
+  { claude, proxy }: Pick<ActiveBottle, "claude" | "proxy">,
+  { launched, host }: { readonly launched: Bottle; readonly host: Host },
+): boolean {
+  if (claude !== undefined || proxy !== "squid") return false;
+  const options = { inspects: true, remoteControl: false, environment: host.environment };
+  return claudeInjection(launched, options) !== undefined;
 }
 
 /** A bottle's grants as they were settled at its launch, with the sources of its variables in absolute paths. */
@@ -118,7 +134,7 @@ function foreign({ name, agent, bottle }: ActiveBottle): Failure {
  * sidecar is given those that it injects, as they are now. @throws Failure
  */
 export async function grantedEnv(
-  { bottle, env, injected, policy }: Pick<Entry, "bottle" | "env" | "injected" | "policy">,
+  { bottle, env, injected, policy, takesToken }: Omit<Entry, "agent">,
   { secrets }: { readonly secrets: boolean },
   ports: CommandPorts,
 ): Promise<Pick<BottleCommand, "env" | "forwardOauthToken" | "placeholders">> {
@@ -128,7 +144,13 @@ export async function grantedEnv(
   // Nobody is asked for one as long as another cannot be had.
   requireHostVariables(new Map([...env, ...injected]), ports.host.environment);
   const resolved = await resolveEnv(env, envPorts(ports));
-  const forwardOauthToken = forwardsOauthToken(injected, ports.host.environment);
+  const hasToken = forwardsOauthToken(injected, ports.host.environment);
+  if (hasToken && !takesToken) {
+    ports.reporter.info(
+      `your Claude token stays outside: ${oneLine(bottle.name)} was launched without one; start it anew`,
+    );
+  }
+  const forwardOauthToken = hasToken && takesToken;
   if (injected.size === 0) return { env: resolved, forwardOauthToken };
   const values = await resolveEnv(injected, envPorts(ports));
   const token = forwardOauthToken ? ports.host.environment.get(OAUTH_TOKEN.onHost) ?? "" : "";

@@ -49,7 +49,7 @@ export interface EgressEvent {
   readonly port: number;
   /** Why it was refused, in words; empty when allowed. */
   readonly reason: string;
-  /** What was asked of an inspected host: method and path, without a query. */
+  /** What was asked of an inspected host: method and path, and of a query only git's service. */
   readonly request?: string;
   /** What went through it in both directions, as the proxy counts; `undefined` when that is not known, or not yet. */
   readonly bytes: number | undefined;

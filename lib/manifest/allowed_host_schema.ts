@@ -23,7 +23,7 @@ const rule = text(
   {
     id: "Rule",
     description:
-      "A method and a path. A `*` at the end stands for whatever follows, any other one for characters without a slash.",
+      "A method and a path. A `*` at the end stands for whatever follows, any other one for characters without a slash; an encoded slash has to be written.",
     pattern: PATTERNS.rule,
     patternErrorMessage: `A method (${
       METHODS.join(", ")
@@ -41,7 +41,7 @@ export const allowedHost = z.strictObject({
   }),
   allow: filledDistinctList(rule, {
     description:
-      "The only requests that are let through: `squid` opens the host's TLS. Without it all are, unopened.",
+      "The only requests that are let through: `squid` opens the host's TLS. Without it all are, unopened unless there is `inject`.",
     examples: [["POST /v1/messages", "GET /v1/models"]],
   }, "Leave `allow` out to let every request through, or the host to let none").optional(),
   inject: injection.optional().meta({

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { ANTHROPIC_RULES } from "../../lib/manifest/ready_made/anthropic_rules.ts";
-
 import { runCli } from "../support/cli_harness.ts";
 
 const DONE = { kind: "exit", code: 0 };
@@ -99,6 +98,16 @@ Deno.test("of several credentials the one that Claude Code prefers is injected, 
 Deno.test("a wildcard beside the default host does not untouch it", async () => {
   const egress = '{ proxy: squid, allowlist: ["*.anthropic.com"] }';
   assert.deepEqual((await told({ egress })).inspected, API);
+});
+
+Deno.test("an inspected wildcard of the manifest lets through no more than it says", async () => {
+  const rules = 'allow: ["GET /v1/models"]';
+  const narrow = `{ proxy: squid, allowlist: [{ host: "*.anthropic.com", ${rules} }] }`;
+  assert.deepEqual(await told({ egress: narrow }), {
+    ...NOTHING,
+    forwarded: true,
+    inspected: ["*.anthropic.com"],
+  });
 });
 
 Deno.test("info shows what is injected, and the only requests to its host", async () => {

@@ -13,7 +13,7 @@ const ID = "a".repeat(64);
 const MANIFEST = `bottles:
   dev:
     env: { LITERAL: one, GH: "\${GH_PAT}", ASKED: "?your word" }
-    egress: { proxy: squid }
+    egress: { proxy: pipelock }
 agents:
   reviewer: { bottle: dev, prompt: Be kind. }
   lister: { bottle: dev, command: [ls, -l] }
@@ -31,7 +31,7 @@ async function detached(changes: Partial<ActiveBottle> = {}): Promise<ActiveBott
     status: "running",
     since: 820_000,
     runtime: "runc",
-    proxy: "squid",
+    proxy: "pipelock",
     owner: "detached",
     ...changes,
   };
@@ -89,6 +89,25 @@ Deno.test("attach runs the agent's command with its whole env, and leaves the bo
     "claude-bottle: value of ASKED (your word): claude-bottle: refused evil.test:443 (not an allowed host)\n" +
       "claude-bottle: claude-bottle-lister stays until `claude-bottle stop claude-bottle-lister`\n",
   );
+});
+
+Deno.test("a bottle whose sidecar could have kept the token outside is not given it afterwards", async () => {
+  for (const [proxy, token] of [["squid", false], ["pipelock", true]] as const) {
+    const run = await entered(["attach", "lister"], {
+      bottle: { proxy },
+      env: SECRETS,
+      terminals: PERSON,
+      answers: ["w"],
+    });
+    assert.deepEqual(run.outcome, DONE, run.stderr);
+    assert.deepEqual(envOf(run), { env: { LITERAL: "one", GH: "pat", ASKED: "w" }, token });
+    assert.equal(
+      run.stderr.includes(
+        "your Claude token stays outside: claude-bottle-lister was launched without one; start it anew\n",
+      ),
+      !token,
+    );
+  }
 });
 
 Deno.test("attach composes Claude Code's arguments for the bottle's own home", async () => {

@@ -278,7 +278,7 @@ Deno.test({
     });
     await forged(bench, {
       image,
-      name: `impostor-${bench.agent}-sidecar`,
+      name: `claude-bottle-${bench.agent}-aaaaaaaaaaaae-sidecar`,
       labels: { ...copy, [LABEL.role]: "sidecar" },
       confined: true,
     });

@@ -30,7 +30,7 @@ export async function listActive(
   return shown.map((agent) => ({
     name: agent.name,
     id: agent.id,
-    sidecar: sidecarOf(runs.get(agent.run) ?? [])?.id,
+    sidecar: sidecarOf(agent, runs)?.id,
     run: agent.run,
     agent: agent.agent,
     bottle: agent.bottle,
@@ -39,7 +39,7 @@ export async function listActive(
     status: agent.status,
     since: agent.started,
     runtime: agent.runtime,
-    proxy: proxyOf(runs.get(agent.run) ?? []),
+    proxy: proxyOf(sidecarOf(agent, runs)),
     owner: owners.get(agent.run) ?? "elsewhere",
   }));
 }
@@ -66,16 +66,18 @@ export async function ownersOf(
   return new Map([...runs.keys()].map((run, index) => [run, states[index] ?? "elsewhere"]));
 }
 
-/** The one with the name that its launch gave it, which no other container can have meanwhile; labels anybody can write. */
-function sidecarOf(objects: readonly LabelledObject[]): LabelledObject | undefined {
-  return objects.find(({ role, name, agent, run }) =>
-    role === "sidecar" && name === runNames(slugify(agent), run).sidecar
-  );
+/** The one with the name that an agent's launch gave it, which no other container can have meanwhile; labels anybody can write. */
+function sidecarOf(
+  { agent, run }: LabelledObject,
+  runs: ReadonlyMap<string, readonly LabelledObject[]>,
+): LabelledObject | undefined {
+  const { sidecar } = runNames(slugify(agent), run);
+  return runs.get(run)?.find(({ role, name }) => role === "sidecar" && name === sidecar);
 }
 
 /** Told by the command of the sidecar, which is ours and not the image's. */
-function proxyOf(objects: readonly LabelledObject[]): string | undefined {
-  const command = sidecarOf(objects)?.command ?? [];
+function proxyOf(sidecar: LabelledObject | undefined): string | undefined {
+  const command = sidecar?.command ?? [];
   if (command.includes("/config/pipelock.yaml")) return "pipelock";
   return command.includes("/config/supervisor.pl") ? "squid" : undefined;
 }

@@ -6,10 +6,10 @@ import type { ContainerStepOptions } from "./steps.ts";
 /** What gives the sidecar its secrets; until then it lets nothing through. */
 export const OPEN_SIDECAR = "sidecar-open";
 /** What makes the bottle trust its sidecar's authority. */
-export const TRUST_STEP = "authority";
+const TRUST_STEP = "authority";
 
 /** Names of the variables that a launch gives its agent placeholders in: none where no agent is started yet. */
-export function injectedNames(
+function injectedNames(
   { startsAgent, injected }: Pick<PlanInputs["spec"], "startsAgent" | "injected">,
 ): readonly string[] {
   return startsAgent ? [...injected.keys()] : [];

@@ -39,7 +39,7 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
   return lines.join("\n") + "\n";
 }
 
-/** The back's configuration: it listens on loopback, judges TLS without opening it, and dials. */
+/** The back's configuration: it listens on loopback, judges TLS, opens that of inspected hosts, and dials. */
 export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): string {
   checkedAddress(place.listen);
   const ssh = policy.ssh.map((_, index) => `ssh${index}`);

@@ -28,7 +28,7 @@ type Options = z.output<typeof options>;
 /** The model's API: messages, and nothing that stores. */
 export const anthropic: Service<Options> = {
   options,
-  description: "The model's API: messages, counting tokens, the list of models.",
+  description: "The model's API: messages, counting tokens, the list of models, what an organization allows.",
   hosts: [HOST],
   expand: (options) => [{ host: HOST, allow: ANTHROPIC_RULES, ...injection(options) }],
 };

@@ -125,6 +125,8 @@ const WEAKENINGS: Readonly<Record<ProtectionId, Weakening>> = {
     edited({
       squid: [
         ["ssl_bump splice same_name", "ssl_bump splice all"],
+        // The same, asked for once more.
+        ["http_access deny named_by_tls !same_name", ""],
         ["on_unsupported_protocol respond all", "on_unsupported_protocol tunnel all"],
       ],
       pipelock: [['"sni_verification": true', '"sni_verification": false']],

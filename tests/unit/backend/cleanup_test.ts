@@ -193,9 +193,11 @@ Deno.test("listActive() takes no container for a sidecar that only says so: it w
   const [agent, sidecar] = runOf("g", "detached");
   assert.ok(agent !== undefined && sidecar !== undefined);
   const forged = { ...sidecar, id: "f1", name: "aaa", command: ["run", "/config/pipelock.yaml"] };
-  const [bottle] = await new Bench([agent, forged, sidecar]).backend.listActive({ signal });
+  // In agreement with itself, but not with the bottle's agent.
+  const other = { ...forged, id: "f2", agent: "0", name: "claude-bottle-0-gggggggggggga-sidecar" };
+  const [bottle] = await new Bench([agent, forged, other, sidecar]).backend.listActive({ signal });
   assert.deepEqual([bottle?.sidecar, bottle?.proxy], ["g2", "squid"]);
-  const [alone] = await new Bench([agent, forged]).backend.listActive({ signal });
+  const [alone] = await new Bench([agent, forged, other]).backend.listActive({ signal });
   assert.deepEqual([alone?.sidecar, alone?.proxy], [undefined, undefined]);
 });
 
