@@ -103,7 +103,10 @@ Deno.test({
     assert.deepEqual(of(PUBLIC).filter(({ request }) => request.includes("receive-pack")), []);
     // What was refused reaches the server where its TLS is left alone.
     assert.ok(of(OPEN).some(({ request }) => request === "POST /git/other.git/git-receive-pack"));
-    assert.match(stderr, /GET \/git\/other\.git\/info\/refs of git\.example\.com \(.*not among the requests/);
+    assert.match(
+      stderr,
+      /GET \/git\/other\.git\/info\/refs\?service=git-receive-pack of git\.example\.com .*not among the requests/,
+    );
     assert.ok(!(stdout + stderr).includes(token));
     assert.deepEqual(await bench.leftovers(), []);
   },
