@@ -55,7 +55,7 @@ Deno.test({
       const line of [
         /^installed: it is left, it is @acme\/right$/m,
         /^inspected: npm (?:ERR!|error) code E403$/m,
-        /^claude-bottle refused PUT https:\/\/registry\.example\.com\/mine: it is not among .*`allow`/m,
+        /^claude-bottle refused PUT \/mine to registry\.example\.com: it is not among .*`allow`/m,
         /^untouched: \+ mine@1\.0\.0$/m,
       ]
     ) assert.match(stdout, line, stdout + stderr);
