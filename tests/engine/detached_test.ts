@@ -97,10 +97,11 @@ for (const runtime of ["runc", "runsc"]) {
         assert.match(refused.stderr, /The host does not set what the bottle's env takes from it: SECRET/);
         const attached = await enter(bench, "attach", [], { env: SECRETS });
         assert.equal(attached.code, 9, attached.stderr);
-        assert.equal(
-          attached.stdout,
-          "LITERAL=literal-value\nSECRET=host-secret-value\nCLAUDE_CODE_OAUTH_TOKEN=token-value\n/home/node\n",
-        );
+        // A sidecar that was launched without the token cannot keep it outside: it does not come along then.
+        const token = proxy === "squid" ? "unset" : "token-value";
+        const granted = `LITERAL=literal-value\nSECRET=host-secret-value\nCLAUDE_CODE_OAUTH_TOKEN=${token}\n`;
+        assert.equal(attached.stdout, `${granted}/home/node\n`);
+        assert.equal(attached.stderr.includes("your Claude token stays outside: "), proxy === "squid");
 
         // What the agent did is still there, and what it was given is not.
         const plain = await enter(bench, "exec", ["--", "sh", "-c", `cat mark; id -u; ${SHOW}; exit 7`], {
@@ -112,10 +113,7 @@ for (const runtime of ["runc", "runsc"]) {
           "ran\n47291\nLITERAL=literal-value\nSECRET=unset\nCLAUDE_CODE_OAUTH_TOKEN=unset\n",
         );
         const trusted = await enter(bench, "exec", ["--secrets", "--", "sh", "-c", SHOW], { env: SECRETS });
-        assert.equal(
-          trusted.stdout,
-          "LITERAL=literal-value\nSECRET=host-secret-value\nCLAUDE_CODE_OAUTH_TOKEN=token-value\n",
-        );
+        assert.equal(trusted.stdout, granted);
 
         // Bytes in, bytes out, and stderr apart.
         const input = Uint8Array.from({ length: 300_000 }, (_, index) => index % 256);
