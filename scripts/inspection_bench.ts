@@ -165,7 +165,9 @@ function report(
     row("1 GiB up, MiB/s", (way) => speed(`${way} up`)),
     row("most memory of the sidecar meanwhile, MiB", mib),
     "",
-    `Before the gigabytes the sidecar had ${(memory.get("before")?.[0] ?? NaN).toFixed(0)} MiB.`,
+    `Each gigabyte went through once. Before them the sidecar had ${
+      (memory.get("before")?.[0] ?? NaN).toFixed(0)
+    } MiB.`,
     "",
   ].join("\n");
 }
