@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ANTHROPIC_RULES } from "../../lib/manifest/ready_made/anthropic_rules.ts";
 import { type CliRun, MANIFEST_PATH, runCli } from "../support/cli_harness.ts";
 import { TrustingMachine } from "../support/trusting_machine.ts";
 
@@ -10,7 +11,7 @@ function manifest(proxy: string): string {
   dev:
     egress:${proxy === "" ? "" : `\n      proxy: ${proxy}`}
       allowlist:
-        - use: pypi
+        - use: anthropic
         - { host: api.example.org, inject: { env: API_KEY, secret: "\${KEY}", as: bearer } }
         - { host: b.example.org, allow: [GET /v1/*] }
         - { host: c.example.org, inject: { env: C, secret: hidden-literal, as: "header:X-Key" } }
@@ -80,7 +81,7 @@ Deno.test("start --json tells each inspected host at its place", async () => {
       { message, where }: { message: string; where: { line: number } },
     ) => [message, where.line]),
     [
-      ["bottles.dev.egress.allowlist[0].use: the requests to pypi are inspected", 5],
+      ["bottles.dev.egress.allowlist[0].use: the requests to anthropic are inspected", 5],
       ["bottles.dev.egress.allowlist[1]: its requests are inspected, because of `inject`", 6],
       ["bottles.dev.egress.allowlist[2]: its requests are inspected, because of `allow`", 7],
       ["bottles.dev.egress.allowlist[3]: its requests are inspected, because of `inject`", 8],
@@ -170,7 +171,7 @@ const USES = `bottles:
       proxy: squid
       allowlist:
         - a.example.org
-        - use: pypi
+        - use: anthropic
         - use: { openai: { key: "?the key" } }
 agents:
   reviewer: { bottle: dev }
@@ -183,8 +184,7 @@ Deno.test("info shows what a service stands for, each host and rule, and where i
     .map((line) => line.replaceAll(/ {2,}/g, "  ").replace(/\S*:(?=\d+$)/, ""));
   assert.deepEqual(hosts, [
     "  host  a.example.org  7",
-    "  host  pypi.org (only GET /simple/*, GET /pypi/*; use: pypi)  8",
-    "  host  files.pythonhosted.org (only GET /*, HEAD /*; use: pypi)  8",
+    `  host  api.anthropic.com (only ${ANTHROPIC_RULES.join(", ")}; use: anthropic)  8`,
     "  host  api.openai.com (only POST /v1/responses, POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models, GET /v1/models/*; injects OPENAI_API_KEY as bearer, asked: the key; use: openai)  9",
   ]);
 });
@@ -195,10 +195,10 @@ Deno.test("info --json has a service's hosts as records of their own", async () 
   assert.deepEqual(grants.filter(({ kind }) => kind === "host").at(1), {
     of: "bottle",
     kind: "host",
-    value: "pypi.org",
+    value: "api.anthropic.com",
     http: false,
-    allow: ["GET /simple/*", "GET /pypi/*"],
-    use: "pypi",
+    allow: ANTHROPIC_RULES,
+    use: "anthropic",
     from: "manifest",
     where: { file: MANIFEST_PATH, line: 8, column: 16 },
   });
@@ -213,10 +213,10 @@ Deno.test("trust shows what inspected hosts may be asked, and asks again for mor
     bottle,
     `bottle dev
   + host      a.example.org (claude-bottle.yaml:7)
-  + host      pypi.org, only GET /simple/* (claude-bottle.yaml:8)
-  + host      pypi.org, only GET /pypi/* (claude-bottle.yaml:8)
-  + host      files.pythonhosted.org, only GET /* (claude-bottle.yaml:8)
-  + host      files.pythonhosted.org, only HEAD /* (claude-bottle.yaml:8)
+${
+      ANTHROPIC_RULES.map((rule) => `  + host      api.anthropic.com, only ${rule} (claude-bottle.yaml:8)`)
+        .join("\n")
+    }
   + host      api.openai.com, only POST /v1/responses, with the injected secret alone (claude-bottle.yaml:9)
   + host      api.openai.com, only POST /v1/chat/completions, with the injected secret alone (claude-bottle.yaml:9)
   + host      api.openai.com, only POST /v1/embeddings, with the injected secret alone (claude-bottle.yaml:9)

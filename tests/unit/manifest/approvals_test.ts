@@ -116,9 +116,9 @@ const WIDENINGS:
     ],
     [
       "a service",
-      "egress: { allowlist: [{ host: pypi.org, allow: [GET /simple/*, GET /pypi/*] }] }",
-      "egress: { allowlist: [{ use: pypi }] }",
-      ["host | files.pythonhosted.org | GET /*", "host | files.pythonhosted.org | HEAD /*"],
+      "egress: { allowlist: [{ host: api.openai.com, allow: [POST /v1/responses, POST /v1/chat/completions, POST /v1/embeddings] }] }",
+      "egress: { allowlist: [{ use: openai }] }",
+      ["host | api.openai.com | GET /v1/models", "host | api.openai.com | GET /v1/models/*"],
     ],
     [
       "private addresses",
