@@ -23,7 +23,7 @@ const rule = text(
   {
     id: "Rule",
     description:
-      "A method and a path. A `*` at the end stands for whatever follows, any other one for characters without a slash; an encoded slash has to be written.",
+      "A method and a path. `*` at the end is whatever follows, elsewhere no slash; `%2f` has to be written.",
     pattern: PATTERNS.rule,
     patternErrorMessage: `A method (${
       METHODS.join(", ")
