@@ -124,7 +124,9 @@ sub credentials {
     return 'query_credential' if grep { index(unquoted($url), $_->[0]) >= 0 } values %$known;
     my $header = $given->[$wanted];
     my $kind = $secret->{kind};
-    return $kind eq 'basic' ? 'login' : 'no_placeholder' if !defined $header;
+    # git and cargo show what they have only where they are asked for it.
+    my $is_asked_for = $kind eq 'basic' || $kind eq 'header' && $headers[$wanted] eq 'authorization';
+    return $is_asked_for ? 'login' : 'no_placeholder' if !defined $header;
     my $pair = $kind eq 'basic' ? $secret->{user} . ':' : '';
     my $is_right = $kind eq 'bearer' ? $header =~ /\A(?:bearer|token) \Q$placeholder\E\z/i && $header =~ /\Q$placeholder\E\z/
         : $kind eq 'basic' ? $header =~ /\Abasic /i && substr($header, 6) eq base64($pair . $placeholder)

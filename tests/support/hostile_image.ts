@@ -5,11 +5,14 @@ export interface TestImage extends AsyncDisposable {
   readonly name: string;
 }
 
-/** Builds an image from the lines of a Dockerfile, without a context. */
-export async function testImage(lines: readonly string[]): Promise<TestImage> {
+/** Builds an image from the lines of a Dockerfile, without a context; without a network unless told. */
+export async function testImage(
+  lines: readonly string[],
+  { network = "none" }: { readonly network?: "none" | "default" } = {},
+): Promise<TestImage> {
   const name = `claude-bottle-test-${crypto.randomUUID().slice(0, 13)}:1`;
   const child = new Deno.Command("docker", {
-    args: ["image", "build", "--quiet", "--force-rm", "--network", "none", "--tag", name, "-"],
+    args: ["image", "build", "--quiet", "--force-rm", "--network", network, "--tag", name, "-"],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
