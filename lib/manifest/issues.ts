@@ -37,9 +37,19 @@ function problemsOf(error: z.ZodError, context: Context): readonly Found[] {
   return [
     ...slips.flatMap((issue) => found(issue, context)),
     ...others.filter(({ path, issue }) => issue.code !== "custom" || !slipped.has(pathKey(path)))
-      .filter(({ path }) => !context.meant.has(pathKey(path)) || valueAt(source.value, path) !== undefined)
+      .filter(({ path }) => !isMeant(path, context) || valueAt(source.value, path) !== undefined)
       .flatMap((issue) => found(issue, context)),
   ];
+}
+
+/** Keys of which an entry has one: who means the second needs not be told that the first is missing. */
+const INSTEAD = new Map<unknown, string>([["host", "use"]]);
+
+/** Whether a mistyped key stands for what is missing, or for what may stand in its place. */
+function isMeant(path: Path, { meant }: Context): boolean {
+  const other = INSTEAD.get(path.at(-1));
+  return meant.has(pathKey(path)) ||
+    (other !== undefined && meant.has(pathKey([...path.slice(0, -1), other])));
 }
 
 /** From how many values on a manifest's beginning is looked at first: that may have problems enough. */

@@ -1,3 +1,5 @@
+import { nearest } from "./nearest.ts";
+
 /** A value as it is used, or why it cannot be. */
 export type Checked<T> =
   | { readonly kind: "good"; readonly value: T }
@@ -204,5 +206,10 @@ function injectionHint(form: string): string | undefined {
   const lower = /^(bearer|basic:.+|header:.+)$/i.test(form)
     ? form.replace(/^[A-Za-z]+/, (word) => word.toLowerCase())
     : form;
-  return lower === form ? undefined : `Write \`${lower}\``;
+  if (lower !== form) return `Write \`${lower}\``;
+  if (/^basic:/.test(form)) return "A user is up to 128 letters, digits and `.`, `_`, `@`, `-`";
+  const [word = "", ...rest] = form.split(":");
+  const near = nearest(word, rest.length > 0 ? ["basic", "header"] : ["bearer", "basic:USER", "header:NAME"]);
+  const meant = [near, ...rest].join(":");
+  return near === undefined || near === word ? undefined : `Did you mean \`${meant}\`?`;
 }

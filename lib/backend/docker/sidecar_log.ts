@@ -47,6 +47,7 @@ export async function sidecarFailure(
     `The sidecar (${sidecar.proxy}) did not stay up; the end of its log:`,
     {
       problems: lines.map((line) => ({ message: printable(line) })),
+      hints: ["Start the bottle again; `claude-bottle doctor` looks at the engine and at its images"],
       exit: EXIT.beforeAgent,
     },
   );
