@@ -1,3 +1,4 @@
+import { untouchedNeighbours } from "../egress/neighbours.ts";
 import { API_ELSEWHERE, API_HOST, CLAUDE_CREDENTIALS } from "./claude_credentials.ts";
 import { OAUTH_TOKEN } from "./oauth_token.ts";
 import type { BottleSpec } from "./spec.ts";
@@ -17,7 +18,20 @@ export function specNotices(spec: BottleSpec): readonly string[] {
   if (spec.command[0] === "claude" && spec.mode === "attached" && hasKey) {
     notices.push("Claude Code asks whether to use ANTHROPIC_API_KEY before its first prompt");
   }
-  return [...notices, ...credentialNotices(spec, { reachable: reachable && !elsewhere })];
+  return [
+    ...notices,
+    ...neighbourNotices(spec),
+    ...credentialNotices(spec, { reachable: reachable && !elsewhere }),
+  ];
+}
+
+/** What goes around an inspected host's rules where one server answers for its domain. */
+function neighbourNotices({ policy }: BottleSpec): readonly string[] {
+  return untouchedNeighbours(policy).map(({ inspected, untouched }) => {
+    const [first = "", ...more] = untouched;
+    const all = more.length > 0 ? `${first} and ${more.length} more pass` : `${first} passes`;
+    return `${all} unopened beside ${inspected}: a server that answers for both can be asked past its rules`;
+  });
 }
 
 /** Where Claude Code's credential is: in the bottle, or in the sidecar alone. */
@@ -29,7 +43,9 @@ function credentialNotices(
   if (injection !== undefined) {
     const { env, keptOut } = injection;
     return [
-      `${named(env)} never enters the bottle: the sidecar puts it into requests to ${API_HOST}`,
+      `${
+        named(env)
+      } never enters the bottle: the sidecar puts it into requests to ${API_HOST}, and the other default hosts are left out`,
       ...keptOut.map((name) =>
         `${name} stays outside: Claude Code is given ${env}, and only one can be injected`
       ),

@@ -8,7 +8,7 @@ import { proxyDefault } from "./proxy_choice.ts";
 
 /**
  * A bottle's grants as `start` without flags makes them of Claude Code's credential: what the sidecar injects is no
- * variable of the bottle, and its host is let through for what Claude Code asks alone.
+ * variable of the bottle, and its host is let through for what Claude Code asks, without the other default hosts.
  *
  * @throws Failure for a variable that names no proxy
  */
@@ -29,6 +29,7 @@ export function withClaudeInjection(
         data: { ...data, allow: ANTHROPIC_RULES, inject: { env: claude.env } },
       }];
     }
+    if (label === "host" && grant.origin.kind === "default") return [];
     if (label !== "env") return [grant];
     const name = data["name"];
     if (name === claude.env) {

@@ -30,7 +30,8 @@ export interface ClaudeInjectionOptions {
 
 /**
  * Keeps Claude Code's credential out of a bottle that is granted one: the sidecar injects it into the requests that
- * Claude Code makes, and lets no others through to the model's host. It grants nothing, so nobody is asked.
+ * Claude Code makes, and lets no others through to the model's host, which is the only default host then. It grants
+ * nothing, so nobody is asked.
  *
  * `undefined` where the credential goes into the bottle as it is: a manifest that names the host, inspects it by a
  * wildcard or injects the credential itself has its own say on it; what another host of `ANTHROPIC_BASE_URL` is asked
@@ -74,7 +75,8 @@ export function injectedClaude(
     bottle: {
       ...bottle,
       env: new Map(rest),
-      egress: { ...egress, allowlist: [...egress.allowlist, inspected] },
+      // Untouched, the other default hosts would be ways past the rules, and Claude Code needs none of them for its work.
+      egress: { ...egress, defaults: false, allowlist: [...egress.allowlist, inspected] },
     },
     claude: { env, keptOut },
   };

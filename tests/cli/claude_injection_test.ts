@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DEFAULT_HOSTS } from "../../lib/egress/allowlist.ts";
 import { ANTHROPIC_RULES } from "../../lib/manifest/ready_made/anthropic_rules.ts";
 import { runCli } from "../support/cli_harness.ts";
 
@@ -108,6 +109,22 @@ Deno.test("an inspected wildcard of the manifest lets through no more than it sa
     forwarded: true,
     inspected: ["*.anthropic.com"],
   });
+});
+
+Deno.test("of the default hosts the inspected one alone is left: past its rules the others would be ways out", async () => {
+  const allowed = async (egress: string, env: Readonly<Record<string, string>> = TOKEN) => {
+    const manifest = `bottles: { dev: { egress: ${egress} } }\nagents: { one: { bottle: dev } }\n`;
+    const { backend } = await runCli(["start", "--dry-run"], { manifest, env });
+    const hosts = backend.specs[0]?.policy.hosts.map(({ host }) => host);
+    const { stdout } = await runCli(["info", "one", "--json"], { manifest, env });
+    const grants: readonly Readonly<Record<string, unknown>>[] = JSON.parse(stdout).grants;
+    assert.deepEqual(grants.filter(({ kind }) => kind === "host").map(({ value }) => value).sort(), hosts);
+    return hosts;
+  };
+  assert.deepEqual(await allowed("{ proxy: squid }"), API);
+  assert.deepEqual(await allowed("{ proxy: squid, allowlist: [claude.ai] }"), [...API, "claude.ai"]);
+  assert.deepEqual(await allowed("{ proxy: squid }", {}), DEFAULT_HOSTS);
+  assert.deepEqual(await allowed("{ proxy: pipelock }"), DEFAULT_HOSTS);
 });
 
 Deno.test("info shows what is injected, and the only requests to its host", async () => {

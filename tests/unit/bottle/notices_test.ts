@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { specNotices } from "../../../lib/bottle/notices.ts";
 import type { BottleSpec } from "../../../lib/bottle/spec.ts";
+import type { HostRule } from "../../../lib/egress/policy.ts";
 import type { EnvSource } from "../../../lib/manifest/model.ts";
 import { TEST_PROXY, testSpec } from "../../support/plan_inputs.ts";
 
@@ -55,15 +56,34 @@ Deno.test("specNotices() says that the token enters a bottle that cannot use it"
   assert.deepEqual(specNotices(testSpec({ ...spec, forwardOauthToken: true, proxy: BLIND })), []);
 });
 
+const LEFT =
+  "the sidecar puts it into requests to api.anthropic.com, and the other default hosts are left out";
+
 Deno.test("specNotices() says that what is injected never enters, and what stays outside besides", () => {
   const env = "ANTHROPIC_API_KEY";
   const spec = testSpec({ claudeInjection: { env, keptOut: ["CLAUDE_BOTTLE_OAUTH_TOKEN"] } });
   assert.deepEqual(specNotices(spec), [
-    `${env} never enters the bottle: the sidecar puts it into requests to api.anthropic.com`,
+    `${env} never enters the bottle: ${LEFT}`,
     `CLAUDE_BOTTLE_OAUTH_TOKEN stays outside: Claude Code is given ${env}, and only one can be injected`,
   ]);
   const token = testSpec({ claudeInjection: { env: "CLAUDE_CODE_OAUTH_TOKEN", keptOut: [] } });
-  assert.match(specNotices(token).join(), /^your Claude token never enters the bottle: [^,]*$/);
+  assert.deepEqual(specNotices(token), [`your Claude token never enters the bottle: ${LEFT}`]);
+});
+
+Deno.test("specNotices() names what passes unopened beside an inspected host", () => {
+  const inspection = { rules: [{ method: "GET", path: "/" }], secret: undefined };
+  const rule = (host: string): HostRule => ({ host, private: false, http: false });
+  const inspected = { ...rule("api.example.org"), inspection };
+  const beside = (...names: readonly string[]) =>
+    specNotices(testSpec({ command: ["ls"], policy: { hosts: [inspected, ...names.map(rule)], ssh: [] } }));
+  const goes = "a server that answers for both can be asked past its rules";
+  assert.deepEqual(beside("www.example.org"), [
+    `www.example.org passes unopened beside api.example.org: ${goes}`,
+  ]);
+  assert.deepEqual(beside("*.example.org", "www.example.org", "b.example.org"), [
+    `*.example.org and 2 more pass unopened beside api.example.org: ${goes}`,
+  ]);
+  assert.deepEqual(beside("example.net"), []);
 });
 
 Deno.test("specNotices() says that the token goes elsewhere when it does", () => {
