@@ -149,7 +149,7 @@ Deno.test("validate looks for the files and programs of injected secrets", async
     egress:
       proxy: squid
       allowlist:
-        - use: { github: { token: { file: token } } }
+        - use: { github: { repos: [me/app], token: { file: token } } }
         - { host: a.example.org, inject: { env: A, secret: { command: [no-such-program] }, as: bearer } }
 agents:
   reviewer: { bottle: dev }

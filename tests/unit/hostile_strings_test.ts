@@ -77,13 +77,13 @@ const HARMLESS = {
     // What one allowlist cannot have twice.
     more: uses(
       { pypi: {} },
-      { github: { token: { command: ["op", "b"] } } },
+      { github: { repos: ["me/app"], token: { command: ["op", "b"] } } },
       { npm: { token: { file: "~/c" } } },
       { anthropic: { key: "?key" } },
       { openai: { key: { file: "~/d" } } },
     ),
     others: uses(
-      { github: { token: { file: "~/e" } } },
+      { github: { repos: ["me/app"], token: { file: "~/e" } } },
       { npm: { token: { command: ["op", "f"] } } },
       { anthropic: { token: { file: "~/g" } } },
       { openai: { key: "${OPENAI}" } },

@@ -57,26 +57,34 @@ const options = z.strictObject({
     description: "A token of GitHub; the bottle's GITHUB_TOKEN is a placeholder, which git gives by itself.",
     examples: ["${GITHUB_TOKEN}"],
   }),
-}).superRefine(({ repos, push }, context) => {
-  if (!push || repos !== undefined) return;
-  context.addIssue({
-    code: "custom",
-    path: ["push"],
-    message: "needs `repos`: a push is let through to repositories that are named",
-    params: { [HINT]: "Name them, as in `repos: [me/app]`" },
-  });
+}).superRefine(({ repos, push, token }, context) => {
+  if (repos !== undefined) return;
+  const needs = (path: readonly string[], message: string): void =>
+    context.addIssue({
+      code: "custom",
+      path: [...path],
+      message,
+      params: { [HINT]: "Name them, as in `repos: [me/app]`" },
+    });
+  if (push) needs(["push"], "needs `repos`: a push is let through to repositories that are named");
+  // Not at the token, whose text would be shown.
+  if (token !== undefined) {
+    needs([], "must have `repos` beside `token`, which may read others than are meant");
+  }
 }).meta({
   id: "GitHub",
   description: "Cloning, fetching and downloading; pushing to named repositories alone.",
-  if: { properties: { push: { const: true } }, required: ["push"] },
+  if: {
+    anyOf: [{ properties: { push: { const: true } }, required: ["push"] }, { required: ["token"] }],
+  },
   then: { required: ["repos"] },
 });
 
 type Options = z.output<typeof options>;
 
 /**
- * Any public repository can be cloned, and none pushed to but those that are named. With a token what can be read is
- * narrowed to them: the token may read others, whose text is none of this bottle's business.
+ * Without a token any public repository can be cloned; with one only those that are named: it may read others, whose text
+ * is none of this bottle's business. None is pushed to but those.
  */
 export const github: Service<Options> = {
   options,
@@ -87,7 +95,7 @@ export const github: Service<Options> = {
 
 function expand({ repos = [], push, token }: Options): readonly ReadyMadeHost[] {
   const own = repos.flatMap((repo) => [`/${repo}`, `/${repo}.git`]);
-  const isNarrow = token !== undefined && repos.length > 0;
+  const isNarrow = token !== undefined;
   const repositories = isNarrow ? repos.map((repo) => `/${repo}`) : ["/*/*"];
   const inject = (as: string): Pick<ReadyMadeHost, "inject"> =>
     token === undefined ? {} : { inject: { env: "GITHUB_TOKEN", as, secret: token, option: "token" } };

@@ -24,7 +24,7 @@ const options = z.strictObject({
   description: "The model's API without its files, batches and assistants.",
 });
 
-/** The model's API: answers, and nothing that stores. */
+/** The model's API: answers, and no files of one's own. What is answered stays in the account. */
 export const openai: Service<z.output<typeof options>> = {
   options,
   description: "The model's API: responses, chat completions, embeddings, the list of models.",

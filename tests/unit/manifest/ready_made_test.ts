@@ -39,7 +39,7 @@ const SECRET = "${TOKEN}";
 /** Every service with and without each of its options. */
 const USES: readonly Use[] = [
   ...SERVICE_NAMES,
-  { github: { push: false, token: SECRET } },
+  { github: { repos: ["me/app"], push: false, token: SECRET } },
   { github: { push: false, repos: ["me/app", "you/.github"] } },
   { github: { push: true, repos: ["me/app"] } },
   { github: { push: true, repos: ["me/app"], token: SECRET } },
@@ -122,11 +122,6 @@ Deno.test("use: github pushes to the repositories that are named, and to no othe
 
 Deno.test("use: github injects a token where it is asked for, and then reads what is named alone", async () => {
   const inject = (as: string): string => `GITHUB_TOKEN as ${as} from {"kind":"prompt","text":""}`;
-  assert.deepEqual(await shown('[{ use: { github: { token: "?" } } }]'), {
-    "github.com": [...GIT_READ, ...DOWNLOADS, inject("basic:x-access-token")],
-    "api.github.com": [...API, inject("bearer")],
-    ...FILES,
-  });
   assert.deepEqual(await shown('[{ use: { github: { token: "?", repos: [me/app] } } }]'), {
     "github.com": [
       ...git("me/app", "upload-pack"),
@@ -180,7 +175,7 @@ Deno.test("what a service stands for has the service's place, and what follows i
       allowlist:
         - first.example.org
         - use: pypi
-        - use: { github: { token: "?" } }
+        - use: { github: { repos: [me/app], token: "?" } }
         - host: last.example.org
           allow: [GET /a, GET /b]
   dev:
@@ -201,7 +196,7 @@ agents: { a: { bottle: dev } }
   const [, pypi, , github, , codeload, , , , last] = allowlist;
   assert.ok(pypi !== undefined && github !== undefined && codeload !== undefined && last !== undefined);
   assert.equal(place(rulePlace(pypi, 1)), "7:16");
-  assert.equal(place(secretPlace(github)), "8:35");
+  assert.equal(place(secretPlace(github)), "8:52");
   assert.deepEqual(secretPlace(codeload), codeload.at);
   assert.equal(place(rulePlace(last, 1)), "10:27");
   assert.ok(
