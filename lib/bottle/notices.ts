@@ -1,4 +1,3 @@
-import { untouchedNeighbours } from "../egress/neighbours.ts";
 import { API_ELSEWHERE, API_HOST, CLAUDE_CREDENTIALS } from "./claude_credentials.ts";
 import { OAUTH_TOKEN } from "./oauth_token.ts";
 import type { BottleSpec } from "./spec.ts";
@@ -26,8 +25,8 @@ export function specNotices(spec: BottleSpec): readonly string[] {
 }
 
 /** What goes around an inspected host's rules where one server answers for its domain. */
-function neighbourNotices({ policy }: BottleSpec): readonly string[] {
-  return untouchedNeighbours(policy).map(({ inspected, untouched }) => {
+function neighbourNotices({ neighbours }: BottleSpec): readonly string[] {
+  return neighbours.map(({ inspected, untouched }) => {
     const [first = "", ...more] = untouched;
     const all = more.length > 0 ? `${first} and ${more.length} more pass` : `${first} passes`;
     return `${all} unopened beside ${inspected}: a server that answers for both can be asked past its rules`;

@@ -1,4 +1,5 @@
 import type { EgressProxy } from "../egress/proxy.ts";
+import type { Neighbours } from "../egress/neighbours.ts";
 import type { EgressPolicy } from "../egress/policy.ts";
 import type { ClaudeInjection } from "./claude_credentials.ts";
 import type { GitIdentity } from "./git_identity.ts";
@@ -62,6 +63,8 @@ export interface BottleSpec {
   readonly namedHosts: readonly string[];
   /** `policy` in a few words. */
   readonly egressSummary: string;
+  /** What of `policy` passes unopened beside an inspected host of its domain. */
+  readonly neighbours: readonly Neighbours[];
   /** Existing networks that the sidecar joins. */
   readonly networks: readonly string[];
   readonly runtime: RuntimeChoice;

@@ -2,6 +2,7 @@ import { claudeArguments, promptFile } from "../bottle/claude.ts";
 import { forwardsOauthToken } from "../bottle/claude_credentials.ts";
 import { hostGitIdentity } from "../bottle/git_identity.ts";
 import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
+import { untouchedNeighbours } from "../egress/neighbours.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
 import { pipelock } from "../egress/pipelock/pipelock.ts";
@@ -100,6 +101,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     policy,
     namedHosts: policy.hosts.map(({ host }) => host).filter((host) => !DEFAULT_HOSTS.includes(host)),
     egressSummary: allowlistSummary(policy),
+    neighbours: untouchedNeighbours(policy),
     networks: bottle.egress.networks,
     runtime: options.runtime ?? bottle.runtime,
     resources: bottle.resources,

@@ -99,6 +99,9 @@ Deno.test("of several credentials the one that Claude Code prefers is injected, 
 Deno.test("a wildcard beside the default host does not untouch it", async () => {
   const egress = '{ proxy: squid, allowlist: ["*.anthropic.com"] }';
   assert.deepEqual((await told({ egress })).inspected, API);
+  const manifest = `bottles: { dev: { egress: ${egress} } }\nagents: { one: { bottle: dev } }\n`;
+  const { stderr } = await runCli(["start", "--dry-run"], { manifest, env: TOKEN });
+  assert.match(stderr, /\*\.anthropic\.com passes unopened beside api\.anthropic\.com: /);
 });
 
 Deno.test("an inspected wildcard of the manifest lets through no more than it says", async () => {

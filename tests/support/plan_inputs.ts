@@ -72,6 +72,7 @@ export function testSpec(changes: Partial<BottleSpec> = {}): BottleSpec {
     },
     namedHosts: ["intra.example"],
     egressSummary: "2 hosts allowed (api.anthropic.com, intra.example)",
+    neighbours: [],
     networks: [],
     runtime: "auto",
     resources: { cpus: undefined, memory: undefined, pids: undefined, disk: undefined },

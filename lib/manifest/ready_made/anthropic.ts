@@ -25,7 +25,7 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>;
 
-/** The model's API: messages, and nothing that stores. */
+/** The model's API: messages, and no files. */
 export const anthropic: Service<Options> = {
   options,
   description: "The model's API: messages, counting tokens, the list of models, what an organization allows.",
