@@ -47,7 +47,7 @@ sub read_rules {
             push @kinds, $word;
         }
         elsif ($word eq 'override') { $override_query{ plain($values[0]) } = 1 }
-        elsif ($word eq 'query') { $credential_query{ plain($values[0]) } = 1 }
+        elsif ($word eq 'query') { $credential_query{ joined(plain($values[0])) } = 1 }
         elsif ($word eq 'host') { $host = $hosts{ $values[0] } = {} }
         elsif ($word eq 'secret') { @{ $host->{secret} }{qw(env kind header user)} = @values }
         elsif ($word eq 'rule') {
@@ -77,8 +77,11 @@ sub secrets {
 
 sub unquoted { my ($text) = @_; $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge; return $text }
 
-# A parameter's name as careless servers read it.
-sub plain { my ($name) = @_; $name = lc $name; $name =~ tr/+\-. /_/; $name =~ tr/\x00-\x1f\x7f//d; return $name }
+# A parameter's name as careless servers read it; Google's read `$key` as `key`.
+sub plain { my ($name) = @_; $name = lc $name; $name =~ tr/+\-. /_/; $name =~ tr/\x00-\x1f\x7f//d; $name =~ s/\A\$//; return $name }
+
+# `accessToken` is the same word as `access_token`.
+sub joined { my ($name) = @_; $name =~ tr/_//d; return $name }
 
 # The names of a query's parameters: of `a[b]` both are one.
 sub parameters {
@@ -120,7 +123,7 @@ sub credentials {
         return 'other_credential' if $kinds[$number] eq 'header';
         return 'other_credential' if $kinds[$number] eq 'subprotocol' && $given->[$number] =~ $key_like;
     }
-    return 'query_credential' if grep { $credential_query{$_} } parameters($query);
+    return 'query_credential' if grep { $credential_query{ joined($_) } } parameters($query);
     return 'query_credential' if grep { index(unquoted($url), $_->[0]) >= 0 } values %$known;
     my $header = $given->[$wanted];
     my $kind = $secret->{kind};

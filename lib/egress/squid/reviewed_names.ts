@@ -44,15 +44,25 @@ export const CREDENTIAL_HEADERS: readonly string[] = [
   ...["X-RapidAPI-Key", "Xi-Api-Key", "Fastly-Key", "X-Atlassian-Token", "X-Typesense-Api-Key", "X-Mapi-Key"],
 ];
 
-/** Parameters of a query that carry credentials; `-`, `.` and space count as `_`. */
+/** Parameters of a query that carry credentials; `-`, `.`, space and `_` count for nothing, nor does `$` before them. */
 export const CREDENTIAL_QUERIES: readonly string[] = [
-  ...["access_token", "access_key", "accesskey", "api_key", "apikey", "api_token", "auth", "auth_token"],
-  ...["authorization", "authtoken", "client_secret", "credential", "job_token", "jwt", "key", "oauth_token"],
+  ...["access_token", "access_key", "api_key", "api_token", "auth", "auth_token"],
+  ...["authorization", "client_secret", "credential", "job_token", "jwt", "key", "oauth_token"],
   ...["password", "passwd", "private_token", "secret", "session_token", "sig", "signature", "token"],
   ...["id_token", "refresh_token", "x_api_key", "x_amz_credential", "x_amz_security_token"],
   ...["x_amz_signature", "x_goog_credential", "x_goog_signature", "subscription_key", "sas_token"],
+  ...[
+    "app_token",
+    "bearer_token",
+    "personal_access_token",
+    "secret_key",
+    "api_secret",
+    "auth_key",
+    "user_key",
+  ],
+  ...["app_key", "consumer_key", "hapikey", "x_auth_token", "session_key", "user_token"],
   // Google's servers read it as headers.
-  ...["user_token", "$httpheaders"],
+  "httpheaders",
 ];
 
 /**
@@ -60,11 +70,13 @@ export const CREDENTIAL_QUERIES: readonly string[] = [
  * than the request's own: what the rules have judged would not be what is done.
  */
 export const OVERRIDES: readonly string[] = [
-  ...["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method", "_method"],
+  ...["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method", "_method", "httpMethod"],
   ...["X-Original-URL", "X-Original-URI", "X-Original-Path", "X-Rewrite-URL", "X-Override-URL"],
   ...["X-Forwarded-URI", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Forwarded-Method", "X-Original-Method"],
   ...["X-Envoy-Original-Path", "X-Envoy-Original-Method", "X-Forwarded-Host", "X-Forwarded-Server"],
   ...["Forwarded", "X-Host", "X-Original-Host", "X-HTTP-Host-Override", "X-Real-Host"],
+  // What is stored comes from another place, which only the header says.
+  ...["X-Amz-Copy-Source", "X-Goog-Copy-Source", "X-Ms-Copy-Source", "X-Copy-From"],
 ];
 
 /** What servers that read `_` as `-` could take for a message's length. */
