@@ -3,17 +3,22 @@
 #   CHANNEL METHOD SCHEME SNI HOST PORT PATH HOSTHEADER, then the headers of /config/inspection in its order; "-": absent.
 # Every answer is OK with notes. `why_`: the cause of a refusal, a key of `refusals.ts`, or `none`; `asked_`: the request as
 # the log has it, of its query only git's service; `in_N_`: the value that the header number N leaves with; `message`: what a page says
-# as %o, the request for `rule`, how the placeholder is to be carried for the rest. No line is left unanswered.
+# as %o, the request for `rule`, how the placeholder is to be carried for the rest; `held_`: the variables, joined by commas,
+# whose placeholders the request carries though they belong to other hosts. No line is left unanswered.
+# With the argument `watch` it is asked of plain HTTP, judges nothing and says `held_` alone.
 # /config/inspection, a word and its arguments a line: `header NAME`, `query NAME` of credentials; `override NAME`, a
 # parameter that asks for something else; `subprotocol NAME`, a header that can hold a key; `host NAME`, and what belongs
 # to it: `rule METHOD PATH`, `secret ENV bearer|basic|header NUMBER [USER]`.
 # /run/inspection/secrets, `ENV TAB PLACEHOLDER TAB SECRET` a line, is read for each request, so that a new one counts at once.
 use strict;
 use warnings;
-use MIME::Base64 qw(encode_base64);
+use MIME::Base64 qw(decode_base64 encode_base64);
 
 my (@headers, @names, @kinds, %credential_query, %override_query, %hosts);
-my ($rules_file, $secrets_file) = @ARGV ? @ARGV : ('/config/inspection', '/run/inspection/secrets');
+my ($rules_file, $secrets_file) = ('/config/inspection', '/run/inspection/secrets');
+my $only_watches = @ARGV && $ARGV[0] eq 'watch';
+# The most characters of `held_`: a longer line of the log would not be read.
+my $held_most = 512;
 
 my $byte = qr/%[0-9A-Fa-f]{2}/;
 # What RFC 3986 lets stand in a path and in a query, and the few others that clients send as they are in a query.
@@ -67,6 +72,9 @@ sub entry {
     return;
 }
 
+# As `entry`, of what TLS names.
+sub named_entry { my ($name) = @_; return entry(lc(($name // '') =~ s/\.\z//r)) }
+
 # Placeholder and secret by variable, as they are now.
 sub secrets {
     open my $file, '<', $secrets_file or return {};
@@ -113,8 +121,7 @@ sub matches {
 
 # The cause of a refusal, or what is to be injected: number of the header and its value.
 sub credentials {
-    my ($secret, $query, $url, $given) = @_;
-    my $known = secrets();
+    my ($known, $secret, $query, $url, $given) = @_;
     my ($placeholder, $value) = @{ $known->{ $secret->{env} } // [] };
     return 'no_secret' if !defined $placeholder;
     my $wanted = $secret->{header};
@@ -141,7 +148,7 @@ sub credentials {
 
 # As `credentials`, of the whole request.
 sub verdict {
-    my ($method, $scheme, $sni, $host, $port, $url, $named, @given) = @_;
+    my ($known, $method, $scheme, $sni, $host, $port, $url, $named, @given) = @_;
     return 'malformed' if !defined $named || @given != @headers;
     ($sni, $host) = map { lc(($_ // '') =~ s/\.\z//r) } $sni, $host;
     my $tunnel = length $host && $sni eq $host && ($scheme // '') eq 'https' && ($port // '') eq '443';
@@ -155,7 +162,21 @@ sub verdict {
         return 'path' if ambiguous($path) || defined $query && $query !~ $query_form;
         if (!matches($entry->{rules}, $method, $path, $query)) { return $path =~ $encoded_slash ? 'path' : 'rule' }
     }
-    return $entry->{secret} ? credentials($entry->{secret}, $query, $url, \@given) : undef;
+    return $entry->{secret} ? credentials($known, $entry->{secret}, $query, $url, \@given) : undef;
+}
+
+# The variables of other hosts' placeholders in a request's URL and headers: as they are, percent-encoded, or within `Basic`.
+sub held {
+    my ($known, $sni, @texts) = @_;
+    my $own = ((named_entry($sni) // {})->{secret} // {})->{env} // '';
+    my $all = join "\n", map { ($_, unquoted($_), map { decode_base64($_) } /\bbasic +([A-Za-z0-9+\/_=-]+)/gi) } grep { defined } @texts;
+    my $names = '';
+    for my $env (sort keys %$known) {
+        next if $env eq $own || index($all, $known->{$env}[0]) < 0;
+        my $longer = length $names ? "$names,$env" : $env;
+        $names = $longer if length $longer <= $held_most;
+    }
+    return length $names ? " held_=$names" : '';
 }
 
 # The request as people are told it. Of queries, which may hold anything, only the one that tells a push from a fetch.
@@ -176,7 +197,7 @@ sub word {
 # How a request shows the placeholder, as a shell would write it.
 sub wanted {
     my ($name) = @_;
-    my $secret = (entry(lc(($name // '') =~ s/\.\z//r)) // {})->{secret} or return 'none';
+    my $secret = (named_entry($name) // {})->{secret} or return 'none';
     my ($env, $kind, $number, $user) = @{$secret}{qw(env kind header user)};
     return "user $user with password \$$env" if $kind eq 'basic';
     return $kind eq 'bearer' ? "Authorization: Bearer \$$env" : "$names[$number]: \$$env";
@@ -192,10 +213,13 @@ while (my $line = <STDIN>) {
     # What squid adds when an acl has no arguments of its own.
     pop @fields if @fields == 8 + @headers;
     my @values = map { $_ eq '-' ? undef : unquoted($_) } @fields;
-    my ($why, $number, $leaves) = verdict(@values);
+    my $known = secrets();
+    my $held = held($known, @values[2, 5 .. $#values]);
+    if ($only_watches) { print "$channel OK$held\n"; next }
+    my ($why, $number, $leaves) = verdict($known, @values);
     my $asked = asked(@values[0, 5]);
     my $notes = 'why_=' . ($why // 'none') . ' asked_=' . quoted(word($asked));
     $notes .= ' message=' . quoted($why eq 'rule' ? $asked : wanted($values[2])) if defined $why;
     $notes .= " in_${number}_=" . quoted($leaves) if defined $leaves;
-    print "$channel OK $notes\n";
+    print "$channel OK $notes$held\n";
 }

@@ -16,6 +16,13 @@ interface Refusal {
   readonly times: number;
 }
 
+/** Placeholders that were sent where they are worth nothing, and how often. */
+interface Vain {
+  readonly what: string;
+  readonly target: string;
+  readonly times: number;
+}
+
 /**
  * Tells a person what was reached and refused while an agent ran: one line after a session on the terminal, a line for
  * each refused target after a headless one. Never throws: it must not keep the agent's own result from its user.
@@ -35,7 +42,9 @@ export async function reportEgress(
   } catch {
     return;
   }
-  const lines = mode === "attached" ? egressSummary(events, rest) : refusalLines(events);
+  const lines = mode === "attached"
+    ? egressSummary(events, rest)
+    : [...refusalLines(events), ...vainLines(events)];
   lines.forEach(say);
 }
 
@@ -53,9 +62,13 @@ export function egressSummary(events: readonly EgressEvent[], rest: string): rea
   const refused = refusals(events).map(({ target, reason, times }) =>
     `${short(target)} (${times > 1 ? `${times} times, ` : ""}${reason})`
   );
-  const parts = [named("reached", reached), named("refused", refused)].filter((part) => part !== "");
+  const vain = sentInVain(events).map(({ what, target, times }) =>
+    `${what} to ${short(target)}${times > 1 ? ` (${times} times)` : ""}`
+  );
+  const parts = [named("reached", reached), named("refused", refused), named("sent in vain", vain)]
+    .filter((part) => part !== "");
   if (parts.length === 0) return [];
-  const isWhole = Math.max(reached.length, refused.length) <= NAMED;
+  const isWhole = Math.max(reached.length, refused.length, vain.length) <= NAMED;
   return [oneLine([...parts, ...(isWhole ? [] : [rest])].join("; "))];
 }
 
@@ -67,6 +80,34 @@ export function refusalLines(events: readonly EgressEvent[]): readonly string[] 
   );
   const more = all.length - REFUSALS_SHOWN;
   return more > 0 ? [...lines, `refused ${more} more targets`] : lines;
+}
+
+/** A line for each host that was sent a placeholder which is worth nothing there: it has answered as to a wrong key. */
+export function vainLines(events: readonly EgressEvent[]): readonly string[] {
+  const all = sentInVain(events);
+  const lines = all.slice(0, REFUSALS_SHOWN).map(({ what, target, times }) =>
+    oneLine(`sent ${what} to ${target}${times > 1 ? ` (${times} times)` : ""}: worth nothing there`)
+  );
+  const more = all.length - REFUSALS_SHOWN;
+  return more > 0 ? [...lines, `sent placeholders in vain to ${more} more targets`] : lines;
+}
+
+/** The placeholders of some variables, in words. */
+export function placeholdersText(names: readonly string[]): string {
+  return `the placeholder${names.length > 1 ? "s" : ""} of ${names.join(", ")}`;
+}
+
+/** Placeholders that left for hosts other than theirs. */
+function sentInVain(events: readonly EgressEvent[]): readonly Vain[] {
+  const targets = new Map<string, Vain>();
+  for (const event of events) {
+    if (event.verdict === "refused" || event.placeholders === undefined) continue;
+    const what = placeholdersText(event.placeholders);
+    const target = event.port === 443 ? event.host : targetText(event);
+    const known = targets.get(`${what} ${target}`) ?? { what, target, times: 0 };
+    targets.set(`${what} ${target}`, { ...known, times: known.times + (event.times ?? 1) });
+  }
+  return [...targets.values()];
 }
 
 function reachedHosts(events: readonly EgressEvent[]): readonly string[] {

@@ -4,7 +4,7 @@ import { bytesText } from "../ui/amount.ts";
 import { loadBackend } from "./backend_choice.ts";
 import { meantBottle } from "./bottle_choice.ts";
 import type { CommandPorts } from "./context.ts";
-import { targetText } from "./egress_summary.ts";
+import { placeholdersText, targetText } from "./egress_summary.ts";
 import { jsonText } from "./json_text.ts";
 import { isoTime, type UpkeepOptions, withoutAgent } from "./upkeep.ts";
 
@@ -70,7 +70,7 @@ function printer(
 
 function sameTarget(a: EgressEvent, b: EgressEvent): boolean {
   return a.verdict === b.verdict && a.host === b.host && a.port === b.port && a.reason === b.reason &&
-    a.request === b.request;
+    a.request === b.request && String(a.placeholders) === String(b.placeholders);
 }
 
 /** What is not known yet does not keep the rest from being told. */
@@ -79,13 +79,14 @@ function sum(one: number | undefined, other: number | undefined): number | undef
 }
 
 function textLine(event: EgressEvent, times: number): string {
-  const { time, verdict, reason, request = "", bytes } = event;
+  const { time, verdict, reason, request = "", placeholders, bytes } = event;
   const words = [
     isoTime(time) ?? "",
     verdict.padEnd(7),
     targetText(event),
     request,
     reason,
+    placeholders === undefined ? "" : `carries ${placeholdersText(placeholders)}, worth nothing there`,
     bytes === undefined ? "" : bytesText(bytes),
     times > 1 ? `(${times} times)` : "",
   ];
@@ -93,7 +94,7 @@ function textLine(event: EgressEvent, times: number): string {
 }
 
 function jsonLine(event: EgressEvent, times: number): string {
-  const { time, verdict, host, port, reason, request, bytes } = event;
+  const { time, verdict, host, port, reason, request, placeholders, bytes } = event;
   return jsonText(
     {
       time: isoTime(time),
@@ -102,6 +103,7 @@ function jsonLine(event: EgressEvent, times: number): string {
       port,
       ...(request === undefined ? {} : { request }),
       reason,
+      ...(placeholders === undefined ? {} : { placeholders }),
       bytes: bytes ?? null,
       times,
     },

@@ -51,6 +51,8 @@ export interface EgressEvent {
   readonly reason: string;
   /** What was asked of an inspected host: method and path, and of a query only git's service. */
   readonly request?: string;
+  /** Variables whose placeholders it carried though they belong to other hosts: they are worth nothing there. */
+  readonly placeholders?: readonly string[];
   /** What went through it in both directions, as the proxy counts; `undefined` when that is not known, or not yet. */
   readonly bytes: number | undefined;
   /** What the two events of one connection have in common; absent where one event tells all of it. */

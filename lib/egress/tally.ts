@@ -48,7 +48,7 @@ export class EgressTally {
     const target = targetOf(one);
     const before = this.#targets.get(target);
     const bytes = before?.bytes === undefined ? one.bytes : before.bytes + (one.bytes ?? 0);
-    const { time, verdict, host, port, reason, request } = before ?? one;
+    const { time, verdict, host, port, reason, request, placeholders } = before ?? one;
     this.#targets.set(target, {
       time,
       verdict,
@@ -56,12 +56,13 @@ export class EgressTally {
       port,
       reason,
       ...(request === undefined ? {} : { request }),
+      ...(placeholders === undefined ? {} : { placeholders }),
       bytes,
       times: (before?.times ?? 0) + times,
     });
   }
 }
 
-function targetOf({ verdict, host, port, reason, request }: EgressEvent): string {
-  return JSON.stringify([verdict, host, port, reason, request]);
+function targetOf({ verdict, host, port, reason, request, placeholders }: EgressEvent): string {
+  return JSON.stringify([verdict, host, port, reason, request, placeholders]);
 }

@@ -64,6 +64,30 @@ Deno.test("a refused request is named with its host, and a host that was asked m
   );
 });
 
+Deno.test("a placeholder that went where it is worth nothing is told, and one that was refused only as that", async () => {
+  const carried = (one: EgressEvent): EgressEvent => ({ ...one, placeholders: ["API_KEY"] });
+  const events = [
+    carried(event("allowed", "a.test")),
+    carried({ ...event("allowed", "a.test"), request: "GET /b" }),
+    { ...event("allowed", "b.test", 80), placeholders: ["API_KEY", "GIT_TOKEN"] },
+    carried(event("refused", "c.test")),
+  ];
+  assert.equal(
+    await said(events),
+    "claude-bottle: reached a.test, b.test:80; refused c.test:443 (not an allowed host); " +
+      "sent in vain the placeholder of API_KEY to a.test (2 times), the placeholders of API_KEY, GIT_TOKEN to b.test:80\n",
+  );
+  const backend = new FakeBackend();
+  backend.events = events;
+  const headless = await runCli(["start", "--prompt", "hi"], { backend });
+  assert.equal(
+    headless.stderr.slice(headless.stderr.lastIndexOf("\n\n") + 2),
+    "claude-bottle: refused c.test:443: not an allowed host\n" +
+      "claude-bottle: sent the placeholder of API_KEY to a.test (2 times): worth nothing there\n" +
+      "claude-bottle: sent the placeholders of API_KEY, GIT_TOKEN to b.test:80: worth nothing there\n",
+  );
+});
+
 Deno.test("the line names three of each, counts the rest, and says where it went", async () => {
   const hosts = Array.from({ length: 500 }, (_, index) => `h${index}.test`);
   assert.equal(

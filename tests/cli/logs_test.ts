@@ -144,6 +144,29 @@ Deno.test("logs shows what was asked of an inspected host, each request for itse
   assert.equal(Object.hasOwn(objects[2], "request"), false);
 });
 
+Deno.test("logs says whose placeholder a request carried to a host that is not its own", async () => {
+  const fake = backend();
+  const carried = { ...ALLOWED, request: "GET /a", bytes: 700, placeholders: ["API_KEY"] };
+  const refused = { ...REFUSED, reason: "a credential in the URL", placeholders: ["API_KEY", "GIT_TOKEN"] };
+  fake.events = [carried, carried, { ...ALLOWED, request: "GET /a", bytes: 5 }, refused];
+  const text = await runCli(["logs", "reviewer"], { backend: fake });
+  assert.equal(
+    text.stdout,
+    [
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  GET /a  carries the placeholder of API_KEY, worth nothing there  1.4 kB  (2 times)\n",
+      "1970-01-01T00:00:00.000Z  allowed  api.example:443  GET /a  5 B\n",
+      "1970-01-01T00:00:00.000Z  refused  x.example:443  a credential in the URL  carries the placeholders of API_KEY, GIT_TOKEN, worth nothing there\n",
+    ].join(""),
+  );
+  const json = await runCli(["logs", "reviewer", "--json"], { backend: fake });
+  const objects = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(objects.map(({ placeholders, times }) => [placeholders, times]), [
+    [["API_KEY"], 2],
+    [undefined, 1],
+    [["API_KEY", "GIT_TOKEN"], 1],
+  ]);
+});
+
 Deno.test("logs of a bottle that is not there names those that are, with code 1", async () => {
   const run = await runCli(["logs", "writer"], { backend: backend() });
   assert.deepEqual(run.outcome, { kind: "exit", code: 1 });

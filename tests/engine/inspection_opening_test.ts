@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import type { EgressPolicy } from "../../lib/egress/policy.ts";
 import type { SidecarProgram } from "../../lib/egress/proxy.ts";
 import { builtImages, docker, engineRuntimes } from "../support/engine.ts";
-import { startFarSide, startSidecar } from "../support/inspected_sidecar.ts";
+import {
+  type FarSide,
+  type InspectedSidecar,
+  startFarSide,
+  startSidecar,
+  withoutJudge,
+} from "../support/inspected_sidecar.ts";
 import { closedNetwork, startRecorder } from "../support/recorder.ts";
 
 const ignore = (await engineRuntimes()).length === 0;
@@ -65,6 +71,66 @@ Deno.test({
       /no inspected host/,
     );
     assert.doesNotMatch(await docker("container", "logs", sidecar.id), /-secret|placeholder|another-one/);
+  },
+});
+
+/** How often a sidecar that does not listen is asked again, a second apart. */
+const TRIES = 5;
+
+/** Asks before the sidecar is opened, for as long as nothing listens, and before it has its secret; what the answers begin with. */
+async function askEarly(sidecar: InspectedSidecar, far: FarSide): Promise<readonly string[]> {
+  const ask = async (path: string, ca: string): Promise<string> => {
+    const raw = REQUEST.raw.replace("/a", path);
+    return (await sidecar.say([{ ...REQUEST, raw }], ca))[0]?.split("\r\n")[0] ?? "";
+  };
+  let first = "";
+  for (let tries = 0; tries < TRIES && !first.startsWith("HTTP"); tries++) {
+    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, 1000));
+    first = await ask("/before-rules", far.authority);
+  }
+  const { authority } = await sidecar.open([]);
+  return [first, await ask("/before-secret", authority.pem + far.authority)];
+}
+
+/** Begins without waiting for what is to open it, and lets TLS through as it is. */
+function hasty(program: SidecarProgram): SidecarProgram {
+  const changes: Readonly<Record<string, (text: string) => string>> = {
+    "supervisor.pl": (text) => text.replace("if (-e '/run/inspection')", "if (0)"),
+    "back.conf": (text) =>
+      text.replace(/tls-cert=.*/, "tls-cert=/etc/squid/dummy.pem generate-host-certificates=off")
+        .replace(/^sslcrtd_.*\n/gm, "").replace("ssl_bump peek step1", "ssl_bump splice all"),
+  };
+  const files = program.files.map((file) => ({
+    ...file,
+    text: changes[file.path]?.(file.text) ?? file.text,
+  }));
+  return { ...program, files };
+}
+
+Deno.test({
+  name:
+    "requests before the rules, and before the secret, arrive nowhere; without what stops them they arrive",
+  ignore,
+  async fn(): Promise<void> {
+    const rows = [
+      { change: (program: SidecarProgram) => program, said: [/^failed/, / 503 /], arrived: [] },
+      { change: hasty, said: [/ 200 /, / 200 /], arrived: ["/before-rules", "/before-secret"] },
+      { change: withoutJudge, said: [/^failed/, / 200 /], arrived: ["/before-secret"] },
+    ];
+    for (const { change, said, arrived } of rows) {
+      await using stack = new AsyncDisposableStack();
+      const network = stack.use(await closedNetwork("203.0.113"));
+      const far = stack.use(await startFarSide(network, { aliases: ["api.test"] }));
+      const sidecar = stack.use(
+        await startSidecar(POLICY, { network, index: 10, authorities: far.authority, change }),
+      );
+
+      const answers = await askEarly(sidecar, far);
+
+      for (const [index, expected] of said.entries()) assert.match(answers[index] ?? "", expected);
+      const paths = [...(await far.recorded()).matchAll(/^GET (\S+) /gm)].map(([, path]) => path);
+      assert.deepEqual(paths, arrived);
+    }
   },
 });
 

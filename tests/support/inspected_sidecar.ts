@@ -92,6 +92,13 @@ export interface InspectedSidecar extends AsyncDisposable {
   events(): Promise<readonly EgressEvent[]>;
 }
 
+/** A sidecar whose judge lets everything pass that is asked inside an opened tunnel. */
+export function withoutJudge(program: SidecarProgram): SidecarProgram {
+  const text = '$| = 1; while (<STDIN>) { print "$1 OK why_=none\\n" if /\\A(\\d+)/ }\n';
+  const files = program.files.map((file) => file.path === "inspect.pl" ? { ...file, text } : file);
+  return { ...program, files };
+}
+
 /** Starts it at the network's address `index`. */
 export async function startSidecar(
   policy: EgressPolicy,

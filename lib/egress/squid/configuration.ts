@@ -2,7 +2,14 @@ import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
 import { type EgressPolicy, type HostRule, inspects, type SshRule } from "../policy.ts";
 import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
-import { closedToHttp, injections, insideRules, openingPort, openingTunnels } from "./inspection.ts";
+import {
+  closedToHttp,
+  injections,
+  insideRules,
+  openingPort,
+  openingTunnels,
+  watching,
+} from "./inspection.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
 import { settings } from "./settings.ts";
@@ -72,7 +79,7 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
     ...ssh.map((name) => `on_unsupported_protocol tunnel ${name}`),
     "on_unsupported_protocol respond all",
     "",
-    ...(opens ? [...injections(policy), ...REFUSALS_INSIDE, ""] : []),
+    ...(opens ? [...watching(policy), ...injections(policy), ...REFUSALS_INSIDE, ""] : []),
     "acl requested has request",
     ...log({ by: "back", only: "requested", more: opens ? INSIDE_FIELDS : "" }),
     ...settings(),
@@ -243,7 +250,8 @@ function sshGrant(rule: SshRule, index: number): Grant {
 }
 
 /** What the back's log has besides where hosts are inspected: the judge's words, and what was wrong with a certificate. */
-const INSIDE_FIELDS = ',"said":"%{why_}note","asked":"%{asked_}note","detail":"%#.200err_detail"';
+const INSIDE_FIELDS =
+  ',"said":"%{why_}note","asked":"%{asked_}note","held":"%{held_}note","detail":"%#.200err_detail"';
 
 /** Refusals inside a tunnel are one sentence of plain text too, and a client that has to be asked is asked. */
 const REFUSALS_INSIDE = [

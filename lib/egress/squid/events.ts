@@ -1,7 +1,7 @@
 import { eventBytes, eventText, jsonMembers } from "../log_line.ts";
 import type { EgressEvent } from "../proxy.ts";
 import { REASON } from "../reasons.ts";
-import { insideEvent, isInside, openingFailure } from "./inside.ts";
+import { heldIn, insideEvent, isInside, openingFailure } from "./inside.ts";
 import { INSPECTION_CAUSES, reasonOf } from "./refusals.ts";
 
 /** Longer lines are not ours: squid cuts every field off. */
@@ -21,6 +21,8 @@ export interface Transaction {
   /** The judge's word for a request inside an opened tunnel, and that request. */
   readonly said: string;
   readonly asked: string;
+  /** Variables of other hosts' placeholders in that request, or in one of plain HTTP. */
+  readonly held: readonly string[];
   /** What squid found wrong with a server's or a client's TLS. */
   readonly detail: string;
   readonly bump: string;
@@ -53,7 +55,7 @@ export function readEvent(line: string): EgressEvent | undefined {
     case "ended":
       return { time, verdict: "closed", host, port, reason: "", bytes, connection };
     case "whole":
-      return { time, verdict: "allowed", host, port, reason: "", bytes };
+      return { time, verdict: "allowed", host, port, reason: "", ...heldIn(transaction), bytes };
     default:
       return undefined;
   }
@@ -104,6 +106,7 @@ function parse(line: string): Transaction | undefined {
     why: text("why"),
     said: text("said"),
     asked: readable(text("asked")),
+    held: text("held").split(",").filter((name) => /^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name)),
     detail: readable(text("detail")),
     bump: text("bump"),
     sni: readable(text("sni")),

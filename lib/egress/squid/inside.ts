@@ -36,10 +36,16 @@ export function insideEvent(transaction: Transaction): EgressEvent | undefined {
     host: sni === "-" ? host : sni,
     port: 443,
     ...(asked === "-" ? {} : { request: asked }),
+    ...heldIn(transaction),
   };
   const reason = refusalInside(transaction);
   if (reason !== undefined) return { ...event, verdict: "refused", reason, bytes: undefined };
   return said === PASSES ? { ...event, verdict: "allowed", reason: "", bytes } : undefined;
+}
+
+/** What an event has of the placeholders in a request. */
+export function heldIn({ held }: Pick<Transaction, "held">): Pick<EgressEvent, "placeholders"> {
+  return held.length === 0 ? {} : { placeholders: held };
 }
 
 function refusalInside({ why, said, host, sni, error }: Transaction): string | undefined {

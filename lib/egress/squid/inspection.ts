@@ -75,13 +75,10 @@ export function openingPort(port: number): readonly string[] {
 /** The lines of `http_access` for requests inside an opened tunnel, with what they need; others are not their matter. */
 export function insideRules(policy: EgressPolicy): readonly string[] {
   const hosts = inspectedHosts(policy);
-  const headers = [...credentialHeaders(hosts), SUBPROTOCOL];
   const privates = hosts.filter((rule) => rule.private);
   return [
     "# What is asked inside an opened tunnel is judged by a program, from what squid has understood and will send.",
-    "external_acl_type judge ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4 children-startup=1" +
-    " children-idle=1 queue-size=8192 %#>rm %#>rs %#ssl::>sni %#>rd %>rP %#>rp %#{Host}>h" +
-    `${headers.map((name) => ` %#{${name}}>h`).join("")} /usr/bin/perl /config/inspect.pl`,
+    externalProgram(policy, { name: "judge", startup: 1, command: "/config/inspect.pl" }),
     "acl judged external judge",
     "acl has_login urllogin .",
     "acl said_none note why_ none",
@@ -110,6 +107,36 @@ export function insideRules(policy: EgressPolicy): readonly string[] {
     `http_access deny in_tunnel private${privates.length > 0 ? " !inside_private" : ""} why_private`,
     "http_access allow in_tunnel said_none",
   ];
+}
+
+/**
+ * What plain HTTP carries of placeholders is told, where the bottle has any. It is asked where a program that cannot
+ * tell keeps nothing from passing: squid would have another one rewrite URLs, which it is never let to.
+ */
+export function watching(policy: EgressPolicy): readonly string[] {
+  const hasSecrets = inspectedHosts(policy).some(({ inspection }) => inspection.secret !== undefined);
+  if (!hasSecrets || !policy.hosts.some(({ http }) => http)) return [];
+  return [
+    externalProgram(policy, { name: "watch", startup: 0, command: "/config/inspect.pl watch" }),
+    "acl watched external watch",
+    "url_rewrite_program /bin/false",
+    "url_rewrite_children 1 startup=0 idle=1",
+    "url_rewrite_access deny plain watched",
+    "url_rewrite_access deny all",
+    "",
+  ];
+}
+
+/** What `squid_inspect.pl` reads of each request. */
+function externalProgram(
+  policy: EgressPolicy,
+  { name, startup, command }: { readonly name: string; readonly startup: number; readonly command: string },
+): string {
+  const headers = [...credentialHeaders(inspectedHosts(policy)), SUBPROTOCOL];
+  return `external_acl_type ${name} ttl=0 negative_ttl=0 cache=0 concurrency=64 children-max=4` +
+    ` children-startup=${startup} children-idle=1 queue-size=8192` +
+    " %#>rm %#>rs %#ssl::>sni %#>rd %>rP %#>rp %#{Host}>h" +
+    `${headers.map((header) => ` %#{${header}}>h`).join("")} /usr/bin/perl ${command}`;
 }
 
 /** What leaves: the header that the judge has named, with what it has given for it, and no other credential beside it. */

@@ -19,6 +19,7 @@ function line(changes: Readonly<Record<string, string | number>> = {}): string {
     bytes: "298",
     said: "none",
     asked: "POST%20/v1/messages",
+    held: "-",
     detail: "-",
     ...changes,
   });
@@ -49,6 +50,34 @@ Deno.test("readEvent() reads why a request was refused", () => {
   });
   assert.equal(squid.readEvent(line({ why: "private" }))?.reason, "resolves to a private address");
   assert.equal(squid.readEvent(line({ said: "no such word" }))?.reason, "refused by the sidecar");
+});
+
+Deno.test("readEvent() names the variables of other hosts' placeholders in a request, let through or refused", () => {
+  const names = ["API_KEY", "GIT_TOKEN"];
+  assert.deepEqual(squid.readEvent(line({ held: names.join(",") }))?.placeholders, names);
+  const refused = squid.readEvent(line({ said: "foreign_credential", held: "API_KEY" }));
+  assert.deepEqual([refused?.verdict, refused?.placeholders], ["refused", ["API_KEY"]]);
+  const plain = line({
+    said: "-",
+    bump: "-",
+    sni: "-",
+    method: "GET",
+    port: "80",
+    host: "deb.test",
+    held: "API_KEY",
+  });
+  assert.deepEqual(squid.readEvent(plain), {
+    ...EVENT,
+    host: "deb.test",
+    port: 80,
+    verdict: "allowed",
+    reason: "",
+    placeholders: ["API_KEY"],
+    bytes: 298,
+  });
+  for (const held of ["-", "", "a b,\n", "%41,1A"]) {
+    assert.equal(Object.hasOwn(squid.readEvent(line({ held })) ?? {}, "placeholders"), false, held);
+  }
 });
 
 Deno.test("readEvent() says nothing of a tunnel that was opened, nor of a client that is asked for its placeholder", () => {

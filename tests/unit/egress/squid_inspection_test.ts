@@ -93,6 +93,23 @@ Deno.test("an inspected host below a wildcard with plain HTTP is asked nothing o
   assert.deepEqual(lines([host("*.x.test", RULES), http("deb.x.test")]), [open, open]);
 });
 
+Deno.test("backConfiguration() looks for placeholders in plain HTTP, where there are any, and refuses nothing for it", () => {
+  const http = { ...host("deb.test"), http: true };
+  const asked = (hosts: readonly HostRule[]): readonly string[] =>
+    backConfiguration({ hosts, ssh: [] }, PLACE).split("\n").filter((line) => /watch|url_rewrite/.test(line))
+      .map((line) => line.replace(/ ttl=.* \/usr/, " … /usr"));
+  assert.deepEqual(asked([...POLICY.hosts, http]), [
+    "external_acl_type watch … /usr/bin/perl /config/inspect.pl watch",
+    "acl watched external watch",
+    "url_rewrite_program /bin/false",
+    "url_rewrite_children 1 startup=0 idle=1",
+    "url_rewrite_access deny plain watched",
+    "url_rewrite_access deny all",
+  ]);
+  assert.deepEqual(asked([host("x.test", RULES), http]), []);
+  assert.deepEqual(asked(POLICY.hosts), []);
+});
+
 Deno.test("backConfiguration() lets no inspected host pass unopened, whatever ssl_bump could not judge", () => {
   const again = (...hosts: readonly HostRule[]): readonly string[] =>
     backConfiguration({ hosts, ssh: [] }, PLACE).split("\n").filter((line) =>
@@ -115,7 +132,10 @@ Deno.test("backConfiguration() has no line that squid would cut in two, whatever
       secret: { env: "A", form: { kind: "header", name: `X-${index}-${"a".repeat(59)}` } },
     }));
   const longest = Math.max(
-    ...backConfiguration({ hosts, ssh: [] }, PLACE).split("\n").map(({ length }) => length),
+    ...backConfiguration({ hosts: [...hosts, { ...host("deb.test"), http: true }], ssh: [] }, PLACE).split(
+      "\n",
+    )
+      .map(({ length }) => length),
   );
   assert.ok(longest < 8191, `${longest}`);
 });

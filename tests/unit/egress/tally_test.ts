@@ -70,6 +70,24 @@ Deno.test("EgressTally tells requests to an inspected host apart, and sums equal
   assert.deepEqual([more?.host, more?.request, more?.times], ["(more targets)", undefined, 2]);
 });
 
+Deno.test("EgressTally tells apart what carried which placeholder", () => {
+  const carried = (changes: Partial<EgressEvent> = {}): EgressEvent =>
+    event({ verdict: "allowed", placeholders: ["API_KEY"], ...changes });
+  assert.deepEqual(
+    tallied([
+      event({ verdict: "allowed" }),
+      carried({ bytes: 1 }),
+      carried({ bytes: 2 }),
+      carried({ placeholders: ["API_KEY", "B"] }),
+    ]),
+    [
+      event({ verdict: "allowed", times: 1 }),
+      carried({ bytes: 3, times: 2 }),
+      carried({ placeholders: ["API_KEY", "B"], times: 1 }),
+    ],
+  );
+});
+
 Deno.test("EgressTally takes no more memory for a flood, and counts what it does not tell apart", () => {
   const flood = Array.from({ length: 50 }, (_, index) => event({ host: `h${index}.test` }));
   const kept = tallied([...flood, ...flood], 10);
