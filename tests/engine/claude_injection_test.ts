@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { credentialFingerprint, type ScriptedApi, startScriptedApi } from "../../scripts/scripted_api.ts";
-import { builtImages, engineRuntimes, hasProgram, Workbench } from "../support/engine.ts";
+import { credentialFingerprint } from "../../scripts/scripted_api.ts";
+import { engineRuntimes, hasProgram, Workbench } from "../support/engine.ts";
+import { modelAt, scriptedModel } from "../support/scripted_model.ts";
 import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
@@ -8,25 +9,6 @@ const tmuxIsThere = await hasProgram("tmux");
 
 const TOKEN = `sk-ant-oat01-${crypto.randomUUID()}`;
 const KEY = `sk-ant-api03-${crypto.randomUUID()}`;
-
-/** The model's own name leads to a scripted API; nothing of what the sidecar injects stands in the manifest. */
-async function modelAt(api: ScriptedApi, bench: Workbench): Promise<object> {
-  return {
-    // Below the wildcard, because only what the manifest names may be private; the default host counts before it.
-    egress: {
-      proxy: "squid",
-      allowlist: ["*.anthropic.com"],
-      private: [api.host],
-      networks: [api.network],
-    },
-    image: { ca: await bench.file("ca.pem", api.caPem) },
-  };
-}
-
-async function scriptedModel(answer: string): Promise<ScriptedApi> {
-  const { agent } = await builtImages();
-  return await startScriptedApi({ image: agent, host: "api.anthropic.com", answer });
-}
 
 /** Prints what the agent's processes hold in a variable: Claude Code keeps it from those that it starts itself. */
 function held(name: string): string {
@@ -115,7 +97,7 @@ Deno.test({
   async fn(): Promise<void> {
     await using bench = await Workbench.create();
     await using api = await scriptedModel("Untouched");
-    const { egress, ...rest } = await modelAt(api, bench) as { readonly egress: object };
+    const { egress, ...rest } = await modelAt(api, bench);
     await bench.manifest({ bottle: { ...rest, egress: { ...egress, allowlist: [api.host] } } });
 
     const { code, stdout, stderr } = await bench.start(

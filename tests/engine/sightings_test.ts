@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { credentialFingerprint } from "../../scripts/scripted_api.ts";
 import { LABEL } from "../../lib/backend/docker/labels.ts";
 import {
   builtImages,
   docker,
   engineRuntimes,
+  eventually,
   hasProgram,
   programPath,
   Workbench,
 } from "../support/engine.ts";
 import { killTreeOf } from "../support/pid_namespace.ts";
 import { keyForms, Lookout, type Seen, type Sightings, textForms } from "../support/sightings.ts";
+import { modelAt, scriptedModel } from "../support/scripted_model.ts";
 import { makeKey } from "../support/ssh_host.ts";
 import { scriptOnTerminal, TmuxTerminal } from "../support/tmux.ts";
 
@@ -42,8 +45,11 @@ interface Granted {
   readonly typed?: { readonly question: RegExp; readonly answer: string };
 }
 
-/** Every way that a secret comes into a bottle. */
-const SECRETS: Readonly<Record<string, (bench: Workbench) => Promise<Granted>>> = {
+/** Ways that a secret comes into a bottle, by name. */
+type Ways = Readonly<Record<string, (bench: Workbench) => Promise<Granted>>>;
+
+/** Every one of them. */
+const SECRETS: Ways = {
   "literal": () => {
     const value = canaryText();
     return Promise.resolve({ forms: textForms(value), env: { LITERAL: value } });
@@ -126,39 +132,60 @@ class Scene implements AsyncDisposable {
   readonly planted = canaryText();
   readonly bench: Workbench;
   readonly lookout: Lookout;
+  /** Their names. */
+  readonly secrets: readonly string[];
   readonly granted: readonly Granted[];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<Scene, "bench" | "granted" | "planted"> & { lookout: Lookout; stack: AsyncDisposableStack },
+    parts: Pick<Scene, "bench" | "secrets" | "granted" | "planted"> & {
+      lookout: Lookout;
+      stack: AsyncDisposableStack;
+    },
   ) {
     this.bench = parts.bench;
+    this.secrets = parts.secrets;
     this.granted = parts.granted;
     this.planted = parts.planted;
     this.lookout = parts.lookout;
     this.#stack = parts.stack;
   }
 
-  static async create(command: (planted: string) => string): Promise<Scene> {
+  /** Of a bottle whose agent is a shell command with every secret. */
+  static ofCommand(command: (planted: string) => string): Promise<Scene> {
+    return Scene.create(SECRETS, (granted, planted) =>
+      Promise.resolve({
+        bottle: {
+          env: Object.assign({}, ...granted.map(({ env }) => env ?? {})),
+          ssh: granted.flatMap(({ ssh }) => ssh ?? []),
+          egress: { defaults: false, allowlist: granted.flatMap(({ allowlist }) => allowlist ?? []) },
+        },
+        agent: { command: ["sh", "-c", command(planted)] },
+      }));
+  }
+
+  /** Its manifest has the planted word in it. */
+  static async create(
+    ways: Ways,
+    manifest: (
+      granted: readonly Granted[],
+      planted: string,
+      bench: Workbench,
+    ) => Promise<Parameters<Workbench["manifest"]>[0]>,
+  ): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
     const bench = stack.use(await Workbench.create());
     const entries: [string, Granted][] = [];
-    for (const [name, grant] of Object.entries(SECRETS)) entries.push([name, await grant(bench)]);
+    for (const [name, grant] of Object.entries(ways)) entries.push([name, await grant(bench)]);
     const planted = canaryText();
     const lookout = await Lookout.create(bench.folder, [
       { name: PLANTED, forms: textForms(planted) },
       ...entries.map(([name, { forms }]) => ({ name, forms })),
     ]);
     const granted = entries.map(([, one]) => one);
-    await bench.manifest({
-      bottle: {
-        env: Object.assign({}, ...granted.map(({ env }) => env ?? {})),
-        ssh: granted.flatMap(({ ssh }) => ssh ?? []),
-        egress: { defaults: false, allowlist: granted.flatMap(({ allowlist }) => allowlist ?? []) },
-      },
-      agent: { command: ["sh", "-c", command(planted)] },
-    });
-    return new Scene({ bench, granted, planted, lookout, stack: stack.move() });
+    await bench.manifest(await manifest(granted, planted, bench));
+    const secrets = entries.map(([name]) => name);
+    return new Scene({ bench, secrets, granted, planted, lookout, stack: stack.move() });
   }
 
   /** The program's words and environment, on a terminal. */
@@ -310,8 +337,10 @@ async function dryRuns({ bench, lookout, granted }: Scene, table: Table): Promis
 }
 
 /** The lines of the report: one a surface, then the count of all. */
-function report(table: Table): { readonly lines: readonly string[]; readonly sightings: number } {
-  const secrets = Object.keys(SECRETS);
+function report(
+  table: Table,
+  secrets: readonly string[],
+): { readonly lines: readonly string[]; readonly sightings: number } {
   const looked = [...table].filter((row): row is [string, Seen] => row[1] !== undefined);
   const seenOf = (seen: Seen): readonly string[] => secrets.filter((name) => seen.has(name));
   const sightings = looked.reduce((sum, [, seen]) => sum + seenOf(seen).length, 0);
@@ -337,8 +366,8 @@ async function print(lines: readonly string[]): Promise<void> {
 }
 
 /** Fails unless nothing but the planted word was seen, and that everywhere. */
-async function judge(title: string, table: Table): Promise<void> {
-  const { lines, sightings } = report(table);
+async function judge(title: string, { secrets }: Scene, table: Table): Promise<void> {
+  const { lines, sightings } = report(table, secrets);
   await print([title, ...lines]);
   assert.equal(sightings, 0, lines.join("\n"));
   for (const [surface, seen] of table) {
@@ -359,49 +388,99 @@ async function agentHasAll(agent: string, { lookout }: Scene): Promise<void> {
   assert.match(all, /2\n?$/);
 }
 
+/**
+ * Launches a scene's bottle, lets its agent do what it does on its terminal, looks for what it was granted, and kills
+ * the program. What was seen, all of it where the bottle's own secrets have been.
+ */
+async function lookOutside(
+  scene: Scene,
+  runtime: string,
+  work: (terminal: TmuxTerminal) => Promise<void>,
+): Promise<Table> {
+  const { sidecar: image } = await builtImages();
+  const table: Table = new Map();
+  const { bench, lookout } = scene;
+  const [since, log] = [await docker("info", "--format", "{{.SystemTime}}"), await engineLog()];
+  await using stack = new AsyncDisposableStack();
+  const planted = await plantedContainer(stack, scene.planted, image);
+  const watch = await lookout.watch(47291, [OF_THE_USER, bench.agent]);
+  await dryRuns(scene, table);
+  await using terminal = new TmuxTerminal();
+  await scene.start(terminal, ["-v", "--yes", "--runtime", runtime]);
+  await terminal.record(join(bench.folder, "shown"));
+  await work(terminal);
+  await plantForWatch(planted, scene.planted);
+  await bench.file("tmp/planted", scene.planted);
+
+  await running(scene, planted, since, table);
+  const own = [join(bench.folder, "tmp"), join(bench.folder, "home")];
+  table.set("the program's own folders", single(await lookout.inFiles(own)));
+  table.set(
+    "the terminal, with -v",
+    lookout.inText(await Deno.readTextFile(join(bench.folder, "shown"))),
+  );
+  // With its reaper: what it would remove is looked through.
+  await killTreeOf(Number(await Deno.readTextFile(join(bench.folder, "pid"))));
+  await terminal.shows(/ended with 137/);
+  table.set("files after SIGKILL", single(await lookout.inFiles([...own, ...engineFolders()])));
+  addWatched(await watch.end(), table);
+  table.set(
+    "the engine's log",
+    log && single(await lookout.inOutput(["tail", "-c", `+${log.bytes + 1}`, log.path])),
+  );
+  return table;
+}
+
 for (const runtime of ["runc", "runsc"]) {
   Deno.test({
     name: `secrets stand nowhere but in the agent's own processes (${runtime})`,
     ignore: ignore || !runtimes.includes(runtime),
     async fn(): Promise<void> {
-      const { sidecar: image } = await builtImages();
-      const table: Table = new Map();
-      await using scene = await Scene.create(agentScript);
-      const { bench, lookout } = scene;
-      const [since, log] = [await docker("info", "--format", "{{.SystemTime}}"), await engineLog()];
-      await using stack = new AsyncDisposableStack();
-      const planted = await plantedContainer(stack, scene.planted, image);
-      const watch = await lookout.watch(47291, [OF_THE_USER, bench.agent]);
-      await dryRuns(scene, table);
-      await using terminal = new TmuxTerminal();
-      await scene.start(terminal, ["-v", "--yes", "--runtime", runtime]);
-      await terminal.record(join(bench.folder, "shown"));
-      await scene.answer(terminal, /agent is ready|ended with/);
-      await plantForWatch(planted, scene.planted);
-      await bench.file("tmp/planted", scene.planted);
+      await using scene = await Scene.ofCommand(agentScript);
+      const table = await lookOutside(scene, runtime, async (terminal) => {
+        await scene.answer(terminal, /agent is ready|ended with/);
+        await agentHasAll(await runningAgent(scene.bench), scene);
+      });
 
-      await agentHasAll(await runningAgent(bench), scene);
-      await running(scene, planted, since, table);
-      const own = [join(bench.folder, "tmp"), join(bench.folder, "home")];
-      table.set("the program's own folders", single(await lookout.inFiles(own)));
-      table.set(
-        "the terminal, with -v",
-        lookout.inText(await Deno.readTextFile(join(bench.folder, "shown"))),
-      );
-      // With its reaper: what it would remove is looked through.
-      await killTreeOf(Number(await Deno.readTextFile(join(bench.folder, "pid"))));
-      await terminal.shows(/ended with 137/);
-      table.set("files after SIGKILL", single(await lookout.inFiles([...own, ...engineFolders()])));
-      addWatched(await watch.end(), table);
-      table.set(
-        "the engine's log",
-        log && single(await lookout.inOutput(["tail", "-c", `+${log.bytes + 1}`, log.path])),
-      );
-
-      await judge(`secrets and surfaces, ${runtime}:`, table);
+      await judge(`secrets and surfaces, ${runtime}:`, scene, table);
     },
   });
 }
+
+Deno.test({
+  name: "the injected token of a real Claude Code stands nowhere on the engine's machine",
+  ignore: ignore || !runtimes.includes("runc"),
+  async fn(): Promise<void> {
+    await using api = await scriptedModel("Seen on the screen");
+    const token = `sk-ant-oat01-${crypto.randomUUID()}`;
+    const own = textForms(token.slice("sk-ant-oat01-".length));
+    const way = { forms: own, host: { CLAUDE_BOTTLE_OAUTH_TOKEN: token } };
+    await using scene = await Scene.create(
+      { "claude-token": () => Promise.resolve(way) },
+      async (_, planted, bench) => {
+        const { egress, image } = await modelAt(api, bench);
+        return {
+          bottle: { egress: { ...egress, allowlist: ["*.anthropic.com", `${planted}.test`] }, image },
+        };
+      },
+    );
+    const table = await lookOutside(scene, "runc", async (terminal) => {
+      await terminal.shows(/bypass permissions on/);
+      await terminal.type(`say ${scene.planted}`);
+      await terminal.shows(new RegExp(`say ${scene.planted}`));
+      await terminal.press("Enter");
+      // With -v the screen is not Claude Code's alone.
+      await eventually("the model is asked", async () => {
+        const asked = (await api.requests()).some(({ text }) => text.includes(scene.planted));
+        return asked || undefined;
+      });
+    });
+
+    await judge("a real Claude Code's token and surfaces:", scene, table);
+    const seen = (await api.requests()).map(({ authorization }) => authorization);
+    assert.deepEqual(new Set(seen), new Set([await credentialFingerprint(token)]));
+  },
+});
 
 function engineFolders(): readonly string[] {
   return [...["containers", "volumes", "network"].map((name) => join(engineFolder, name)), "/run/docker"];
@@ -454,7 +533,7 @@ Deno.test({
   ignore,
   async fn(): Promise<void> {
     await builtImages();
-    await using scene = await Scene.create(() => "exit 0");
+    await using scene = await Scene.ofCommand(() => "exit 0");
     const { bench, lookout } = scene;
     const path = await bench.onPath("docker", breaking(await programPath("docker"), scene.planted));
     const table: Table = new Map();
@@ -468,6 +547,6 @@ Deno.test({
       table.set(`${words} fails`, lookout.inText(await Deno.readTextFile(shown)));
     }
 
-    await judge("secrets and what the terminal shows, -v:", table);
+    await judge("secrets and what the terminal shows, -v:", scene, table);
   },
 });

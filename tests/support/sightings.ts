@@ -11,7 +11,7 @@ export interface Canary {
 /** Names of canaries that were seen. */
 export type Seen = ReadonlySet<string>;
 
-/** A text as itself, in hex, and in base64 wherever it stands in what was encoded. */
+/** A text as itself, in two bytes a character, in hex, and in base64 wherever it stands in what was encoded. */
 export function textForms(text: string): readonly Uint8Array[] {
   const encoder = new TextEncoder();
   const base64 = [0, 1, 2].map((before) => {
@@ -20,7 +20,8 @@ export function textForms(text: string): readonly Uint8Array[] {
     return encoded.slice(before === 0 ? 0 : 4, Math.floor((before + text.length) / 3) * 4);
   });
   const hex = Array.from(encoder.encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [text, hex, ...base64].map((form) => encoder.encode(form));
+  const wide = text.replaceAll(/./g, "$&\0");
+  return [text, wide, hex, ...base64].map((form) => encoder.encode(form));
 }
 
 /** The secret numbers of a private key, and what of each of its file's lines tells of them. */
