@@ -17,6 +17,8 @@ export const LONGEST_ENGINE_TESTS: readonly string[] = [
   "lifecycle",
   "plain_http",
   "sightings",
+  "claude_inside",
+  "engine_faults",
 ].map((name) => `tests/engine/${name}_test.ts`);
 
 /** How many files are named. */
