@@ -13,8 +13,4 @@ RUN apt-get update \
  && chown root:proxy /etc/squid/dummy.pem \
  && chmod 0640 /etc/squid/dummy.pem \
  && mkdir -p /config
-# Squid's own error pages, in one line each; those of the rules come with the configuration.
-RUN cd /usr/share/squid/errors/templates \
- && for page in ERR_*; do echo 'claude-bottle: %H:%p failed with %c %E' > "$page"; done \
- && ln -s /config bottle
 USER 13:13

@@ -22,7 +22,6 @@ sub reason {
     $text =~ s/\s+/ /g;
     $text =~ s/[^\x20-\x7e]/?/g;
     $text =~ s/\A ?(?:claude-bottle )?(?:refused|cannot reach) \S+:\d+: //;
-    $text =~ s/\A ?claude-bottle: \S+:\d+ failed/it failed/;
     $text =~ s/\A ?CONNECT blocked: //;
     $text =~ s/ \z//;
     return substr($text, 0, $LONGEST_REASON) if $text ne '';

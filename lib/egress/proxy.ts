@@ -1,4 +1,5 @@
 import type { ProxyName } from "../manifest/model.ts";
+import type { EgressReader } from "./log_reader.ts";
 import type { EgressPolicy } from "./policy.ts";
 
 /** The port on the internal address that every egress proxy listens on. */
@@ -42,12 +43,12 @@ export interface SidecarProgram {
 export interface EgressEvent {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** `closed` is the end of a connection that an earlier event let through. */
+  /** `closed` is the end of a connection that an earlier event let through; with a reason, of one that came to nothing. */
   readonly verdict: "allowed" | "refused" | "closed";
   readonly host: string;
   /** 0 where the proxy does not tell it. */
   readonly port: number;
-  /** Why it was refused, in words; empty when allowed. */
+  /** Why it was refused or came to nothing, in words; empty otherwise. */
   readonly reason: string;
   /** What was asked of an inspected host: method and path, and of a query only git's service. */
   readonly request?: string;
@@ -82,6 +83,6 @@ export interface EgressProxy {
   program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram;
   /** Sent to PID 1 after the files of `/config` were replaced. */
   readonly reloadSignal: "HUP";
-  /** One line of the sidecar's log; `undefined` for what says nothing about egress. Never throws. */
-  readEvent(line: string): EgressEvent | undefined;
+  /** A reader for one log from its beginning, or from some line on. */
+  reader(): EgressReader;
 }

@@ -23,7 +23,8 @@ export class EgressTally {
   /** Takes the next event of the log. */
   add(event: EgressEvent): void {
     const { connection, verdict } = event;
-    if (verdict === "closed") {
+    // The end of one that came to nothing tells all of it.
+    if (verdict === "closed" && event.reason === "") {
       const target = targetOf({ ...event, verdict: "allowed" });
       // Proxies name connections anew after a while, so that an end may be another's.
       const isKnown = connection !== undefined && this.#open.get(connection) === target;

@@ -130,9 +130,9 @@ for (
       "squid's page of a host that does not answer",
       answer(
         "503 Service Unavailable",
-        "claude-bottle: git.example.com:2222 failed with ERR_CONNECT_FAIL 111\n",
+        "claude-bottle cannot reach git.example.com:2222: nothing answers there ((111) Connection refused)\n",
       ),
-      `${UNREACHED}it failed with ERR_CONNECT_FAIL 111`,
+      `${UNREACHED}nothing answers there ((111) Connection refused)`,
     ],
     [
       "pipelock's words for a name that does not resolve",

@@ -132,12 +132,21 @@ Deno.test({
       assert.ok(answers.get(name)?.includes(told(cause)), `${name}: ${answers.get(name)}`);
     }
     for (const name of Object.keys(NO_REQUEST)) {
-      assert.match(answers.get(name) ?? "", /^HTTP\/1\.1 (400|431|501) .*\r\n\r\nclaude-bottle/s, name);
+      assert.match(
+        answers.get(name) ?? "",
+        /^HTTP\/1\.1 (400|431|501) .*\r\n\r\nclaude-bottle refused a request /s,
+        name,
+      );
     }
     assert.deepEqual(
       refused.map(({ reason }) => reason).toSorted(),
       [
         ...causes.map(({ cause }) => cause.reason),
+        ...Object.keys(NO_REQUEST).map((name) =>
+          name === "headers without end"
+            ? "a request with more than 64 KB of headers"
+            : INSPECTION_CAUSES.malformed.reason
+        ),
         ...Object.keys(CUT).map(() => "TLS that names another host: other.test"),
       ].toSorted(),
     );

@@ -1,4 +1,5 @@
 import { type Opening, openingFrames, type OpeningSecret, readOpening } from "../../lib/egress/opening.ts";
+import { readEvents } from "../../lib/egress/log_reader.ts";
 import type { EgressPolicy } from "../../lib/egress/policy.ts";
 import type { EgressEvent, SidecarProgram } from "../../lib/egress/proxy.ts";
 import { squid } from "../../lib/egress/squid/squid.ts";
@@ -10,6 +11,9 @@ import tlsRecorder from "../testdata/engine/tls_recorder.mjs" with { type: "text
 
 const LIFETIME_MS = 300_000;
 const LABEL = ["--label", "claude-bottle-test=inspected"];
+
+/** What the kernel's list of sockets has of one that listens on port 8888. */
+const LISTENING = "^ *[0-9]*: [0-9A-F]*:22B8 [0-9A-F:]* 0A ";
 
 /** A far side over TLS that records all bytes which reach it. */
 export interface FarSide extends AsyncDisposable {
@@ -149,6 +153,14 @@ export async function startSidecar(
         id,
         ...(program.open ?? []),
       );
+      // It starts once it has been opened, and on a busy machine not at once.
+      await eventually(
+        "the sidecar listens",
+        async () =>
+          await docker("exec", id, "grep", "-q", LISTENING, "/proc/net/tcp").then(() => true).catch(() =>
+            undefined
+          ),
+      );
       return readOpening(answer);
     },
     say: (requests, ca) => node(rawTls, { ca, requests: requests.map((one) => ({ sni: one.host, ...one })) }),
@@ -159,7 +171,7 @@ export async function startSidecar(
       const env = Object.entries(places).flatMap((pair) => ["--env", pair.join("=")]);
       return await dockerWith(new TextEncoder().encode(ca), ...beside, ...env, ...words);
     },
-    events: async () => (await log()).flatMap((line) => squid.readEvent(line) ?? []),
+    events: async () => readEvents(squid.reader(), await log()),
     async [Symbol.asyncDispose](): Promise<void> {
       await docker("rm", "--force", "--volumes", id).catch(() => {});
     },

@@ -223,7 +223,7 @@ export const CUT: Readonly<Record<string, Attack>> = {
   "TLS to another name": (mark) => ({ ...api("GET /v1/models")(mark), sni: "other.test" }),
 };
 
-/** What is no HTTP: squid answers it itself, and there is no request to tell of. */
+/** What is no HTTP to squid, which answers it by itself. */
 export const NO_REQUEST: Readonly<Record<string, Attack>> = {
   "a space in the path": api("GET /v1/models /../files"),
   "a space before the colon": api("GET /v1/models", "Host: api.test", BEARER, "X-Api-Key : of-somebody"),

@@ -1,5 +1,6 @@
 import type { BottleSpec } from "../../lib/bottle/spec.ts";
 import { inspects } from "../../lib/egress/policy.ts";
+import { lineReader } from "../../lib/egress/log_reader.ts";
 import type { EgressProxy } from "../../lib/egress/proxy.ts";
 import type { PlanInputs } from "../../lib/backend/docker/plan.ts";
 import { Secret } from "../../lib/bottle/env.ts";
@@ -25,17 +26,19 @@ export const TEST_PROXY: EgressProxy = {
     ...(inspects(policy) ? { open: ["proxy", "--open"] } : {}),
   }),
   reloadSignal: "HUP",
-  readEvent: (line) =>
-    line.startsWith("refused ")
-      ? {
-        time: 1,
-        verdict: "refused",
-        host: line.slice(8),
-        port: 443,
-        reason: "not an allowed host",
-        bytes: undefined,
-      }
-      : undefined,
+  reader: () =>
+    lineReader((line) =>
+      line.startsWith("refused ")
+        ? {
+          time: 1,
+          verdict: "refused",
+          host: line.slice(8),
+          port: 443,
+          reason: "not an allowed host",
+          bytes: undefined,
+        }
+        : undefined
+    ),
 };
 
 /** A bottle as a manifest of few words asks for it, run headless. */

@@ -8,6 +8,7 @@ import type {
 import { literalValues } from "../../bottle/env.ts";
 import type { Placeholders } from "../../bottle/injected.ts";
 import { wholeConnections } from "../../egress/connections.ts";
+import { readEvents } from "../../egress/log_reader.ts";
 import { executedArguments } from "../../bottle/invocation.ts";
 import { type KeptWorkspace, keptWorkspaceLines } from "../../bottle/workspace.ts";
 import type { Redactor } from "../../bottle/redactor.ts";
@@ -178,8 +179,7 @@ export class DockerBottle implements Bottle {
     const followed = await this.#follower?.end();
     if (followed !== undefined) return followed;
     const lines = await sidecarLog(this.#client, { id: this.#id(REF.sidecar) });
-    const events = lines.map((line) => this.#plan.spec.proxy.readEvent(line));
-    return wholeConnections(events.filter((event) => event !== undefined));
+    return wholeConnections(readEvents(this.#plan.spec.proxy.reader(), lines));
   }
 
   inspection(): Promise<string> {

@@ -1,3 +1,4 @@
+import type { EgressReader } from "../../egress/log_reader.ts";
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { EgressTally } from "../../egress/tally.ts";
 import type { Host } from "../../host/host.ts";
@@ -26,6 +27,8 @@ export class EgressFollower {
   readonly #stop = new AbortController();
   readonly #ports: FollowerPorts;
   readonly #id: string;
+  readonly #reader: EgressReader;
+  readonly #after: number;
   readonly #ended: Promise<boolean>;
   #isOver = false;
   readonly #order = new LogOrder();
@@ -42,17 +45,16 @@ export class EgressFollower {
   ) {
     this.#ports = ports;
     this.#id = sidecar.id;
+    this.#reader = sidecar.proxy.reader();
+    this.#after = sidecar.after ?? -Infinity;
     this.#ended = this.#follow(sidecar).finally(() => this.#isOver = true);
   }
 
   async #follow(
-    { id, proxy, tail, after = -Infinity }: ConstructorParameters<typeof EgressFollower>[0],
+    { id, tail }: ConstructorParameters<typeof EgressFollower>[0],
   ): Promise<boolean> {
     const signal = AbortSignal.any([this.#ports.signal, this.#stop.signal]);
-    const onText = (text: string): void => {
-      const event = proxy.readEvent(text);
-      if (event !== undefined && event.time > after) this.#tally.add(event);
-    };
+    const onText = (text: string): void => this.#add(this.#reader.read(text));
     try {
       const { code } = await followLog({ id, tail, order: this.#order, onText }, { ...this.#ports, signal });
       return code === 0;
@@ -65,7 +67,12 @@ export class EgressFollower {
   async end(): Promise<readonly EgressEvent[] | undefined> {
     const isWhole = this.#isOver || await this.#caughtUp();
     this.#stop.abort();
+    this.#add(this.#reader.rest());
     return await this.#ended && isWhole ? this.#tally.events() : undefined;
+  }
+
+  #add(events: readonly EgressEvent[]): void {
+    for (const event of events) if (event.time > this.#after) this.#tally.add(event);
   }
 
   /** Ends the following when nobody asks for what was seen. */

@@ -5,6 +5,7 @@ import type { Placeholders } from "../../bottle/injected.ts";
 import { DEFAULT_DISK } from "../../bottle/disk_limit.ts";
 import type { OnEvent } from "../../bottle/events.ts";
 import { wholeConnections } from "../../egress/connections.ts";
+import { readEvents } from "../../egress/log_reader.ts";
 import type { EgressPolicy } from "../../egress/policy.ts";
 import type { EgressEvent } from "../../egress/proxy.ts";
 import { Redactor } from "../../bottle/redactor.ts";
@@ -186,8 +187,7 @@ class DockerOpenBottle implements OpenBottle {
     const proxy = proxyOf(this.#bottle);
     const { sidecar: id, ports } = this.#parts;
     const lines = await sidecarLog(ports.client, { id, ...(tail === undefined ? {} : { tail }) });
-    const events = lines.map((line) => proxy?.readEvent(line));
-    return wholeConnections(events.filter((event) => event !== undefined));
+    return proxy === undefined ? [] : wholeConnections(readEvents(proxy.reader(), lines));
   }
 
   #place(token: string): CommandPlace {

@@ -1,5 +1,6 @@
 import type { ActiveBottle } from "../../bottle/active.ts";
 import { wholeConnections } from "../../egress/connections.ts";
+import { inOrder, SETTLED_MS } from "../../egress/log_reader.ts";
 import { pipelock } from "../../egress/pipelock/pipelock.ts";
 import type { EgressEvent, EgressProxy } from "../../egress/proxy.ts";
 import { squid } from "../../egress/squid/squid.ts";
@@ -74,16 +75,36 @@ export async function readEgressLog(
     );
   }
   const outcome = options.follow
-    ? await followLog({
-      id,
-      order: new LogOrder(),
-      onText(text): void {
-        const event = proxy.readEvent(text);
-        if (event !== undefined) options.onEgress(event);
-      },
-    }, options)
+    ? await follow({ id, proxy }, options)
     : await readLog({ id, proxy }, options);
   if (outcome.code !== 0) throw engineFailure(READING, outcome);
+}
+
+/** Tells a log as it comes: what a next line could change once there has been none for a while. */
+async function follow(
+  { id, proxy }: { readonly id: string; readonly proxy: EgressProxy },
+  options: Parameters<typeof readEgressLog>[1],
+): Promise<Outcome> {
+  const { host, signal, onEgress } = options;
+  const reader = proxy.reader();
+  let lines = 0;
+  const settle = async (): Promise<void> => {
+    const line = lines;
+    await host.sleep(SETTLED_MS, signal);
+    if (line === lines) reader.rest().forEach(onEgress);
+  };
+  const outcome = await followLog({
+    id,
+    order: new LogOrder(),
+    onText(text): void {
+      lines++;
+      reader.read(text).forEach(onEgress);
+      // It fails with the signal alone, which is whose reason the following itself ends with.
+      if (reader.waits) settle().catch(() => {});
+    },
+  }, options);
+  reader.rest().forEach(onEgress);
+  return outcome;
 }
 
 /** Reads a log as it is. */
@@ -91,6 +112,7 @@ async function readLog(
   { id, proxy }: { readonly id: string; readonly proxy: EgressProxy },
   { client, signal, onEgress }: Parameters<typeof readEgressLog>[1],
 ): Promise<Outcome> {
+  const reader = proxy.reader();
   const read: EgressEvent[] = [];
   const outcome = await client.outcome({
     what: READING,
@@ -99,10 +121,9 @@ async function readLog(
     kept: FOLLOWED_KEPT,
     deadline: "log",
     onLine(line): void {
-      const event = proxy.readEvent(line);
-      if (event !== undefined) read.push(event);
+      read.push(...reader.read(line));
     },
   });
-  wholeConnections(read).forEach(onEgress);
+  wholeConnections(inOrder([...read, ...reader.rest()])).forEach(onEgress);
   return outcome;
 }

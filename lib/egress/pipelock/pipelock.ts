@@ -1,5 +1,6 @@
 import { isAddress } from "../hosts.ts";
 import { EXIT, Failure } from "../../errors.ts";
+import { lineReader } from "../log_reader.ts";
 import { type EgressPolicy, inspects } from "../policy.ts";
 import { type EgressProxy, PROXY_PORT, type SidecarPlace, type SidecarProgram } from "../proxy.ts";
 import { configuration, LARGEST_ANSWER_MIB } from "./configuration.ts";
@@ -15,7 +16,7 @@ export const pipelock: EgressProxy = {
   limits,
   program,
   reloadSignal: "HUP",
-  readEvent,
+  reader: () => lineReader(readEvent),
 };
 
 function limits(policy: EgressPolicy): readonly string[] {

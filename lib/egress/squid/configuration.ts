@@ -2,6 +2,7 @@ import { checkedAddress, checkedPort, checkedSshHost } from "../checked.ts";
 import { type EgressPolicy, type HostRule, inspects, type SshRule } from "../policy.ts";
 import { PROXY_PORT, type SidecarPlace } from "../proxy.ts";
 import { NEVER, PRIVATE } from "../ranges.ts";
+import { endsOfTunnels, INSIDE_FIELDS, log } from "./log_format.ts";
 import {
   closedToHttp,
   injections,
@@ -12,7 +13,7 @@ import {
 } from "./inspection.ts";
 import { squidNames } from "./names.ts";
 import { CAUSES, pageName } from "./refusals.ts";
-import { settings } from "./settings.ts";
+import { MOST_CONNECTIONS, settings } from "./settings.ts";
 
 /** The port on the sidecar's loopback that the back listens on. */
 export const BACK_PORT = 3128;
@@ -30,8 +31,14 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
     "never_direct allow all",
     "# A reloading back does not listen for some milliseconds: try again, 50 ms apart, before giving up.",
     "connect_retries 10",
+    ...(allowsHttp(policy)
+      ? [
+        "# On a connection from before its reload the back takes a request for one that it cannot read.",
+        "server_persistent_connections off",
+      ]
+      : []),
     "",
-    ...rules(policy, place),
+    ...rules(policy, place, { first: [`acl crowd maxconn ${MOST_CONNECTIONS}`, deny("crowd", "crowd")] }),
     "",
     "acl refused note why",
     "# Its refusals are one sentence of plain text; what an allowed host answers keeps its own type.",
@@ -41,6 +48,7 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
     "",
     "# What it hands over is logged by the back, once TLS has been judged.",
     ...log({ by: "front", only: "refused" }),
+    ...(inspects(policy) ? endsOfTunnels(policy) : []),
     ...settings(),
   ];
   return lines.join("\n") + "\n";
@@ -68,7 +76,10 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
     "acl same_name external sni",
     ...tunnels.acls,
     "",
-    ...rules(policy, place, { inside: opens ? insideRules(policy) : [], passing: passing(tunnels.never) }),
+    ...rules(policy, place, {
+      inside: opens ? insideRules(policy) : [],
+      passing: passing(tunnels.never),
+    }),
     "",
     "acl step1 at_step SslBump1",
     ...ssh.map((name) => `ssl_bump splice step1 ${name}`),
@@ -80,8 +91,11 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
     "on_unsupported_protocol respond all",
     "",
     ...(opens ? [...watching(policy), ...injections(policy), ...REFUSALS_INSIDE, ""] : []),
-    "acl requested has request",
-    ...log({ by: "back", only: "requested", more: opens ? INSIDE_FIELDS : "" }),
+    // A request that squid cannot read is none to it, but one that a tunnel was opened for.
+    ...(opens ? log({ by: "back", more: INSIDE_FIELDS }) : [
+      "acl requested has request",
+      ...log({ by: "back", only: "requested" }),
+    ]),
     ...settings(),
   ];
   return lines.join("\n") + "\n";
@@ -94,14 +108,13 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
 function rules(
   policy: EgressPolicy,
   place: SidecarPlace,
-  { inside, passing }: { readonly inside: readonly string[]; readonly passing: readonly string[] } = {
-    inside: [],
-    passing: [],
+  { first = [], inside = [], passing = [] }: {
+    readonly first?: readonly string[];
+    readonly inside?: readonly string[];
+    readonly passing?: readonly string[];
   },
 ): readonly string[] {
   const allowed = allowedHosts(policy);
-  const deny = (condition: string, cause: keyof typeof CAUSES): string =>
-    `http_access deny ${condition} why_${cause}`;
   return [
     "acl connect method CONNECT",
     ...allowed.lines,
@@ -115,6 +128,7 @@ function rules(
     // Squid keeps IPv4 addresses in their IPv6-mapped form, so mapped answers are judged by the IPv4 ranges.
     ...PRIVATE.map((range) => `acl private dst ${range}`),
     "",
+    ...first,
     ...inside,
     deny("in_tunnel", "http"),
     deny(allowsHttp(policy) ? "!connect !plain" : "!connect", "http"),
@@ -126,6 +140,10 @@ function rules(
     ...(allowed.known ? ["http_access allow allowed"] : []),
     "http_access deny all",
   ];
+}
+
+function deny(condition: string, cause: keyof typeof CAUSES): string {
+  return `http_access deny ${condition} why_${cause}`;
 }
 
 /**
@@ -249,32 +267,18 @@ function sshGrant(rule: SshRule, index: number): Grant {
   };
 }
 
-/** What the back's log has besides where hosts are inspected: the judge's words, and what was wrong with a certificate. */
-const INSIDE_FIELDS =
-  ',"said":"%{why_}note","asked":"%{asked_}note","held":"%{held_}note","detail":"%#.200err_detail"';
-
-/** Refusals inside a tunnel are one sentence of plain text too, and a client that has to be asked is asked. */
+/** What squid answers inside a tunnel is one sentence of plain text too, and a client that has to be asked is asked. */
 const REFUSALS_INSIDE = [
+  "acl own_page rep_header X-Squid-Error .",
   "acl has_why note why",
   "acl has_said note why_",
   "acl refused_inside all-of has_said !said_none",
+  "acl answered_here any-of own_page",
   "acl answered_here any-of has_why",
   "acl answered_here any-of refused_inside",
   "reply_header_access Content-Type deny answered_here",
   "reply_header_replace Content-Type text/plain; charset=utf-8",
   'reply_header_add WWW-Authenticate "Basic realm=\\"claude-bottle\\"" said_login',
 ];
-
-/** One JSON object a transaction. Everything that the bottle wrote is URL-quoted and cut off. */
-function log(
-  options: { readonly by: "front" | "back"; readonly only: string; readonly more?: string },
-): readonly string[] {
-  return [
-    `logformat egress {"by":"${options.by}","time":%ts.%03tu,"status":%>Hs,"tag":"%Ss","method":"%#.16rm",` +
-    '"host":"%#.300>rd","port":"%>rP","why":"%{why}note","bump":"%ssl::bump_mode",' +
-    `"sni":"%#.300ssl::>sni","error":"%err_code","from":"%>p","bytes":"%st"${options.more ?? ""}}`,
-    `access_log stdio:/dev/stdout logformat=egress ${options.only}`,
-  ];
-}
 
 const QUIET = ["debug_options ALL,0", "cache_log stdio:/dev/stderr"];

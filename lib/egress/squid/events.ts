@@ -30,6 +30,8 @@ export interface Transaction {
   readonly error: string;
   /** The front's port on loopback: each open connection has its own. */
   readonly from: string;
+  /** In the front's lines: the same of the connection that it went through; `-` where it went through none. */
+  readonly to: string;
   readonly bytes: number | undefined;
 }
 
@@ -43,8 +45,12 @@ export interface Transaction {
  * is logged once, when it has been answered; so is a request inside an opened tunnel (`inside.ts`).
  */
 export function readEvent(line: string): EgressEvent | undefined {
-  const transaction = parse(line);
-  if (transaction === undefined) return undefined;
+  const transaction = transactionOf(line);
+  return transaction !== undefined && hasTarget(transaction) ? transactionEvent(transaction) : undefined;
+}
+
+/** As {@link readEvent}, of a line that {@link hasTarget}. */
+export function transactionEvent(transaction: Transaction): EgressEvent | undefined {
   const { time, host, port, bytes, from: connection } = transaction;
   if (isInside(transaction)) return insideEvent(transaction);
   const reason = refusal(transaction);
@@ -61,10 +67,15 @@ export function readEvent(line: string): EgressEvent | undefined {
   }
 }
 
-function refusal({ by, tag, why, bump, sni, error, detail }: Transaction): string | undefined {
+/** Whether a line names a host and a port: one of what squid could not read names none. */
+export function hasTarget({ host, port }: Transaction): boolean {
+  return host !== "-" && host !== "" && Number.isInteger(port) && port >= 1 && port <= 65535;
+}
+
+function refusal({ by, tag, why, bump, host, sni, error, detail }: Transaction): string | undefined {
   if (why !== "-") return reasonOf(why);
   if (by !== "back") return undefined;
-  if (bump === "bump") return openingFailure(error, detail);
+  if (bump === "bump") return openingFailure({ host, error, detail });
   if (bump === "terminate") {
     return sni === "-" ? "TLS that names no host" : `${REASON.otherName}: ${sni}`;
   }
@@ -84,7 +95,8 @@ function passage({ by, tag, method, bump, sni }: Transaction): "begun" | "ended"
   return tag.startsWith("TCP_TUNNEL") ? "ended" : "begun";
 }
 
-function parse(line: string): Transaction | undefined {
+/** What a line says; `undefined` for one that is not of the log's format. Never throws. */
+export function transactionOf(line: string): Transaction | undefined {
   if (line.length > LONGEST_LINE || !line.startsWith('{"by":')) return undefined;
   const fields = jsonMembers(line);
   const text = (name: string): string => {
@@ -92,17 +104,14 @@ function parse(line: string): Transaction | undefined {
     return typeof value === "string" ? value : "-";
   };
   const seconds = fields?.get("time");
-  const host = readable(text("host"));
-  const port = Number(text("port"));
   if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= LATEST)) return undefined;
-  if (host === "-" || host === "" || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
   return {
     by: text("by"),
     time: Math.round(seconds * 1000),
     tag: text("tag"),
     method: text("method"),
-    host,
-    port,
+    host: readable(text("host")),
+    port: Number(text("port")),
     why: text("why"),
     said: text("said"),
     asked: readable(text("asked")),
@@ -112,6 +121,7 @@ function parse(line: string): Transaction | undefined {
     sni: readable(text("sni")),
     error: text("error"),
     from: eventText(text("from")),
+    to: eventText(text("to")),
     bytes: eventBytes(text("bytes")),
   };
 }

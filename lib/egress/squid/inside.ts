@@ -1,5 +1,6 @@
 import type { EgressEvent } from "../proxy.ts";
 import type { Transaction } from "./events.ts";
+import { MOST_HEADERS } from "./settings.ts";
 import { INSPECTION_CAUSES, reasonOf } from "./refusals.ts";
 
 /** The judge's word for a request that it lets through. */
@@ -21,6 +22,14 @@ const SERVER_FAULTS: readonly (readonly [RegExp, string])[] = [
     "the server's certificate cannot be verified; image.ca names further authorities",
   ],
 ];
+
+/** Squid's words for what it could not read, and what an event says of it. */
+const UNREADABLE: ReadonlyMap<string, string> = new Map([
+  ["ERR_TOO_BIG", `a request with more than ${MOST_HEADERS} of headers`],
+  ...["INVALID_REQ", "INVALID_URL", "PROTOCOL_UNKNOWN", "UNSUP_HTTPVERSION", "UNSUP_REQ"].map((word) =>
+    [`ERR_${word}`, INSPECTION_CAUSES.malformed.reason] as const
+  ),
+]);
 
 /** Whether a line tells of a request inside an opened tunnel, not of the tunnel. */
 export function isInside({ by, method, said, error }: Transaction): boolean {
@@ -59,10 +68,41 @@ function refusalInside({ why, said, host, sni, error }: Transaction): string | u
 }
 
 /** Why an inspected host's tunnel could not be opened; `undefined` when it was. */
-export function openingFailure(error: string, detail: string): string | undefined {
+export function openingFailure(
+  { host, error, detail }: Pick<Transaction, "host" | "error" | "detail">,
+): string | undefined {
   if (error === "ERR_SECURE_ACCEPT_FAIL") {
-    return "the client did not accept the bottle's certificate; for one that pins its own, list the host without allow and inject";
+    return `the client did not accept the bottle's certificate; ${forPinned(host)}`;
   }
-  if (error !== UPSTREAM_FAILED) return undefined;
+  return error === UPSTREAM_FAILED ? serverFault(detail) : undefined;
+}
+
+/** What is wrong with a server's TLS, by the names of squid's errors. */
+export function serverFault(detail: string): string {
   return SERVER_FAULTS.find(([pattern]) => pattern.test(detail))?.[1] ?? "TLS with the server failed";
+}
+
+/**
+ * A tunnel that was opened and ended without a request. Clients open some that they do not need, so that it is no
+ * refusal; but one that compares the certificate with its own pin, or git, says nothing else before it goes.
+ */
+export function unasked({ host, port, time }: Pick<EgressEvent, "host" | "port" | "time">): EgressEvent {
+  const reason = "without a request: not needed, or the client did not accept the bottle's certificate";
+  return { time, verdict: "closed", host, port, reason: `${reason}; ${forPinned(host)}`, bytes: undefined };
+}
+
+/** An exact entry counts before a wildcard, so that this is right for either. */
+function forPinned(host: string): string {
+  return `for one that pins its own, give ${host} an entry in egress.allowlist without allow and inject`;
+}
+
+/** The event of a request that squid could not read: it tells no host, which is that of its tunnel. */
+export function unreadable(
+  { error, time }: Pick<Transaction, "error" | "time">,
+  { host, port }: Pick<EgressEvent, "host" | "port">,
+): EgressEvent | undefined {
+  const reason = UNREADABLE.get(error);
+  return reason === undefined
+    ? undefined
+    : { time, verdict: "refused", host, port, reason, bytes: undefined };
 }

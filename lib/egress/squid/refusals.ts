@@ -1,5 +1,6 @@
 import type { ConfigFile } from "../proxy.ts";
 import { REASON } from "../reasons.ts";
+import { MOST_CONNECTIONS } from "./settings.ts";
 
 /** Why one rule refuses: what the agent is told (`page`), and what an event says (`reason`). */
 export interface Cause {
@@ -12,6 +13,12 @@ export interface Cause {
 
 /** Each rule's cause; the key is the word squid writes into its log. */
 export const CAUSES = {
+  crowd: {
+    status: 503,
+    page:
+      `refused %H:%p: this bottle has ${MOST_CONNECTIONS} connections open already, and no more are served at once; try again when some have ended`,
+    reason: `more than ${MOST_CONNECTIONS} connections at once`,
+  },
   http: {
     status: 403,
     page:
@@ -129,19 +136,15 @@ export function reasonOf(word: string): string {
   return causes.find(([cause]) => cause === word)?.[1].reason ?? REASON.unknown;
 }
 
-/** The name squid knows a cause's page by: in the image's folder of pages, `bottle` is a link to `/config`. */
+/** The name squid knows a cause's page by, and its file in `/config`. */
 export function pageName(cause: string): string {
-  return `bottle/${pageFile(cause)}`;
-}
-
-function pageFile(cause: string): string {
   return `refused_${cause}.txt`;
 }
 
 /** The pages as files of `/config`. */
 export function refusalPages(causes: Readonly<Record<string, Cause>>): readonly ConfigFile[] {
   return Object.entries(causes).map(([cause, { page }]) => ({
-    path: pageFile(cause),
+    path: pageName(cause),
     mode: 0o644,
     text: `claude-bottle ${page}\n`,
   }));

@@ -1,3 +1,12 @@
+/**
+ * How many connections of its bottle the sidecar serves at once. Each takes up to 0.4 MB of its memory, one to an inspected
+ * host up to 0.8 while nobody reads what it has; without a limit an agent could end its own sidecar.
+ */
+export const MOST_CONNECTIONS = 128;
+
+/** What the headers of one request may hold together. */
+export const MOST_HEADERS = "64 KB";
+
 /** What is the same for both: nothing kept, nothing told about itself, nothing cut that is still in use. */
 export function settings(): readonly string[] {
   return [
@@ -24,7 +33,8 @@ export function settings(): readonly string[] {
     "cachemgr_passwd disable all",
     "global_internal_static off",
     ...["Server", "X-Squid-Error", "Cache-Status"].map((header) => `reply_header_access ${header} deny all`),
-    "error_directory /usr/share/squid/errors/templates",
+    "# With a page for each that squid has in its image, which it takes what is missing from.",
+    "error_directory /config",
     "email_err_data off",
     "",
     "hosts_file none",
@@ -32,6 +42,7 @@ export function settings(): readonly string[] {
     "# Also the shortest time that an answer is kept: what the rules judged is what is dialled.",
     "negative_dns_ttl 10 seconds",
     "",
+    `request_header_max_size ${MOST_HEADERS}`,
     "client_lifetime 30 days",
     "read_timeout 1 day",
     "write_timeout 1 day",

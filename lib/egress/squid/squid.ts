@@ -5,9 +5,10 @@ import supervisor from "../../assets/squid_supervisor.pl" with { type: "text" };
 import { type EgressPolicy, inspects } from "../policy.ts";
 import type { EgressProxy, SidecarPlace, SidecarProgram } from "../proxy.ts";
 import { backConfiguration, frontConfiguration } from "./configuration.ts";
-import { readEvent } from "./events.ts";
 import { covers } from "../hosts.ts";
 import { INSPECTION_TMPFS, inspectionRules } from "./inspection.ts";
+import { squidPages } from "./pages.ts";
+import { SquidReader } from "./reader.ts";
 import { CAUSES, INSPECTION_CAUSES, refusalPages } from "./refusals.ts";
 
 /** The user `proxy` of Debian, whom the squid packages know. */
@@ -20,7 +21,7 @@ export const squid: EgressProxy = {
   limits,
   program,
   reloadSignal: "HUP",
-  readEvent,
+  reader: () => new SquidReader(),
 };
 
 function limits(policy: EgressPolicy): readonly string[] {
@@ -40,6 +41,7 @@ function program(policy: EgressPolicy, place: SidecarPlace): SidecarProgram {
       { path: "front.conf", mode: 0o644, text: frontConfiguration(policy, place) },
       { path: "back.conf", mode: 0o644, text: backConfiguration(policy, place) },
       ...refusalPages(CAUSES),
+      ...squidPages(),
     ],
     tmpfs: [],
     memoryMiB: 256,

@@ -27,6 +27,11 @@ function written(name: string): string {
   return Deno.readTextFileSync(new URL(`testdata/${name}`, import.meta.url));
 }
 
+/** What the first of both refuses before anything else. */
+function firstInFront(index: number): readonly string[] {
+  return index === 0 ? ["http_access deny crowd why_crowd"] : [];
+}
+
 /** What the second of both asks once more of a connection that is to pass untouched. */
 function againInBack(index: number): readonly string[] {
   return index === 1 ? ["http_access deny named_by_tls !same_name"] : [];
@@ -60,6 +65,7 @@ Deno.test("backConfiguration() of wildcard, private and ssh entries is as writte
 Deno.test("both configurations judge names and ports before anything that resolves a name", () => {
   for (const [index, text] of bothFor(FULL).entries()) {
     assert.deepEqual(lines(text, "http_access"), [
+      ...firstInFront(index),
       "http_access deny in_tunnel why_http",
       "http_access deny !connect !plain why_http",
       "http_access deny known !allowed why_port",
@@ -112,9 +118,13 @@ Deno.test("both configurations let plain HTTP through only to port 80 of the hos
       "acl private_allowed any-of plain_private_hosts",
     ]);
   }
-  for (const text of bothFor(SMALL)) {
+  for (const [index, text] of bothFor(SMALL).entries()) {
     assert.doesNotMatch(text, /plain_|!plain/);
-    assert.deepEqual(lines(text, "http_access")[1], "http_access deny !connect why_http");
+    assert.deepEqual(lines(text, "http_access").slice(0, 3 - index), [
+      ...firstInFront(index),
+      "http_access deny in_tunnel why_http",
+      "http_access deny !connect why_http",
+    ]);
   }
 });
 
@@ -142,7 +152,10 @@ Deno.test("frontConfiguration() leaves the type of what an allowed host answers 
 
 Deno.test("both configurations refuse everything when nothing is allowed", () => {
   for (const [index, text] of bothFor(NOTHING).entries()) {
-    assert.deepEqual(lines(text, "http_access").slice(2), [
+    assert.deepEqual(lines(text, "http_access"), [
+      ...firstInFront(index),
+      "http_access deny in_tunnel why_http",
+      "http_access deny !connect why_http",
       "http_access deny all why_host",
       ...againInBack(index),
       "http_access deny !resolved why_unresolved",
@@ -290,17 +303,20 @@ Deno.test("squid.program() runs the supervisor as Debian's proxy user and writes
     ["perl", "/config/supervisor.pl"],
     [],
   ]);
-  assert.deepEqual(program.files.map(({ path, mode }) => `${path} ${mode.toString(8)}`), [
+  const files = program.files.map(({ path, mode }) => `${path} ${mode.toString(8)}`);
+  assert.deepEqual(files.filter((file) => !file.startsWith("ERR_")), [
     "supervisor.pl 644",
     "sni.pl 644",
     "front.conf 644",
     "back.conf 644",
+    "refused_crowd.txt 644",
     "refused_http.txt 644",
     "refused_host.txt 644",
     "refused_port.txt 644",
     "refused_unresolved.txt 644",
     "refused_never.txt 644",
     "refused_private.txt 644",
+    "error-details.txt 644",
   ]);
 });
 

@@ -47,6 +47,15 @@ Deno.test("EgressTally counts a connection once, with the bytes of its end", () 
   ]);
 });
 
+Deno.test("EgressTally keeps what came to nothing apart from what was let through and what was refused", () => {
+  const closed = event({ verdict: "closed", reason: "without a request" });
+  const begun = event({ verdict: "allowed", connection: "1" });
+  assert.deepEqual(tallied([closed, begun, closed]), [
+    { ...closed, times: 2 },
+    event({ verdict: "allowed", times: 1 }),
+  ]);
+});
+
 Deno.test("EgressTally tells requests to an inspected host apart, and sums equal ones", () => {
   const asked = (request: string, changes: Partial<EgressEvent> = {}): EgressEvent =>
     event({ verdict: "allowed", request, ...changes });
