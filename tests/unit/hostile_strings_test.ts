@@ -49,7 +49,7 @@ const HARMLESS = {
         allowlist: [
           "git.example.net",
           "*.example.net",
-          { host: "deb.example.org", http: true },
+          { host: "deb.example.com", http: true },
           {
             host: "api.example.org",
             allow: ["GET /v1"],
