@@ -44,7 +44,7 @@ function credentialNotices(
     return [
       `${
         named(env)
-      } never enters the bottle: the sidecar puts it into requests to ${API_HOST}, and the other default hosts are left out`,
+      } never enters the bottle: the sidecar puts it into requests to ${API_HOST}, and of the default hosts only those that the manifest lists are left`,
       ...keptOut.map((name) =>
         `${name} stays outside: Claude Code is given ${env}, and only one can be injected`
       ),

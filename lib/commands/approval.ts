@@ -1,3 +1,4 @@
+import { letsTokenEnter } from "./claude_injection.ts";
 import { shellQuoted } from "../bottle/invocation.ts";
 import { DEFAULT_DISK } from "../bottle/disk_limit.ts";
 import { DEFAULT_MEMORY, DEFAULT_PIDS } from "../bottle/default_limits.ts";
@@ -5,7 +6,14 @@ import { DEFAULT_HOSTS } from "../egress/allowlist.ts";
 import { Declined, EXIT, Failure, oneLine } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Difference, difference } from "../manifest/approvals.ts";
-import { capabilitiesOf, type Facts, projectSubjects, type Requested } from "../manifest/capabilities.ts";
+import {
+  capabilitiesOf,
+  type Facts,
+  projectSubjects,
+  type Requested,
+  type Subjects,
+  TOKEN_INSIDE,
+} from "../manifest/capabilities.ts";
 import type { Manifest, Project } from "../manifest/model.ts";
 import { DEFAULT_COMMAND } from "../manifest/schema.ts";
 import { confirmed } from "../ui/question.ts";
@@ -57,7 +65,10 @@ export async function reviewed(host: Host, manifest: Manifest): Promise<Review |
   if (project === undefined) return undefined;
   const subjects = projectSubjects(manifest);
   const { manifest: settled, notes, ...facts } = await settledManifest(manifest, { project, subjects, host });
-  const requested = capabilitiesOf(settled, { subjects, facts: { ...facts, usual: USUAL } });
+  const requested = [
+    ...capabilitiesOf(settled, { subjects, facts: { ...facts, usual: USUAL } }),
+    ...tokenCapabilities(settled, subjects),
+  ];
   if (requested.length > REQUESTED_LIMIT) throw tooMuch(project, requested.length);
   const place = await approvalPlace(host, project);
   const stored = await storedApproval(host, place);
@@ -118,6 +129,22 @@ export async function approvedManifest(
   }
   await approve(host, review);
   return now.manifest;
+}
+
+/**
+ * What lets Claude's token into a bottle although squid could inject it: fewer hosts, or others, than the defaults. With
+ * pipelock it enters every bottle.
+ */
+function tokenCapabilities(manifest: Manifest, { bottles }: Subjects): readonly Requested[] {
+  return bottles.flatMap((name) => manifest.bottles.get(name) ?? []).filter((bottle) =>
+    bottle.egress.proxy === "squid" && letsTokenEnter(bottle)
+  ).map(({ name }) => ({
+    subject: `bottle ${name}`,
+    kind: TOKEN_INSIDE,
+    parts: ["inside"],
+    at: ["bottles", name, "egress"],
+    usual: false,
+  }));
 }
 
 /** Shows on stderr, where the question follows, what a project asks for. */

@@ -2,9 +2,15 @@ import { API_HOST } from "../bottle/claude_credentials.ts";
 import type { Environment } from "../host/environment.ts";
 import type { Bottle } from "../manifest/model.ts";
 import { ANTHROPIC_RULES } from "../manifest/ready_made/anthropic_rules.ts";
-import { claudeInjection } from "./claude_injection.ts";
+import { claudeInjection, type InjectedClaude } from "./claude_injection.ts";
 import type { Grant } from "./grant_rows.ts";
 import { proxyDefault } from "./proxy_choice.ts";
+
+/** What `start` without flags injects of Claude Code's credential. @throws Failure for a variable that names no proxy */
+export function injectedUnasked(bottle: Bottle, environment: Environment): InjectedClaude | undefined {
+  const proxy = bottle.egress.proxy ?? proxyDefault(environment.get("CLAUDE_BOTTLE_PROXY"));
+  return claudeInjection(bottle, { inspects: proxy === "squid", remoteControl: false, environment });
+}
 
 /**
  * A bottle's grants as `start` without flags makes them of Claude Code's credential: what the sidecar injects is no
@@ -16,9 +22,7 @@ export function withClaudeInjection(
   grants: readonly Grant[],
   { bottle, environment }: { readonly bottle: Bottle; readonly environment: Environment },
 ): readonly Grant[] {
-  const proxy = bottle.egress.proxy ?? proxyDefault(environment.get("CLAUDE_BOTTLE_PROXY"));
-  const inspects = proxy === "squid";
-  const claude = claudeInjection(bottle, { inspects, remoteControl: false, environment })?.claude;
+  const claude = injectedUnasked(bottle, environment)?.claude;
   if (claude === undefined) return grants;
   return grants.flatMap((grant) => {
     const { label, text, data } = grant;

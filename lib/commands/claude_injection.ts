@@ -9,7 +9,7 @@ import { OAUTH_TOKEN } from "../bottle/oauth_token.ts";
 import { covers } from "../egress/hosts.ts";
 import type { Environment } from "../host/environment.ts";
 import { isInspected } from "../manifest/host_places.ts";
-import type { Bottle, EnvSource } from "../manifest/model.ts";
+import type { AllowedHost, Bottle, EnvSource } from "../manifest/model.ts";
 import { ANTHROPIC_RULES } from "../manifest/ready_made/anthropic_rules.ts";
 
 /** Where the token comes from that every bottle is given. */
@@ -41,16 +41,30 @@ export function claudeInjection(
   bottle: Bottle,
   { inspects, remoteControl, environment }: ClaudeInjectionOptions,
 ): InjectedClaude | undefined {
+  if (!inspects || remoteControl || !isUsual(bottle)) return undefined;
+  const env = credentials(bottle, environment).keys().next().value;
+  return env === undefined ? undefined : injectedClaude(bottle, { env, environment });
+}
+
+/** Whether the host's token enters a bottle that squid serves, because of what its manifest says. */
+export function letsTokenEnter(bottle: Bottle): boolean {
+  return !isUsual(bottle) && !bottle.egress.allowlist.some(injectsCredential);
+}
+
+function injectsCredential({ inject }: AllowedHost): boolean {
+  return inject !== undefined && (CLAUDE_CREDENTIALS.some(({ env }) => env === inject.env) ||
+    inject.secret.kind === "host" && inject.secret.variable === OAUTH_TOKEN.onHost);
+}
+
+/** Whether a manifest leaves the model's host and Claude Code's credential to the defaults. */
+function isUsual(bottle: Bottle): boolean {
   const isNamed = bottle.egress.allowlist.some((allowed) =>
     allowed.host === API_HOST || (isInspected(allowed) && covers(allowed.host, API_HOST)) ||
     CLAUDE_CREDENTIALS.some(({ env }) => env === allowed.inject?.env)
   );
   // Its TLS would pass unopened.
   const isSsh = bottle.ssh.some(({ hostname, port }) => hostname === API_HOST && port === 443);
-  const isUsual = bottle.egress.defaults && !isNamed && !isSsh && !bottle.env.has(API_ELSEWHERE);
-  if (!inspects || remoteControl || !isUsual) return undefined;
-  const env = credentials(bottle, environment).keys().next().value;
-  return env === undefined ? undefined : injectedClaude(bottle, { env, environment });
+  return bottle.egress.defaults && !isNamed && !isSsh && !bottle.env.has(API_ELSEWHERE);
 }
 
 /**

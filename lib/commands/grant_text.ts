@@ -1,5 +1,13 @@
 import { shellQuoted } from "../bottle/invocation.ts";
-import { type Capability, LEARNED, UNLIMITED, UNNAMED, UNPINNED } from "../manifest/capabilities.ts";
+import {
+  type Capability,
+  DEFAULT_HOST,
+  LEARNED,
+  TOKEN_INSIDE,
+  UNLIMITED,
+  UNNAMED,
+  UNPINNED,
+} from "../manifest/capabilities.ts";
 import { boundsText } from "../manifest/host_grants.ts";
 import { exactBytesText } from "../ui/amount.ts";
 
@@ -34,6 +42,11 @@ const TEXTS: ReadonlyMap<string, (parts: Parts) => GrantText> = new Map([
   // A bottle's.
   ["env", ([name = "", ...source]) => ({ ...sourceText(name, source), label: "env" })],
   ["host", hostText],
+  [DEFAULT_HOST, hostText],
+  [
+    TOKEN_INSIDE,
+    () => far("token", "your CLAUDE_BOTTLE_OAUTH_TOKEN itself, which squid then keeps outside no more"),
+  ],
   [
     "http",
     ([host = "", , ...bounds]) =>

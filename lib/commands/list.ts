@@ -1,5 +1,7 @@
 import { egressPolicy } from "../egress/allowlist.ts";
 import { EXIT } from "../errors.ts";
+import { injectedUnasked } from "./claude_grants.ts";
+import type { Environment } from "../host/environment.ts";
 import type { Manifest } from "../manifest/model.ts";
 import { type Column, fittedTable } from "../ui/fitted_table.ts";
 import { resultColumns } from "../ui/wrap.ts";
@@ -21,7 +23,9 @@ export interface ListOptions {
 export async function list(options: ListOptions, ports: CommandPorts): Promise<number> {
   const { host, reporter } = ports;
   const manifest = await shownManifest(host, options.manifest);
-  const entries = options.what === "agents" ? agentEntries(manifest) : bottleEntries(manifest);
+  const entries = options.what === "agents"
+    ? agentEntries(manifest)
+    : bottleEntries(manifest, host.environment);
   if (options.json) {
     host.terminal.out(jsonText({ [options.what]: entries.map(({ data }) => data) }));
   } else if (entries.length === 0) {
@@ -71,8 +75,10 @@ function agentEntries({ agents }: Manifest): readonly Entry[] {
   }));
 }
 
-function bottleEntries({ agents, bottles }: Manifest): readonly Entry[] {
-  return [...bottles.values()].map(({ name, extends: parent, egress, ssh, env }) => {
+function bottleEntries({ agents, bottles }: Manifest, environment: Environment): readonly Entry[] {
+  return [...bottles.values()].map((bottle) => {
+    const { name, extends: parent, ssh, env } = bottle;
+    const { egress } = injectedUnasked(bottle, environment)?.bottle ?? bottle;
     const policy = egressPolicy(egress, ssh);
     const hosts = new Set([...policy.hosts, ...policy.ssh].map(({ host }) => host)).size;
     const users = [...agents.values()].filter(({ bottle }) => bottle === name).map((agent) => agent.name);

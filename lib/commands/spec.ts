@@ -1,9 +1,10 @@
 import { claudeArguments, promptFile } from "../bottle/claude.ts";
-import { forwardsOauthToken } from "../bottle/claude_credentials.ts";
+import { API_HOST, forwardsOauthToken } from "../bottle/claude_credentials.ts";
 import { hostGitIdentity } from "../bottle/git_identity.ts";
 import type { AgentMode, BottleSpec, Lifetime, WorkspaceSource } from "../bottle/spec.ts";
 import { untouchedNeighbours } from "../egress/neighbours.ts";
 import { allowlistSummary, DEFAULT_HOSTS, egressPolicy } from "../egress/allowlist.ts";
+import type { EgressPolicy } from "../egress/policy.ts";
 import type { EgressProxy } from "../egress/proxy.ts";
 import { pipelock } from "../egress/pipelock/pipelock.ts";
 import { squid } from "../egress/squid/squid.ts";
@@ -12,7 +13,7 @@ import type { Host } from "../host/host.ts";
 import { requireAgent } from "../manifest/agents.ts";
 import type { Agent, Bottle, Manifest, ProxyName, RuntimeChoice } from "../manifest/model.ts";
 import { extraAuthorities } from "./authorities.ts";
-import { claudeInjection } from "./claude_injection.ts";
+import { claudeInjection, type InjectedClaude } from "./claude_injection.ts";
 import { absoluteHostPath, hostEnv, hostPath, injectedSources } from "./host_paths.ts";
 
 /** The most bytes of one argument: Linux refuses longer ones (MAX_ARG_STRLEN, its terminator included). */
@@ -59,6 +60,12 @@ export function agentRun(
   return { command: checkedCommand(commandOf(agent, options)), mode: modeOf(agent, options) };
 }
 
+/** The hosts that nobody has by default; where Claude's credential is injected, that is its host alone. */
+function namedHosts({ hosts }: EgressPolicy, claude: InjectedClaude | undefined): readonly string[] {
+  const usual = claude === undefined ? DEFAULT_HOSTS : [API_HOST];
+  return hosts.map(({ host }) => host).filter((host) => !usual.includes(host));
+}
+
 /** What is asked for, from the manifest and the command line. @throws Failure */
 export async function bottleSpec(manifest: Manifest, options: SpecOptions): Promise<BottleSpec> {
   const { host } = options;
@@ -99,7 +106,7 @@ export async function bottleSpec(manifest: Manifest, options: SpecOptions): Prom
     forwardOauthToken: forwardsOauthToken(injected, environment),
     proxy,
     policy,
-    namedHosts: policy.hosts.map(({ host }) => host).filter((host) => !DEFAULT_HOSTS.includes(host)),
+    namedHosts: namedHosts(policy, claude),
     egressSummary: allowlistSummary(policy),
     neighbours: untouchedNeighbours(policy),
     networks: bottle.egress.networks,

@@ -10,8 +10,12 @@ export interface Neighbours {
  * Hosts of one domain are often answered by one server, with one certificate. What TLS names is all that is seen of an
  * untouched connection, so a request for the inspected host might be made inside it.
  */
-export function untouchedNeighbours({ hosts }: EgressPolicy): readonly Neighbours[] {
-  const untouched = hosts.filter(({ inspection }) => inspection === undefined).map(({ host }) => host);
+export function untouchedNeighbours({ hosts, ssh }: EgressPolicy): readonly Neighbours[] {
+  const untouched = [
+    ...hosts.filter(({ inspection }) => inspection === undefined),
+    // Of these not even what TLS names is looked at.
+    ...ssh.filter(({ port }) => port === 443),
+  ].map(({ host }) => host);
   return hosts.filter(({ inspection }) => inspection !== undefined).flatMap(({ host: inspected }) => {
     const near = untouched.filter((host) => isOfOneDomain(host, inspected));
     return near.length === 0 ? [] : [{ inspected, untouched: near }];

@@ -1,4 +1,4 @@
-import { type Capability, capabilityId, UNLIMITED, UNPINNED } from "./capabilities.ts";
+import { type Capability, capabilityId, DEFAULT_HOST, UNLIMITED, UNPINNED } from "./capabilities.ts";
 import { aboveOf, coversHost, includesName } from "./host_grants.ts";
 import { widerRules } from "./rules.ts";
 
@@ -27,7 +27,9 @@ const COVERS: ReadonlyMap<string, (a: Parts, b: Parts) => boolean> = new Map([
 
 /** Whether whoever has been given `a` has been given `b`. Reflexive and transitive. */
 export function covers(a: Capability, b: Capability): boolean {
-  if (a.subject !== b.subject || a.kind !== b.kind) return false;
+  if (a.subject !== b.subject) return false;
+  if (a.kind === "host" && b.kind === DEFAULT_HOST) return coversHost(a.parts, b.parts);
+  if (a.kind !== b.kind) return false;
   return capabilityId(a) === capabilityId(b) || (COVERS.get(a.kind)?.(a.parts, b.parts) ?? false);
 }
 
@@ -65,8 +67,8 @@ export function difference<T extends Capability>(
   const filed = filedByGroup(approved);
   const isCovered = (one: T): boolean =>
     known.has(capabilityId(one)) ||
-    namesAbove(one).some((name) => {
-      const group = filed.get(groupOf(one, name));
+    groupsAbove(one).some((id) => {
+      const group = filed.get(id);
       return group !== undefined &&
         rulesAbove(one).some((rule) => group.get(rule)?.some((other) => covers(other, one)) ?? false);
     });
@@ -97,11 +99,14 @@ function ruleOf({ kind, parts: [, rule = ""] }: Capability): string {
   return kind === "host" ? rule : "";
 }
 
-/** The names of all groups in which something may cover this. */
-function namesAbove(one: Capability): readonly string[] {
-  const name = nameOf(one);
-  const isHost = one.kind === "host" || one.kind === "http" || one.kind === "private";
-  return isHost ? [name, ...aboveOf(name).map((above) => `*.${above}`)] : [name];
+/** All groups in which something may cover this. */
+function groupsAbove(one: Capability): readonly string[] {
+  const kind = one.kind === DEFAULT_HOST ? "host" : one.kind;
+  const asked = { ...one, kind };
+  const name = nameOf(asked);
+  const isHost = kind === "host" || kind === "http" || kind === "private";
+  const names = isHost ? [name, ...aboveOf(name).map((above) => `*.${above}`)] : [name];
+  return names.map((each) => groupOf(asked, each));
 }
 
 function rulesAbove(one: Capability): readonly string[] {

@@ -46,6 +46,10 @@ export interface Facts {
 
 /** The proxy of a bottle that names none: it may let through what the one that was named before does not. */
 export const UNNAMED = "unnamed";
+/** The kind of a host that no manifest names. */
+export const DEFAULT_HOST = "default host";
+/** The kind of a token that a bottle is given although its sidecar could keep it. */
+export const TOKEN_INSIDE = "claude token";
 /** How a limit that is not set is written. */
 export const UNLIMITED = "unlimited";
 /** A host key that is learned at the launch, and one that is never looked at; in place of a fingerprint. */
@@ -185,8 +189,9 @@ function egressRows(
   const defaults = defaultsBeside(egress, facts.usual.hosts);
   return [
     ...egress.allowlist.flatMap((host) => hostRows(host, { bounds: bounds(host), marks })),
+    // One that is named is more: it passes unopened also where the sidecar would open it, or leave it out.
     ...defaults.map((host): Row => ({
-      kind: "host",
+      kind: DEFAULT_HOST,
       parts: [host],
       at: ["egress", "defaults"],
       usual: true,

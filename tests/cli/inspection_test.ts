@@ -224,6 +224,7 @@ ${
   + host      api.openai.com, only GET /v1/models/*, with the injected secret alone (claude-bottle.yaml:9)
 ! + inject    OPENAI_API_KEY from you, asked at the launch: "the key"; put into requests to api.openai.com as bearer (claude-bottle.yaml:9)
   + proxy     squid (claude-bottle.yaml:5)
+! + token     your CLAUDE_BOTTLE_OAUTH_TOKEN itself, which squid then keeps outside no more (claude-bottle.yaml:3)
   + as usual  runtime auto, cpus unlimited, memory 4 GiB, pids 2048 processes, disk 20 GiB`,
   );
   assert.deepEqual(await machine.asked(), []);

@@ -63,6 +63,13 @@ Deno.test("list bottles shows who uses each, how many hosts it reaches and the n
   assert.deepEqual(run.host.processes.lines, []);
 });
 
+Deno.test("list bottles counts the hosts that a start leaves where Claude's credential is injected", async () => {
+  const manifest = "bottles: { dev: { egress: { proxy: squid } } }\nagents: { one: { bottle: dev } }\n";
+  const hosts = async (env: Readonly<Record<string, string>>): Promise<unknown> =>
+    JSON.parse((await runCli(["list", "bottles", "--json"], { manifest, env })).stdout).bottles[0].hosts;
+  assert.deepEqual([await hosts({}), await hosts({ CLAUDE_BOTTLE_OAUTH_TOKEN: "t" })], [7, 1]);
+});
+
 Deno.test("list --json is one object, escaped for a terminal", async () => {
   const agents = await runCli(["list", "--json"], { manifest: MANIFEST });
   assert.deepEqual(JSON.parse(agents.stdout), {

@@ -33,9 +33,10 @@ bottle dev
 ! + env       GITHUB_TOKEN from your variable GH_PAT (claude-bottle.yaml:3)
   + host      github.com (claude-bottle.yaml:4)
   + proxy     squid (claude-bottle.yaml:4)
+! + token     your CLAUDE_BOTTLE_OAUTH_TOKEN itself, which squid then keeps outside no more (claude-bottle.yaml:4)
   + as usual  runtime auto, cpus unlimited, memory 4 GiB, pids 2048 processes, disk 20 GiB
 
-! 1 grant has an exclamation mark: it reaches your secrets, keys or files, what runs on this machine, private networks, whole domains or images
+! 2 grants have an exclamation mark: they reach your secrets, keys or files, what runs on this machine, private networks, whole domains or images
 
 ${TOKEN}`;
 
@@ -46,7 +47,7 @@ Deno.test("trust shows all that a project asks for, asks, and remembers exactly 
   assert.equal(run.stdout, "");
   assert.equal(
     run.stderr,
-    `${ALL}${QUESTION}claude-bottle: 10 grants of ${PROJECT_FILE} approved; \`claude-bottle trust --revoke\` takes that back\n`,
+    `${ALL}${QUESTION}claude-bottle: 11 grants of ${PROJECT_FILE} approved; \`claude-bottle trust --revoke\` takes that back\n`,
   );
   const [path = ""] = machine.stored;
   assert.match(path, /^\/home\/somebody\/\.local\/state\/claude-bottle\/trust\/[0-9a-f]{64}\.json$/);
@@ -64,13 +65,14 @@ Deno.test("trust shows all that a project asks for, asks, and remembers exactly 
     "4294967296",
     "2048",
     "21474836480",
+    "inside",
   ]);
   assert.equal(Object(machine.files[path]).mode, 0o600);
   const again = await machine.person(["trust"]);
   assert.deepEqual(again.outcome, DONE);
   assert.equal(
     again.stderr,
-    `claude-bottle: nothing new to approve: 10 grants of ${PROJECT_FILE}, all approved\n`,
+    `claude-bottle: nothing new to approve: 11 grants of ${PROJECT_FILE}, all approved\n`,
   );
 });
 
@@ -103,7 +105,7 @@ agent reviewer
     unchanged  2
 bottle dev
   + host       gitlab.com (claude-bottle.yaml:4)
-    unchanged  8
+    unchanged  9
 
 ${TOKEN}${QUESTION}claude-bottle: aborted by user
 `,
@@ -217,7 +219,7 @@ Deno.test("where nobody can or may be asked, what is not approved is refused wit
     const machine = new TrustingMachine(MANIFEST);
     const run = await machine.run(argv, { ...WITH_ENV, backend: await withBottle(), ...options });
     assert.deepEqual(run.outcome, FAILED, argv.join(" "));
-    assert.match(run.stderr, /asks for 10 grants that are not approved/);
+    assert.match(run.stderr, /asks for 11 grants that are not approved/);
     assert.match(run.stderr, /claude-bottle trust --yes/);
     assert.deepEqual(machine.stored, []);
     assert.deepEqual(run.backend.calls, /attach|exec/.test(argv[0] ?? "") ? LOOKED : []);
@@ -263,6 +265,41 @@ Deno.test("the user's own agents in bottles of their own need no approval of wha
   assert.deepEqual((await machine.run(["start", "mine", "--prompt", "hi"], { manifest })).outcome, FAILED);
 });
 
+Deno.test("what takes Claude's token from the sidecar, or opens a default host beside it, asks although it names nothing new", async () => {
+  const manifest = (egress: string): string =>
+    `bottles:\n  dev:\n    egress: { proxy: squid${egress} }\nagents:\n  one: { bottle: dev }\n`;
+  const trusting = async (egress: string): Promise<TrustingMachine> => {
+    const machine = new TrustingMachine(manifest(egress));
+    await machine.run(["trust", "--yes"]);
+    return machine;
+  };
+  const plain = ", allowlist: [mine.example]";
+  const token =
+    "bottle dev: claude token your CLAUDE_BOTTLE_OAUTH_TOKEN itself, which squid then keeps outside no more";
+  for (
+    const [egress, ...asked] of [
+      [", allowlist: [mine.example, api.anthropic.com]", "bottle dev: host api.anthropic.com", token],
+      [", defaults: false, allowlist: [mine.example]", token],
+      [", allowlist: [mine.example, sentry.io]", "bottle dev: host sentry.io"],
+    ] as const
+  ) {
+    const machine = await trusting(plain);
+    machine.files[PROJECT_FILE] = manifest(egress);
+    assert.deepEqual(await machine.asked(), asked, egress);
+  }
+  // What was named and is no more than a default host then is less.
+  const named = await trusting(", allowlist: [mine.example, sentry.io]");
+  named.files[PROJECT_FILE] = manifest(plain);
+  assert.deepEqual(await named.asked(), []);
+  const injecting = new TrustingMachine(
+    manifest(
+      ', defaults: false, allowlist: [{ use: { anthropic: { token: "${CLAUDE_BOTTLE_OAUTH_TOKEN}" } } }]',
+    ),
+  );
+  const first = await injecting.asked();
+  assert.ok(first.length > 0 && !first.includes(token), first.join("\n"));
+});
+
 Deno.test("each of a repository's manifests has an approval of its own", async () => {
   const machine = new TrustingMachine(MANIFEST, {
     "/home/somebody/.git/config": "",
@@ -272,7 +309,7 @@ Deno.test("each of a repository's manifests has an approval of its own", async (
     arrange: (host: object): void => void Object.assign(host, { cwd: "/home/somebody/other" }),
   };
   await machine.run(["trust", "--yes"]);
-  assert.equal((await machine.asked(other)).length, 10);
+  assert.equal((await machine.asked(other)).length, 11);
   await machine.run(["trust", "--yes"], other);
   assert.deepEqual(await machine.asked(other), []);
   assert.deepEqual(await machine.asked(), []);
@@ -340,9 +377,9 @@ Deno.test("trust --revoke forgets, once and again, whatever the manifest says by
   machine.files[PROJECT_FILE] = "bottles: [";
   const revoked = await machine.run(["trust", "--revoke"]);
   assert.deepEqual(revoked.outcome, DONE, revoked.stderr);
-  assert.equal(revoked.stderr, `claude-bottle: 10 grants of ${PROJECT_FILE} not approved any more\n`);
+  assert.equal(revoked.stderr, `claude-bottle: 11 grants of ${PROJECT_FILE} not approved any more\n`);
   machine.files[PROJECT_FILE] = MANIFEST;
-  assert.equal((await machine.asked()).length, 10);
+  assert.equal((await machine.asked()).length, 11);
   const json = await machine.run(["trust", "--revoke", "--json"]);
   assert.deepEqual(JSON.parse(json.stdout), { root: ROOT, file: PROJECT_FILE, revoked: 0 });
   assert.deepEqual((await machine.run(["trust", "--revoke", "--yes"])).outcome, USAGE);
@@ -376,7 +413,7 @@ Deno.test("info says nothing of approval for an agent that the project has no sa
   const user = "bottles: { mine: {} }\nagents: { me: { bottle: mine } }\n";
   const machine = new TrustingMachine(MANIFEST, { [MANIFEST_PATH]: user });
   assert.doesNotMatch((await machine.run(["info", "me"])).stderr, /approved/);
-  assert.match((await machine.run(["info", "reviewer"])).stderr, /10 grants are not approved/);
+  assert.match((await machine.run(["info", "reviewer"])).stderr, /11 grants are not approved/);
 });
 
 Deno.test("what shows a project's manifest says that it is not approved, until it is", async () => {
@@ -386,12 +423,12 @@ Deno.test("what shows a project's manifest says that it is not approved, until i
     const run = await machine.run(argv);
     assert.deepEqual(run.outcome, DONE, run.stderr);
     assert.notEqual(run.stdout, "");
-    assert.match(run.stderr, /comes with the project, and 10 grants are not approved/);
+    assert.match(run.stderr, /comes with the project, and 11 grants are not approved/);
     assert.match(run.stderr, /`claude-bottle trust` shows what is asked for/);
   }
   const doctor = JSON.parse((await machine.run(["doctor", "--json"])).stdout);
   const finding = doctor.findings.find(({ check }: { check: string }) => check === "manifest");
-  assert.match(finding.sentence, /10 grants are not approved/);
+  assert.match(finding.sentence, /11 grants are not approved/);
   await machine.run(["trust", "--yes"]);
   for (const argv of shown) assert.doesNotMatch((await machine.run(argv)).stderr, /approved/);
 });
@@ -444,7 +481,7 @@ Deno.test("approvals are for one folder: elsewhere, and in another one at the sa
   await machine.run(["trust", "--yes"]);
   assert.deepEqual(await machine.asked(), []);
   machine.files[ROOT] = { kind: "directory", birth: "1:3" };
-  assert.equal((await machine.asked()).length, 10);
+  assert.equal((await machine.asked()).length, 11);
   machine.files[ROOT] = { kind: "directory", birth: "1:2" };
   assert.deepEqual(await machine.asked(), []);
   // The same folder by another name is the same.
@@ -455,7 +492,7 @@ Deno.test("approvals are for one folder: elsewhere, and in another one at the sa
   const copied = {
     arrange: (host: object): void => void Object.assign(host, { cwd: "/home/somebody/copy" }),
   };
-  assert.equal((await machine.asked(copied)).length, 10);
+  assert.equal((await machine.asked(copied)).length, 11);
 });
 
 Deno.test("approvals are never kept in the project that asks for them", async () => {

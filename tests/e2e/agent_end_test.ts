@@ -46,7 +46,8 @@ const ROWS: readonly Row[] = [
     name: "a sidecar that died before the agent could run, with the end of its log",
     settings: { agentCode: 125, agentUnstarted: true, stops: ["sidecar"], log: ["FATAL: bad"] },
     code: 125,
-    said: /^error: The sidecar \(squid\) did not stay up; the end of its log:\n {2}FATAL: bad\n$/,
+    said:
+      /^error: The sidecar \(squid\) did not stay up; the end of its log:\n {2}FATAL: bad\n\nhint: Start the bottle again; .*\n$/,
   },
   {
     name: "a sidecar that died while the agent ran, keeping the agent's code",

@@ -67,8 +67,8 @@ const options = z.strictObject({
       params: { [HINT]: "Name them, as in `repos: [me/app]`" },
     });
   if (push) needs(["push"], "needs `repos`: a push is let through to repositories that are named");
-  // Not at the token, whose text would be shown.
-  if (token !== undefined) {
+  else if (token !== undefined) {
+    // Not at the token, whose text would be shown.
     needs([], "must have `repos` beside `token`, which may read others than are meant");
   }
 }).meta({

@@ -56,7 +56,7 @@ Deno.test("specNotices() says that the token enters a bottle that cannot use it"
 });
 
 const LEFT =
-  "the sidecar puts it into requests to api.anthropic.com, and the other default hosts are left out";
+  "the sidecar puts it into requests to api.anthropic.com, and of the default hosts only those that the manifest lists are left";
 
 Deno.test("specNotices() says that what is injected never enters, and what stays outside besides", () => {
   const env = "ANTHROPIC_API_KEY";

@@ -7,6 +7,14 @@ function rule(host: string, isInspected: boolean): HostRule {
   return { host, private: false, http: false, ...(isInspected ? { inspection } : {}) };
 }
 
+Deno.test("untouchedNeighbours() takes an ssh entry on the port of TLS for one", () => {
+  const hosts = [rule("api.example.com", true)];
+  const near = (port: number): unknown =>
+    untouchedNeighbours({ hosts, ssh: [{ host: "ssh.example.com", port, private: false }] });
+  assert.deepEqual(near(22), []);
+  assert.deepEqual(near(443), [{ inspected: "api.example.com", untouched: ["ssh.example.com"] }]);
+});
+
 for (
   const [inspected, untouched, isNear] of [
     ["api.example.com", "www.example.com", true],

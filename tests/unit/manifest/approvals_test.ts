@@ -135,7 +135,10 @@ const WIDENINGS:
       "egress: { proxy: pipelock }",
       ["proxy | pipelock"],
     ],
-    ["the default hosts", "egress: { defaults: false }", "", ["host | api.test", "host | update.test"]],
+    ["the default hosts", "egress: { defaults: false }", "", [
+      "default host | api.test",
+      "default host | update.test",
+    ]],
     ["a literal", "", "env: { A: x }", ["env | A | literal"]],
     ["a variable for a literal", "env: { A: x }", 'env: { A: "${A}" }', ["env | A | host | A"]],
     ["another variable", 'env: { A: "${A}" }', 'env: { A: "${B}" }', ["env | A | host | B"]],

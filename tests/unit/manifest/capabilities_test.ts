@@ -59,8 +59,8 @@ Deno.test("capabilitiesOf() has what every bottle and agent is given, too", asyn
     [
       "agent a | bottle | dev",
       "agent a | command | claude | --dangerously-skip-permissions",
-      "bottle dev | host | api.test",
-      "bottle dev | host | update.test",
+      "bottle dev | default host | api.test",
+      "bottle dev | default host | update.test",
       "bottle dev | proxy | unnamed",
       "bottle dev | runtime | auto",
       "bottle dev | cpus | unlimited",
@@ -94,7 +94,7 @@ bottles:
     extends: base
     env: { A: another literal }
     egress:
-      allowlist: [{ host: "B.test." }, A.TEST, api.test]
+      allowlist: [{ host: "B.test." }, A.TEST]
     ssh:
       - Host: another-name
         Hostname: git.test
