@@ -21,7 +21,7 @@ sub reason {
     my ($status, $text) = @_;
     $text =~ s/\s+/ /g;
     $text =~ s/[^\x20-\x7e]/?/g;
-    $text =~ s/\A ?(?:claude-bottle )?(?:refused|cannot reach) \S+:\d+: //;
+    $text =~ s/\A ?(?:claude-bottle )?(?:(?:refused|cannot reach) \S+:\d+: )?//;
     $text =~ s/\A ?CONNECT blocked: //;
     $text =~ s/ \z//;
     return substr($text, 0, $LONGEST_REASON) if $text ne '';

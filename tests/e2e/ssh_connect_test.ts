@@ -134,6 +134,17 @@ for (
       ),
       `${UNREACHED}nothing answers there ((111) Connection refused)`,
     ],
+    ...[
+      "cannot go on: git.example.com:2222 has not answered for too long",
+      "lost the connection to git.example.com:2222 before all of its answer had come",
+      "got no answer: git.example.com:2222 ended the connection without one",
+    ].map((page) =>
+      [
+        `squid's page "${page}"`,
+        answer("502 Bad Gateway", `claude-bottle ${page}\n`),
+        UNREACHED + page,
+      ] as const
+    ),
     [
       "pipelock's words for a name that does not resolve",
       answer(

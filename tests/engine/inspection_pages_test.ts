@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { HostRule } from "../../lib/egress/policy.ts";
+import type { SidecarProgram } from "../../lib/egress/proxy.ts";
 import { builtImages, engineRuntimes, eventually } from "../support/engine.ts";
 import { type InspectedSidecar, startSidecar } from "../support/inspected_sidecar.ts";
 import { closedNetwork, startRecorder } from "../support/recorder.ts";
@@ -122,6 +123,83 @@ Deno.test({
       `claude-bottle lost the connection to right.test:443 before all of its answer had come 502 ${PLAIN}`,
       "<p>an answer</p> 200 text/html",
     ]);
+  },
+});
+
+/** What a sidecar of `right.test` and `down.test`, both with plain HTTP, and of inspected hosts answers to a script. */
+async function askedPlain(
+  script: string,
+  { inspected, change }: {
+    readonly inspected: readonly string[];
+    readonly change?: (program: SidecarProgram) => SidecarProgram;
+  },
+): Promise<readonly string[]> {
+  await using stack = new AsyncDisposableStack();
+  const { agent: image } = await builtImages();
+  const network = stack.use(await closedNetwork("203.0.113"));
+  const place = { image, network: network.name };
+  stack.use(await startRecorder({ ...place, aliases: ["right.test"], ports: [80] }));
+  stack.use(await startRecorder({ ...place, aliases: ["down.test"], ports: [8080] }));
+  const inspection = { rules: [{ method: "GET", path: "/*" }], secret: undefined };
+  const hosts: readonly HostRule[] = [
+    ...inspected.map((host) => ({ host, private: false, http: false, inspection })),
+    ...["down.test", "right.test"].map((host) => ({ host, private: false, http: true })),
+  ];
+  const options = { network, index: 10, ...(change === undefined ? {} : { change }) };
+  const sidecar = stack.use(await startSidecar({ hosts, ssh: [] }, options));
+  if (inspected.length > 0) await sidecar.open([]);
+  const said = await sidecar.shell(
+    `export http_proxy=$HTTPS_PROXY; place=\${HTTPS_PROXY#http://}; place=/dev/tcp/\${place/:/\\/}
+    for wait in {1..100}; do (exec 3<>$place) 2>/dev/null && break; sleep 0.2; done
+    ${script}`,
+    "",
+  );
+  return said.trimEnd().split("\n").map((line) => line.trimEnd());
+}
+
+const UNREAD = "claude-bottle refused a request that cannot be read in one way only " +
+  "(its first line, its version or its headers)";
+
+for (const inspected of [[], ["api.test"]]) {
+  Deno.test({
+    name: `a host of plain HTTP that does not answer is told in a sentence, and an answer keeps its type${
+      inspected.length === 0 ? "" : " (beside an inspected host)"
+    }`,
+    ignore,
+    async fn(): Promise<void> {
+      const script = `${asked(["http://down.test/", "http://right.test/"])}
+        for request in "GARBAGE" "GET http://right.test/ HTTP/3.7" "GET http://right.test:x/ HTTP/1.1"; do
+          exec 3<>$place
+          printf '%s\\r\\n\\r\\n' "$request" >&3
+          timeout 20 cat <&3 | tr -d '\\r' | sed -n 's/^Content-Type: //p; /^claude-bottle/p'
+          exec 3>&-
+        done`;
+
+      assert.deepEqual(await askedPlain(script, { inspected }), [
+        `claude-bottle cannot reach down.test:80: nothing answers there ((111) Connection refused) 503 ${PLAIN}`,
+        "answer 1 200 application/x-recorded",
+        // The front itself.
+        ...[PLAIN, UNREAD, PLAIN, UNREAD, PLAIN, UNREAD],
+      ]);
+    },
+  });
+}
+
+Deno.test({
+  name: "who asks over plain HTTP while the front has no back is answered in a sentence of plain text",
+  ignore,
+  async fn(): Promise<void> {
+    const change = (program: SidecarProgram): SidecarProgram => ({
+      ...program,
+      files: program.files.map((file) =>
+        file.path === "front.conf" ? { ...file, text: file.text.replace("parent 3128", "parent 1") } : file
+      ),
+    });
+
+    const [said = "", ...more] = await askedPlain(asked(["http://right.test/"]), { inspected: [], change });
+
+    assert.match(said, /^claude-bottle [a-z].* right\.test:80.* 50[23] text\/plain; charset=utf-8$/);
+    assert.deepEqual(more, []);
   },
 });
 

@@ -80,31 +80,42 @@ export async function readEgressLog(
   if (outcome.code !== 0) throw engineFailure(READING, outcome);
 }
 
-/** Tells a log as it comes: what a next line could change once there has been none for a while. */
+/** Tells a log as it comes: what a next line could change once there has been none for a while, or none follows. */
 async function follow(
   { id, proxy }: { readonly id: string; readonly proxy: EgressProxy },
   options: Parameters<typeof readEgressLog>[1],
 ): Promise<Outcome> {
-  const { host, signal, onEgress } = options;
+  const { host, onEgress } = options;
   const reader = proxy.reader();
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
   let lines = 0;
+  let isSettling = false;
   const settle = async (): Promise<void> => {
-    const line = lines;
-    await host.sleep(SETTLED_MS, signal);
-    if (line === lines) reader.rest().forEach(onEgress);
+    isSettling = true;
+    // However many lines come meanwhile, one pause at a time.
+    for (let seen = -1; reader.waits && seen !== lines;) {
+      seen = lines;
+      await host.sleep(SETTLED_MS, signal);
+      if (seen === lines) reader.rest().forEach(onEgress);
+    }
+    isSettling = false;
   };
-  const outcome = await followLog({
-    id,
-    order: new LogOrder(),
-    onText(text): void {
-      lines++;
-      reader.read(text).forEach(onEgress);
-      // It fails with the signal alone, which is whose reason the following itself ends with.
-      if (reader.waits) settle().catch(() => {});
-    },
-  }, options);
-  reader.rest().forEach(onEgress);
-  return outcome;
+  try {
+    return await followLog({
+      id,
+      order: new LogOrder(),
+      onText(text): void {
+        lines++;
+        reader.read(text).forEach(onEgress);
+        // It fails with the signal alone, and the following with it.
+        if (reader.waits && !isSettling) settle().catch(() => {});
+      },
+    }, options);
+  } finally {
+    over.abort();
+    reader.rest().forEach(onEgress);
+  }
 }
 
 /** Reads a log as it is. */

@@ -42,9 +42,13 @@ export function frontConfiguration(policy: EgressPolicy, place: SidecarPlace): s
     "",
     "acl refused note why",
     "# Its refusals are one sentence of plain text; what an allowed host answers keeps its own type.",
-    `reply_header_access Content-Type ${allowsHttp(policy) ? "deny !plain" : "deny all"}`,
-    ...(allowsHttp(policy) ? ["reply_header_access Content-Type deny refused"] : []),
-    "reply_header_replace Content-Type text/plain; charset=utf-8",
+    ...(allowsHttp(policy)
+      ? [
+        OWN_PAGE,
+        ...["!plain", "refused", "own_page"].map((own) => `reply_header_access Content-Type deny ${own}`),
+      ]
+      : ["reply_header_access Content-Type deny all"]),
+    PLAIN_TEXT,
     "",
     "# What it hands over is logged by the back, once TLS has been judged.",
     ...log({ by: "front", only: "refused" }),
@@ -90,7 +94,8 @@ export function backConfiguration(policy: EgressPolicy, place: SidecarPlace): st
     ...ssh.map((name) => `on_unsupported_protocol tunnel ${name}`),
     "on_unsupported_protocol respond all",
     "",
-    ...(opens ? [...watching(policy), ...injections(policy), ...REFUSALS_INSIDE, ""] : []),
+    ...(opens ? [...watching(policy), ...injections(policy)] : []),
+    ...(opens || allowsHttp(policy) ? [...ownAnswers(opens), ""] : []),
     // A request that squid cannot read is none to it, but one that a tunnel was opened for.
     ...(opens ? log({ by: "back", more: INSIDE_FIELDS }) : [
       "acl requested has request",
@@ -267,18 +272,27 @@ function sshGrant(rule: SshRule, index: number): Grant {
   };
 }
 
-/** What squid answers inside a tunnel is one sentence of plain text too, and a client that has to be asked is asked. */
-const REFUSALS_INSIDE = [
-  "acl own_page rep_header X-Squid-Error .",
-  "acl has_why note why",
-  "acl has_said note why_",
-  "acl refused_inside all-of has_said !said_none",
-  "acl answered_here any-of own_page",
-  "acl answered_here any-of has_why",
-  "acl answered_here any-of refused_inside",
-  "reply_header_access Content-Type deny answered_here",
-  "reply_header_replace Content-Type text/plain; charset=utf-8",
-  'reply_header_add WWW-Authenticate "Basic realm=\\"claude-bottle\\"" said_login',
-];
+/** What squid answers where no rule refuses. A host that has this header in its answer gets its text shown as such. */
+const OWN_PAGE = "acl own_page rep_header X-Squid-Error .";
+
+const PLAIN_TEXT = "reply_header_replace Content-Type text/plain; charset=utf-8";
+
+/**
+ * What the back answers itself is one sentence of plain text too, where the front does not see to it: inside a tunnel,
+ * where a client that has to be asked is asked, and over plain HTTP.
+ */
+function ownAnswers(opens: boolean): readonly string[] {
+  return [
+    OWN_PAGE,
+    "acl has_why note why",
+    ...(opens ? ["acl has_said note why_", "acl refused_inside all-of has_said !said_none"] : []),
+    "acl answered_here any-of own_page",
+    "acl answered_here any-of has_why",
+    ...(opens ? ["acl answered_here any-of refused_inside"] : []),
+    "reply_header_access Content-Type deny answered_here",
+    PLAIN_TEXT,
+    ...(opens ? ['reply_header_add WWW-Authenticate "Basic realm=\\"claude-bottle\\"" said_login'] : []),
+  ];
+}
 
 const QUIET = ["debug_options ALL,0", "cache_log stdio:/dev/stderr"];

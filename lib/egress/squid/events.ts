@@ -36,7 +36,7 @@ export interface Transaction {
 }
 
 /**
- * What a line of the sidecar's log says: the front's refusals, and the back's verdicts. Never throws.
+ * What a line says by itself, of one that {@link hasTarget}: the front's refusals, and the back's verdicts.
  *
  * Statuses do not tell: squid answers 200 before it has seen any TLS. The cause that a rule left in the line does,
  * and what squid did with the TLS. A TLS connection is logged when its name was right and again when it ends (or, when
@@ -44,12 +44,6 @@ export interface Transaction {
  * of the end alone has the tunnel's bytes: before, squid has counted nothing but the CONNECT. A request of plain HTTP
  * is logged once, when it has been answered; so is a request inside an opened tunnel (`inside.ts`).
  */
-export function readEvent(line: string): EgressEvent | undefined {
-  const transaction = transactionOf(line);
-  return transaction !== undefined && hasTarget(transaction) ? transactionEvent(transaction) : undefined;
-}
-
-/** As {@link readEvent}, of a line that {@link hasTarget}. */
 export function transactionEvent(transaction: Transaction): EgressEvent | undefined {
   const { time, host, port, bytes, from: connection } = transaction;
   if (isInside(transaction)) return insideEvent(transaction);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { DockerClient } from "../../../lib/backend/docker/client.ts";
 import { EgressFollower } from "../../../lib/backend/docker/egress_follower.ts";
+import type { EgressProxy } from "../../../lib/egress/proxy.ts";
+import { squid } from "../../../lib/egress/squid/squid.ts";
 import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
 import { LiveProcesses } from "../../support/live_processes.ts";
 import { TEST_PROXY } from "../../support/plan_inputs.ts";
@@ -20,7 +22,7 @@ interface Following {
 /** A follower; `last` is what the engine says is the last line of the log, once it is asked. */
 function following(
   last: string,
-  options: { readonly tail?: number; readonly after?: number } = {},
+  options: { readonly proxy?: EgressProxy; readonly tail?: number; readonly after?: number } = {},
 ): Following {
   const sidecar = { runs: false, rest: "" };
   const scripted = new ScriptedProcesses()
@@ -228,6 +230,30 @@ Deno.test("EgressFollower begins with older lines as it is told, and leaves out 
     assert.deepEqual((await follower.end())?.map(({ host }) => host), hosts);
     assert.equal(process.line, "docker container logs --follow --timestamps --tail 100 s1");
   }
+});
+
+Deno.test("EgressFollower tells what only the end of following makes certain, and leaves out what was before a time", async () => {
+  const tunnel = (at: number, from: string): string =>
+    JSON.stringify({
+      by: "back",
+      time: at,
+      method: "CONNECT",
+      host: `${from}.test`,
+      port: "443",
+      bump: "bump",
+      from,
+    });
+  const end = (at: number, to: string): string => JSON.stringify({ by: "front", time: at, to });
+  const { follower, live } = following(at(4, "the last"), { proxy: squid, after: 5000 });
+  const process = await live.running(1);
+  const lines = [tunnel(4, "1"), tunnel(4, "2"), end(5, "1"), end(5.5, "2"), "the last"];
+  for (const [index, line] of lines.entries()) process.say(at(index, line));
+  const events = await follower.end();
+  assert.deepEqual(events?.map(({ verdict, host, time }) => [verdict, host, time]), [[
+    "closed",
+    "2.test",
+    5500,
+  ]]);
 });
 
 Deno.test("EgressFollower ends with the session when nobody asks for what it saw", async () => {

@@ -4,6 +4,7 @@ import { readEgressLog } from "../../../lib/backend/docker/sidecar_log.ts";
 import type { ActiveBottle } from "../../../lib/bottle/active.ts";
 import type { OnEvent } from "../../../lib/bottle/events.ts";
 import { type FakeHost, fakeHost } from "../../support/fake_host.ts";
+import { type LiveProcess, LiveProcesses } from "../../support/live_processes.ts";
 
 const BOTTLE: ActiveBottle = {
   name: "claude-bottle-dev",
@@ -26,7 +27,11 @@ function refused(host: string): string {
 }
 
 function at(nanoseconds: number, host: string): string {
-  return `2026-11-25T22:10:09.${String(nanoseconds).padStart(9, "0")}Z ${refused(host)}`;
+  return stamped(nanoseconds, refused(host));
+}
+
+function stamped(nanoseconds: number, text: string): string {
+  return `2026-11-25T22:10:09.${String(nanoseconds).padStart(9, "0")}Z ${text}`;
 }
 
 /** The hosts of a log that has these lines, and the call that read it. */
@@ -156,4 +161,95 @@ Deno.test("readEgressLog() tells every line of a log that it does not follow", a
     hosts: ["a.test", "a.test"],
     calls: ["docker container logs s1"],
   });
+});
+
+/** A log that is followed, with sleeps that a test ends. */
+interface Followed {
+  readonly host: FakeHost;
+  readonly process: LiveProcess;
+  /** `VERDICT HOST` of what is told so far. */
+  readonly told: readonly string[];
+  /** Ends the pauses that are under way. */
+  wake(): Promise<void>;
+  readonly pauses: () => number;
+  readonly reading: Promise<void>;
+}
+
+async function followed(): Promise<Followed> {
+  const host = fakeHost();
+  host.processes.on(/ inspect /, inspection(false)).on(/ logs --timestamps /, {});
+  const live = new LiveProcesses(host.processes, / logs --follow /);
+  const asleep = new Set<() => void>();
+  const sleep = (_ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      asleep.add(resolve);
+      signal?.addEventListener("abort", () => asleep.delete(resolve) && reject(signal.reason), {
+        once: true,
+      });
+    });
+  const told: string[] = [];
+  const { signal } = host.interrupts;
+  const onEvent = (): void => {};
+  const reading = readEgressLog(BOTTLE, {
+    client: new DockerClient({ ...host, processes: live, context: undefined, onEvent }),
+    ...{ host: { sleep }, onEvent, signal, follow: true },
+    onEgress: ({ verdict, host }) => void told.push(`${verdict} ${host}`),
+  });
+  return {
+    ...{ host, told, reading, process: await live.running(1) },
+    async wake(): Promise<void> {
+      for (const go of asleep) go();
+      asleep.clear();
+      await new Promise((resolve) => setTimeout(resolve));
+    },
+    pauses: () => asleep.size,
+  };
+}
+
+/** A tunnel from a port to the host that is called like it, and its end, both at one second. */
+function unasked(port: number, second: number): readonly string[] {
+  const tunnel = { by: "back", method: "CONNECT", host: `${port}.test`, port: "443", bump: "bump" };
+  return [{ ...tunnel, time: second, from: `${port}` }, { by: "front", time: second, to: `${port}` }]
+    .map((line, index) => stamped(2 * port + index, JSON.stringify(line)));
+}
+
+Deno.test("readEgressLog() tells what no line has changed after one pause at a time, however many lines come", async () => {
+  const { host, process, told, reading, wake, pauses } = await followed();
+  for (const line of unasked(1, 1)) process.say(line);
+  assert.deepEqual([told, pauses()], [[], 1]);
+  for (const port of [2, 3, 4]) unasked(port, 1).forEach((line) => process.say(line));
+  assert.deepEqual([told, pauses()], [[], 1]);
+  // Something came meanwhile, so that nothing is certain yet.
+  await wake();
+  assert.deepEqual([told, pauses()], [[], 1]);
+  await wake();
+  assert.deepEqual([told, pauses()], [[1, 2, 3, 4].map((port) => `closed ${port}.test`), 0]);
+  // And once more.
+  for (const line of unasked(5, 9)) process.say(line);
+  assert.equal(pauses(), 1);
+  await wake();
+  assert.deepEqual([told.slice(4), pauses()], [["closed 5.test"], 0]);
+  host.interrupts.raise("SIGINT");
+  await assert.rejects(reading, { name: "Interrupted" });
+});
+
+Deno.test("readEgressLog() tells at its end what no line has changed, whatever ended it, and pauses no more", async () => {
+  for (
+    const [end, expected] of [
+      [({ process }: Followed): void => process.end(), undefined],
+      [({ host }: Followed): void => host.interrupts.raise("SIGINT"), { name: "Interrupted" }],
+      [
+        ({ process }: Followed): void =>
+          process.end({ code: 1, stderr: "Cannot connect to the Docker daemon\n" }),
+        { name: "Failure" },
+      ],
+    ] as const
+  ) {
+    const log = await followed();
+    for (const line of unasked(1, 1)) log.process.say(line);
+    end(log);
+    if (expected === undefined) await log.reading;
+    else await assert.rejects(log.reading, expected);
+    assert.deepEqual([log.told, log.pauses()], [["closed 1.test"], 0]);
+  }
 });

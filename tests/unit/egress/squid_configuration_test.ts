@@ -138,15 +138,19 @@ Deno.test("both configurations let CONNECT to port 443 through, and no other req
   }
 });
 
-Deno.test("frontConfiguration() leaves the type of what an allowed host answers over plain HTTP", () => {
-  const types = (policy: EgressPolicy): readonly string[] =>
-    lines(frontConfiguration(policy, PLACE), "reply_header_access").filter((line) =>
-      line.includes("Content-Type")
+Deno.test("both configurations leave the type of what an allowed host answers over plain HTTP, and of nothing else", () => {
+  const types = (policy: EgressPolicy): readonly (readonly string[])[] =>
+    bothFor(policy).map((text) =>
+      lines(text, "reply_header_access").filter((line) => line.includes("Content-Type"))
     );
-  assert.deepEqual(types(SMALL), ["reply_header_access Content-Type deny all"]);
+  assert.deepEqual(types(SMALL), [["reply_header_access Content-Type deny all"], []]);
   assert.deepEqual(types(FULL), [
-    "reply_header_access Content-Type deny !plain",
-    "reply_header_access Content-Type deny refused",
+    [
+      "reply_header_access Content-Type deny !plain",
+      "reply_header_access Content-Type deny refused",
+      "reply_header_access Content-Type deny own_page",
+    ],
+    ["reply_header_access Content-Type deny answered_here"],
   ]);
 });
 

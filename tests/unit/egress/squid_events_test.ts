@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { eventWords } from "../../support/event_words.ts";
-import { readEvent } from "../../../lib/egress/squid/events.ts";
+import { squidEvent } from "../../support/squid_event.ts";
 
 /** Lines of a real sidecar (squid 6.13), and what they say; `undefined` for nothing. */
 const REAL: readonly (readonly [string, string, string | undefined])[] = [
@@ -120,17 +120,17 @@ const REAL: readonly (readonly [string, string, string | undefined])[] = [
 ];
 
 for (const [what, line, expected] of REAL) {
-  Deno.test(`readEvent() reads ${what}`, () => {
-    const event = readEvent(line);
+  Deno.test(`SquidReader reads ${what}`, () => {
+    const event = squidEvent(line);
     assert.equal(event && eventWords(event), expected);
   });
 }
 
-Deno.test("readEvent() gives the time in milliseconds", () => {
-  assert.equal(readEvent(REAL[0]?.[1] ?? "")?.time, 1795513629566);
+Deno.test("SquidReader gives the time in milliseconds", () => {
+  assert.equal(squidEvent(REAL[0]?.[1] ?? "")?.time, 1795513629566);
 });
 
-Deno.test("readEvent() drops the front's passes and lines without a target", () => {
+Deno.test("SquidReader drops the front's passes and lines without a target", () => {
   const line = (change: Readonly<Record<string, unknown>>): string =>
     JSON.stringify({
       by: "front",
@@ -146,18 +146,18 @@ Deno.test("readEvent() drops the front's passes and lines without a target", () 
       error: "-",
       ...change,
     });
-  assert.equal(readEvent(line({})), undefined);
+  assert.equal(squidEvent(line({})), undefined);
   assert.equal(
-    readEvent(line({ host: "-", port: "-", error: "error:transaction-end-before-headers" })),
+    squidEvent(line({ host: "-", port: "-", error: "error:transaction-end-before-headers" })),
     undefined,
   );
-  assert.equal(readEvent(line({ why: "host", port: "0" })), undefined);
-  assert.equal(readEvent(line({ why: "host", time: "yesterday" })), undefined);
-  assert.equal(readEvent(line({ why: "host", by: 7, host: ["x"] })), undefined);
-  assert.equal(readEvent(line({ why: "new-cause" }))?.reason, "refused by the sidecar");
+  assert.equal(squidEvent(line({ why: "host", port: "0" })), undefined);
+  assert.equal(squidEvent(line({ why: "host", time: "yesterday" })), undefined);
+  assert.equal(squidEvent(line({ why: "host", by: 7, host: ["x"] })), undefined);
+  assert.equal(squidEvent(line({ why: "new-cause" }))?.reason, "refused by the sidecar");
 });
 
-Deno.test("readEvent() never throws and lets nothing but printable ASCII through", () => {
+Deno.test("SquidReader never throws and lets nothing but printable ASCII through", () => {
   const field = fc.oneof(
     fc.string({ unit: "binary", maxLength: 40 }),
     fc.constantFrom("-", "\u001b]0;x\u0007", "a\nb", "%1B%0A%7F%00%ff%", "x".repeat(3000), "good.test"),
@@ -180,7 +180,7 @@ Deno.test("readEvent() never throws and lets nothing but printable ASCII through
   let events = 0;
   fc.assert(
     fc.property(hostile, (line) => {
-      const event = readEvent(line);
+      const event = squidEvent(line);
       if (event === undefined) return;
       events++;
       for (const text of [event.host, event.reason]) {
@@ -194,8 +194,8 @@ Deno.test("readEvent() never throws and lets nothing but printable ASCII through
   assert.ok(events > 100, `only ${events} lines were events`);
 });
 
-Deno.test("readEvent() ignores lines longer than squid writes", () => {
+Deno.test("SquidReader ignores lines longer than squid writes", () => {
   const line = REAL[0]?.[1] ?? "";
-  assert.notEqual(readEvent(line), undefined);
-  assert.equal(readEvent(line.replace("unlisted.test", "x".repeat(5000))), undefined);
+  assert.notEqual(squidEvent(line), undefined);
+  assert.equal(squidEvent(line.replace("unlisted.test", "x".repeat(5000))), undefined);
 });

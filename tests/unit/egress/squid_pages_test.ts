@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readEvent } from "../../../lib/egress/squid/events.ts";
 import { squidPages } from "../../../lib/egress/squid/pages.ts";
+import { squidEvent } from "../../support/squid_event.ts";
 
 Deno.test("squidPages() are one sentence of ours each", () => {
   const pages = squidPages().filter(({ path }) => path.startsWith("ERR_"));
@@ -21,7 +21,7 @@ Deno.test("squidPages() say of a server's certificate what the log says", () => 
   for (const [, name = "", text] of all) {
     if (name === "SQUID_TLS_ERR_CONNECT") continue;
     const line = { by: "back", time: 1, host: "api.test", port: "443", method: "CONNECT", bump: "bump" };
-    const event = readEvent(JSON.stringify({ ...line, error: "ERR_SECURE_CONNECT_FAIL", detail: name }));
+    const event = squidEvent(JSON.stringify({ ...line, error: "ERR_SECURE_CONNECT_FAIL", detail: name }));
     assert.equal(event?.reason, text);
   }
 });
