@@ -20,7 +20,7 @@ const UNTOUCHED = { private: false, http: false };
 
 /** What a client's owner is told to do. */
 const ADVICE =
-  `; for one that pins its own, give ${HOST} an entry in egress.allowlist without allow and inject`;
+  `; for one that pins its own, list ${HOST} in egress.allowlist without allow and inject, which judges and injects nothing there`;
 
 const CLIENTS = [
   ...["1.3", "1.2"].flatMap((version) =>
@@ -215,7 +215,7 @@ Deno.test({
     const [text = "", blocked = "", json = ""] = texts;
 
     const advice =
-      "; for one that pins its own, give api.test an entry in egress.allowlist without allow and inject";
+      "; for one that pins its own, list api.test in egress.allowlist without allow and inject, which judges and injects nothing there";
     const refused = `the client did not accept the bottle's certificate${advice}`;
     const closed =
       `without a request: not needed, or the client did not accept the bottle's certificate${advice}`;

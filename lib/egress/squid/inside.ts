@@ -93,7 +93,7 @@ export function unasked({ host, port, time }: Pick<EgressEvent, "host" | "port" 
 
 /** An exact entry counts before a wildcard, so that this is right for either. */
 function forPinned(host: string): string {
-  return `for one that pins its own, give ${host} an entry in egress.allowlist without allow and inject`;
+  return `for one that pins its own, list ${host} in egress.allowlist without allow and inject, which judges and injects nothing there`;
 }
 
 /** The event of a request that squid could not read: it tells no host, which is that of its tunnel. */
