@@ -4,8 +4,18 @@
  */
 export const MOST_CONNECTIONS = 128;
 
+/**
+ * How many connections either process accepts from one address: no rule judges a request, or a TLS handshake, before it
+ * is complete, and nobody has to complete one. The front tells those between of `MOST_CONNECTIONS`; what comes beyond
+ * is closed unread. The back knows the front alone, and may notice its ends late.
+ */
+const MOST_ACCEPTED = 2 * MOST_CONNECTIONS;
+
 /** What the headers of one request may hold together. */
 export const MOST_HEADERS = "64 KB";
+
+/** What is read ahead of a connection: squid wants it above `MOST_HEADERS`, and keeps of an unfinished handshake twice as much. */
+const MOST_AHEAD = "72 KB";
 
 /** What is the same for both: nothing kept, nothing told about itself, nothing cut that is still in use. */
 export function settings(): readonly string[] {
@@ -43,11 +53,14 @@ export function settings(): readonly string[] {
     "negative_dns_ttl 10 seconds",
     "",
     `request_header_max_size ${MOST_HEADERS}`,
+    `client_request_buffer_max_size ${MOST_AHEAD}`,
+    `client_ip_max_connections ${MOST_ACCEPTED}`,
     "client_lifetime 30 days",
     "read_timeout 1 day",
     "write_timeout 1 day",
     "connect_timeout 20 seconds",
     "request_start_timeout 1 minute",
+    "request_timeout 1 minute",
     "shutdown_lifetime 0 seconds",
   ];
 }

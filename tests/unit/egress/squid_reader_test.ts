@@ -218,7 +218,8 @@ Deno.test("whatever lines come in whatever order, each request and each tunnel w
     }),
     { numRuns: 500 },
   );
-  assert.ok(seen.closed > 100 && seen.refused > 100, JSON.stringify(seen));
+  // Both were drawn.
+  assert.ok(seen.closed > 20 && seen.refused > 20, JSON.stringify(seen));
 });
 
 Deno.test("a flood of tunnels that never end is not remembered for ever", () => {
