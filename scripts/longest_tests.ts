@@ -18,6 +18,7 @@ export const LONGEST_ENGINE_TESTS: readonly string[] = [
   "plain_http",
   "sightings",
   "claude_inside",
+  "connection_limit",
   "engine_faults",
 ].map((name) => `tests/engine/${name}_test.ts`);
 
