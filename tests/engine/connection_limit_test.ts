@@ -80,7 +80,7 @@ async function servesAgain({ sidecar, ca }: Scene): Promise<void> {
   }, 90_000);
 }
 
-/** Without one of its files' lines. */
+/** Without some of its files' lines. */
 function without(line: RegExp): (program: SidecarProgram) => SidecarProgram {
   return (program) => ({
     ...program,
@@ -104,7 +104,7 @@ interface Unfinished {
   readonly count: number;
 }
 
-/** Heads that never end, almost as long as one may be, in more connections than a squid has files for. */
+/** Heads that never end, almost as long as one may be, in about as many connections as squid may have files. */
 const HEADS: Unfinished = { said: [`GET http://x/ HTTP/1.1\r\nA: ${"a".repeat(63 * 1024)}`], count: 4000 };
 
 /** In as many tunnels as there may be, one message of a TLS handshake that says it is 16 MiB long, in records of a size. */
