@@ -1,17 +1,22 @@
 import assert from "node:assert/strict";
 import { credentialFingerprint, startScriptedApi } from "../../scripts/scripted_api.ts";
-import { builtImages, ended, engineRuntimes, eventually, Workbench } from "../support/engine.ts";
+import { builtImages, ended, engineRuntimes, eventually, hasProgram, Workbench } from "../support/engine.ts";
 import { testImage } from "../support/hostile_image.ts";
 import { startTlsHost, type TlsHost } from "../support/tls_host.ts";
+import { onTerminal, TmuxTerminal } from "../support/tmux.ts";
 
 const runtimes = await engineRuntimes();
+const tmuxIsThere = await hasProgram("tmux");
 
 const REAL_KEY = `sk-ant-api03-${crypto.randomUUID()}`;
 const REAL_PASSWORD = `password-${crypto.randomUUID()}`;
 const REAL = { REAL_KEY, REAL_PASSWORD };
 
 /** A bottle whose hosts are all the one that is given: one with a key, one with a password, one left alone. */
-async function bottleOf(host: TlsHost, bench: Workbench): Promise<object> {
+async function bottleOf(
+  host: TlsHost,
+  bench: Workbench,
+): Promise<{ readonly egress: object; readonly image: object }> {
   const key = { env: "API_KEY", secret: "${REAL_KEY}", as: "bearer" };
   const password = { env: "GIT_PASSWORD", secret: "${REAL_PASSWORD}", as: "basic:me" };
   return {
@@ -209,6 +214,36 @@ Deno.test({
     const { stdout, stderr } = await bench.start(["--runtime", "runc"], { ...REAL, ...image });
     // The company's, and its own.
     assert.match(stdout, /^\/run\/env\/ca-bundle\.pem:2\n\/usr\/\S+\/ca\.pem:2\nsk-ant-/m, stderr);
+    assert.deepEqual(await bench.leftovers(), []);
+  },
+});
+
+Deno.test({
+  name: "a secret that is asked at the launch goes to the sidecar alone",
+  ignore: !runtimes.includes("runc") || !tmuxIsThere,
+  async fn(): Promise<void> {
+    await using host = await farSide();
+    await using bench = await Workbench.create();
+    const { egress, ...rest } = await bottleOf(host, bench);
+    const inject = { env: "API_KEY", secret: "?the key", as: "bearer" };
+    const allowlist = [{ host: "api.test", allow: ["GET /one"], inject }, "git.test", "plain.test"];
+    await bench.manifest({
+      bottle: { ...rest, egress: { ...egress, allowlist } },
+      agent: { command: ["sh", "-c", ASK] },
+    });
+    await using terminal = new TmuxTerminal();
+
+    const words = ["start", bench.agent, "--manifest", bench.manifestFile, "--yes", "--runtime", "runc"];
+    await terminal.run(onTerminal(bench, words));
+    await terminal.shows(/the key\):/);
+    await terminal.type(REAL_KEY);
+    await terminal.press("Enter");
+    const shown = await terminal.shows(/ended with 0[\s\S]*settled/);
+
+    assert.match(shown, /placeholder: sk-ant-api03-\S+\s+status: 200/);
+    assert.ok(!shown.includes(REAL_KEY));
+    const seen = (await host.requests()).map(({ headers }) => headers["authorization"]);
+    assert.deepEqual(seen, [await credentialFingerprint(`Bearer ${REAL_KEY}`)]);
     assert.deepEqual(await bench.leftovers(), []);
   },
 });
