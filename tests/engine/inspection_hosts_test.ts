@@ -3,7 +3,7 @@ import type { HostRule, Inspection } from "../../lib/egress/policy.ts";
 import { builtImages, docker, engineRuntimes } from "../support/engine.ts";
 import { type InspectedSidecar, startSidecar } from "../support/inspected_sidecar.ts";
 import { closedNetwork } from "../support/recorder.ts";
-import { startTlsHost, type TlsHost, type TlsHostOptions } from "../support/tls_host.ts";
+import { FAULTS, startTlsHost, type TlsHost, type TlsHostOptions } from "../support/tls_host.ts";
 
 const ignore = (await engineRuntimes()).length === 0;
 
@@ -119,13 +119,6 @@ Deno.test({
     ]);
   },
 });
-
-const FAULTS = {
-  "expired.test": "expired",
-  "early.test": "early",
-  "wrong.test": "other",
-  "unknown.test": "unknown",
-} as const;
 
 Deno.test({
   name: "a server whose certificate is wrong gets nothing, and the log says what is wrong with it",

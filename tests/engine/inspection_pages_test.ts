@@ -4,17 +4,10 @@ import type { SidecarProgram } from "../../lib/egress/proxy.ts";
 import { builtImages, engineRuntimes, eventually } from "../support/engine.ts";
 import { type InspectedSidecar, startSidecar } from "../support/inspected_sidecar.ts";
 import { closedNetwork, startRecorder } from "../support/recorder.ts";
-import { startTlsHost, type TlsHost } from "../support/tls_host.ts";
+import { FAULTS, startTlsHost, type TlsHost } from "../support/tls_host.ts";
 import brokenService from "../testdata/engine/broken_service.mjs" with { type: "text" };
 
 const ignore = (await engineRuntimes()).length === 0;
-
-const FAULTS = {
-  "expired.test": "expired",
-  "early.test": "early",
-  "wrong.test": "other",
-  "unknown.test": "unknown",
-} as const;
 
 const NAMES = ["right.test", ...Object.keys(FAULTS)];
 

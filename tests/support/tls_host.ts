@@ -27,6 +27,14 @@ const LIFETIME_MS = 300_000;
 /** What may be wrong with a certificate: `other` is for another name, `unknown` is signed by nobody else. */
 export type CertificateFault = "expired" | "early" | "other" | "unknown";
 
+/** A name for each. */
+export const FAULTS = {
+  "expired.test": "expired",
+  "early.test": "early",
+  "wrong.test": "other",
+  "unknown.test": "unknown",
+} as const satisfies Readonly<Record<string, CertificateFault>>;
+
 export interface TlsHostOptions {
   /** One with node, openssl and git. */
   readonly image: string;
